@@ -1,0 +1,5 @@
+"""``python -m asynclint``: the same door as the command."""
+
+from asynclint.cli import main
+
+main()

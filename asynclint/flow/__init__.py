@@ -1,0 +1,1 @@
+"""What happens to a value on every path."""

@@ -1,0 +1,1 @@
+"""Tables of facts that two or more rules share; no logic."""

@@ -1,0 +1,100 @@
+"""What a rule is: its metadata, its trigger, its check; and the registry that finds them.
+
+A rule lives in one file of ``asynclint/rules`` whose module docstring is its documentation::
+
+    ASL999 some-pattern: one line that says what it reports.
+
+    What it does, in a paragraph or two.
+
+    Why it matters: ...
+
+    Bad::
+
+        (a test module that must be reported)
+
+    Good::
+
+        (a test module that must be silent)
+
+    Fix: what it does, and whether it is safe.
+
+The file defines one ``Rule`` and registers two functions on it::
+
+    rule = Rule("ASL999", "some-pattern", Scope.FUNCTION, fix=Safety.SAFE)
+
+    @rule.trigger      # cheap and necessary: asks outline and index, never libcst
+    def trigger(unit: Unit, project: Project) -> bool: ...
+
+    @rule.check        # the verdict, on the libcst tree of the same unit
+    def check(function: Function, project: Project) -> Iterator[Finding]: ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from asynclint.finding import Finding, Safety
+
+Trigger = Callable[[Any, Any], bool]
+Check = Callable[[Any, Any], Iterator[Finding]]
+
+
+class Scope(Enum):
+    """What one call of a rule's check is given."""
+
+    FUNCTION = "function"  # one outermost function with what is nested in it
+    CLASS = "class"
+    MODULE = "module"
+    SUITE = "suite"  # one project; at the command only
+
+
+@dataclass(eq=False)
+class Rule:
+    """One rule; ``code`` is ``ASL`` and three digits, ``slug`` names the pattern it reports.
+
+    ``fix`` is the safety of its fix, None where it has none.
+    ``default`` False makes it an *off* rule, which runs only where its full code is named.
+    """
+
+    code: str
+    slug: str
+    scope: Scope
+    fix: Safety | None = None
+    default: bool = True
+    since: str = "0.1"
+    triggered: Trigger | None = None
+    checked: Check | None = None
+    docs: str = ""
+
+    def trigger(self, function: Trigger) -> Trigger:
+        """Register the necessary condition that is asked before libcst is imported."""
+        self.triggered = function
+        return function
+
+    def check(self, function: Check) -> Check:
+        """Register the function that yields findings."""
+        self.checked = function
+        return function
+
+    @property
+    def summary(self) -> str:
+        """What it reports, in one line: the docstring's first, without code and slug."""
+        return self.docs.split("\n", 1)[0].partition(": ")[2]
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule of ``asynclint.rules``, by code."""
+    package = importlib.import_module("asynclint.rules")
+    found = []
+    for info in pkgutil.iter_modules(package.__path__, "asynclint.rules."):
+        module = importlib.import_module(info.name)
+        module.rule.docs = module.__doc__ or ""
+        found.append(module.rule)
+    return tuple(sorted(found, key=lambda rule: rule.code))

@@ -1,0 +1,1 @@
+"""One rule per file, found by asynclint.rule.all_rules, never listed."""

@@ -1,0 +1,1 @@
+"""Bytes become things a rule can look at."""
