@@ -1,8 +1,26 @@
-"""One frozen Settings, whichever door it came through."""
+"""One frozen Settings, whichever door it came through; how it is read, and which rules it switches on.
+
+Settings live in ``[tool.asynclint]`` of the nearest ``pyproject.toml`` upward that has such a table, as
+ruff does it. What a door was told directly (:class:`Overrides`) wins over the file.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import functools
+import math
+import re
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asynclint.rule import Rule
+
+TABLE = "[tool.asynclint]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +28,7 @@ class Settings:
     """What a run was asked to do; see README for each key.
 
     ``guard_seconds`` are seconds; ``target_version`` is ``(3, minor)`` or None to read ``requires-python``.
+    Globs that a file gives with a slash are absolute here: they are meant from that file's directory.
     """
 
     select: tuple[str, ...] = ("ASL",)
@@ -23,3 +42,306 @@ class Settings:
     loop_guards_only: bool = False
     target_version: tuple[int, int] | None = None
     scope: str = "tests"
+
+
+DEFAULTS = Settings()
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; ``str()`` is one line that names the place, the key and what is allowed.
+
+    ``path`` is the file at fault, None where the command line is; ``line`` is 1-based, 0 where unknown;
+    ``column`` is 0-based; ``message`` is the line without the place.
+    """
+
+    def __init__(self, message: str, path: Path | None = None, line: int = 0, column: int = 0) -> None:
+        place = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
+        super().__init__(place + message)
+        self.message = message
+        self.path = path
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What a door was told beside the files: ``values`` by field name of Settings.
+
+    ``config`` replaces the search for a ``pyproject.toml``; ``isolated`` reads none at all.
+    """
+
+    values: tuple[tuple[str, Any], ...] = ()
+    config: Path | None = None
+    isolated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings as files give them, the file with the table (None: defaults), and the keys set in it."""
+
+    settings: Settings
+    path: Path | None = None
+    keys: frozenset[str] = frozenset()
+
+
+def settings_for(path: Path, overrides: Overrides = Overrides()) -> Settings:
+    """The settings that hold for the file or directory ``path`` (absolute); raises SettingsError."""
+    return _settings_in(path if path.is_dir() else path.parent, overrides)
+
+
+@functools.cache
+def _settings_in(directory: Path, overrides: Overrides) -> Settings:
+    return override(loaded_for(directory, overrides).settings, overrides)
+
+
+def loaded_for(directory: Path, overrides: Overrides) -> Loaded:
+    """What the files say for ``directory`` before the overrides win; raises SettingsError."""
+    if overrides.isolated:
+        return Loaded(DEFAULTS)
+    if overrides.config is not None:
+        return load_file(overrides.config)
+    return load(directory)
+
+
+def override(settings: Settings, overrides: Overrides) -> Settings:
+    """``settings`` with the overrides' values: those of ``extend-…`` are added, the others replace."""
+    values = {
+        field: getattr(settings, field) + value if field.startswith("extend_") else value
+        for field, value in overrides.values
+    }
+    return replace(settings, **values) if values else settings
+
+
+@functools.cache
+def load(start: Path) -> Loaded:
+    """Settings from the nearest ``pyproject.toml`` with our table, upward from ``start`` (absolute).
+
+    Raises SettingsError: a file on the way cannot be read, is no TOML, or its table is wrong.
+    """
+    candidate = start / "pyproject.toml"
+    try:
+        if candidate.is_file() and _table(candidate) is not None:
+            return load_file(candidate)
+    except PermissionError:  # of the directory: a search past it is all one can do
+        pass
+    return load(start.parent) if start.parent != start else Loaded(DEFAULTS)
+
+
+@functools.cache
+def load_file(path: Path) -> Loaded:
+    """Settings from the table of this very TOML file (``--config``); raises SettingsError."""
+    table = _table(path)
+    if table is None:
+        message = f"has no {TABLE} table"
+        raise SettingsError(message, path)
+    values = {}
+    for key, value in table.items():
+        try:
+            values[_field(key)] = parse(key, value)
+        except ValueError as error:
+            message = f"{TABLE} {error}"
+            raise SettingsError(message, path, _line_of(path, key)) from None
+    for field in ("exclude", "extend_exclude"):
+        if field in values:
+            values[field] = tuple(_anchored(glob, path.parent) for glob in values[field])
+    if "per_file_ignores" in values:
+        pairs = values["per_file_ignores"]
+        values["per_file_ignores"] = tuple((_anchored(glob, path.parent), codes) for glob, codes in pairs)
+    return Loaded(replace(DEFAULTS, **values), path, frozenset(values))
+
+
+@functools.cache
+def read_pyproject(path: Path) -> Mapping[str, Any]:
+    """The whole TOML document; SettingsError names file, line and cause if it cannot be read."""
+    import tomllib
+
+    raw, line, column = b"", 0, 0
+    try:
+        raw = path.read_bytes()
+        return tomllib.loads(raw.decode("utf-8"))
+    except OSError as error:
+        cause = f"cannot be read: {error.strerror or error}"
+    except UnicodeDecodeError as error:
+        cause, line = "cannot be read: not UTF-8, as TOML must be", raw.count(b"\n", 0, error.start) + 1
+    except ValueError as error:  # TOMLDecodeError, or an integer of too many digits
+        # Only Python 3.14 gives the place as attributes; "(at end of document)" has no numbers.
+        message, _, place = str(error).partition(" (at ")
+        cause, line = f"invalid TOML: {message}", raw.count(b"\n") + 1
+        if match := re.match(r"line (\d+), column (\d+)", place):
+            line, column = int(match[1]), int(match[2]) - 1
+    except RecursionError:
+        cause = "invalid TOML: nested too deeply"
+    raise SettingsError(cause, path, line, column)
+
+
+def _table(path: Path) -> Mapping[str, Any] | None:
+    tool = read_pyproject(path).get("tool")
+    table = tool.get("asynclint") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        message = f"{TABLE} must be a table"
+        raise SettingsError(message, path, _line_of(path, "asynclint"))
+    return table
+
+
+def _line_of(path: Path, key: str) -> int:
+    """Where ``key`` is assigned (tomllib keeps no positions); 0 if that takes more than a look."""
+    inside = False
+    assignment = re.compile(rf"""\s*(tool\.asynclint\.)?["']?{re.escape(key)}["']?\s*[.=]""")
+    for number, line in enumerate(path.read_text("utf-8", errors="replace").split("\n"), 1):
+        header = re.match(r"\s*\[\s*([^\]]*?)\s*\]", line)
+        if header:
+            inside = header[1] == "tool.asynclint"
+            if header[1] == f"tool.asynclint.{key}":
+                return number
+        elif (match := assignment.match(line)) and (inside or match[1]):
+            return number
+    return 0
+
+
+def _anchored(glob: str, directory: Path) -> str:
+    return str(directory / glob) if "/" in glob else glob
+
+
+def parse(key: str, value: Any) -> Any:
+    """The checked value of one kebab-case key; ValueError names the key and what is allowed."""
+    if key in PARSERS:
+        return PARSERS[key](key, value)
+    close = difflib.get_close_matches(key, PARSERS, n=1)
+    hint = f'did you mean "{close[0]}"?' if close else "known keys: " + ", ".join(PARSERS)
+    message = f'unknown key "{key}"; {hint}'
+    raise ValueError(message)
+
+
+def from_text(key: str, text: str) -> tuple[str, Any]:
+    """Field name and value of an option given as text: lists are separated by commas or spaces.
+
+    Raises SettingsError that names the option.
+    """
+    value: Any = text
+    if key == "guard-seconds":
+        try:
+            value = float(text)
+        except ValueError:
+            value = text
+    elif key not in ("target-version", "scope"):
+        value = [part for part in re.split(r"[,\s]+", text) if part]
+    try:
+        return _field(key), parse(key, value)
+    except ValueError as error:
+        message = f"--{error}"
+        raise SettingsError(message) from None
+
+
+def _field(key: str) -> str:
+    return key.replace("-", "_")
+
+
+def _must_be(key: str, allowed: str, value: Any) -> ValueError:
+    return ValueError(f"{key}: must be {allowed}, not {reprlib.repr(value)}")
+
+
+def _strings(key: str, value: Any, example: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _must_be(key, f"a list of strings such as {example}", value)
+    return tuple(item.strip() for item in value)
+
+
+def _globs(key: str, value: Any) -> tuple[str, ...]:
+    return _strings(key, value, '["tests/legacy/*"]')
+
+
+def _codes(key: str, value: Any) -> tuple[str, ...]:
+    from asynclint.rule import all_rules
+
+    codes = _strings(key, value, '["ASL1", "ASL204"]')
+    for code in codes:
+        if not code or not any(rule.code.startswith(code) for rule in all_rules()):
+            meant = [rule.code for rule in all_rules() if code.lower() in (rule.code.lower(), rule.slug)]
+            hint = f"did you mean {meant[0]}?" if meant else "--list-rules shows them all"
+            message = f'{key}: no rule has a code that starts with "{code}"; {hint}'
+            raise ValueError(message)
+    return codes
+
+
+def _codes_by_glob(key: str, value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not isinstance(value, dict):
+        raise _must_be(key, 'a table such as { "tests/legacy/*" = ["ASL1"] }', value)
+    return tuple((glob, _codes(f'{key} "{glob}"', codes)) for glob, codes in value.items())
+
+
+def _seconds(key: str, value: Any) -> float:
+    number = not isinstance(value, bool) and isinstance(value, (int, float))
+    if not number or not 0 < value < math.inf:
+        raise _must_be(key, "a number of seconds above 0", value)
+    # Fixes write the number into the test: 30 reads better there than 30.0.
+    return int(value) if value == int(value) else float(value)
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _must_be(key, "true or false", value)
+    return value
+
+
+def _version(key: str, value: Any) -> tuple[int, int]:
+    match = re.fullmatch(r"3\.(\d{1,3})", value, re.ASCII) if isinstance(value, str) else None
+    if match is None:
+        raise _must_be(key, 'a string such as "3.11"', value)
+    return 3, int(match[1])
+
+
+def _scope(key: str, value: Any) -> str:
+    if value not in ("tests", "all"):
+        raise _must_be(key, '"tests" or "all"', value)
+    return str(value)
+
+
+PARSERS: dict[str, Callable[[str, Any], Any]] = {
+    "select": _codes,
+    "ignore": _codes,
+    "extend-select": _codes,
+    "extend-ignore": _codes,
+    "per-file-ignores": _codes_by_glob,
+    "exclude": _globs,
+    "extend-exclude": _globs,
+    "guard-seconds": _seconds,
+    "loop-guards-only": _flag,
+    "target-version": _version,
+    "scope": _scope,
+}
+
+
+class Selection:
+    """Which codes are on for one file: the longest matching prefix of select against ignore, as in flake8.
+
+    A tie is ignored. *Off* rules are on only where select names their full code.
+    ``path`` (absolute; None where a file has no name) chooses among ``per-file-ignores``.
+    """
+
+    def __init__(self, settings: Settings, path: Path | None = None) -> None:
+        self._select = (*settings.select, *settings.extend_select)
+        extra = _ignored_in(path, settings.per_file_ignores) if path and settings.per_file_ignores else ()
+        self._ignore = (*settings.ignore, *settings.extend_ignore, *extra)
+
+    def enabled(self, rule: Rule) -> bool:
+        """Whether ``rule`` runs and reports."""
+        return self.code_on(rule.code, rule.default)
+
+    def code_on(self, code: str, default: bool = True) -> bool:
+        """Whether ``code`` is reported; ``default`` False asks for its full name in select."""
+        selected = _longest(code, self._select) if default else len(code) * (code in self._select)
+        return selected > _longest(code, self._ignore)
+
+
+def _longest(code: str, prefixes: Iterable[str]) -> int:
+    return max((len(prefix) for prefix in prefixes if code.startswith(prefix)), default=0)
+
+
+def _ignored_in(path: Path, per_file: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
+    """Codes whose glob matches as in flake8: the base name, or the whole path if there is a slash."""
+    codes: tuple[str, ...] = ()
+    for glob, ignored in per_file:
+        subject = str(path) if "/" in glob else path.name
+        if fnmatch(subject, glob) or ("**/" in glob and fnmatch(subject, glob.replace("**/", ""))):
+            codes += ignored
+    return codes

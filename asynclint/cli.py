@@ -1,0 +1,384 @@
+"""The command: arguments become settings, files go through the engine, results are printed.
+
+Exit status 0: nothing to report; 1: findings (or, with ``--diff``, changes) remain; 2: something could not
+be checked, or bad usage; 130: interrupted. Findings and files that could not be checked are results and go
+to standard output; notes, summaries and complaints about usage go to standard error.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from glob import glob
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from asynclint import __version__
+from asynclint.settings import (
+    DEFAULTS,
+    Overrides,
+    Settings,
+    SettingsError,
+    from_text,
+    loaded_for,
+    override,
+    settings_for,
+)
+
+if TYPE_CHECKING:
+    from asynclint.engine import Fixing, Result
+    from asynclint.output.report import Report
+    from asynclint.source.files import File
+
+FEW_FILES = 60  # below this many, starting processes takes longer than checking
+
+
+class Option(click.Option):
+    """An option that stands under a heading of ``--help``."""
+
+    def __init__(self, *args: Any, heading: str = "Other", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+
+class Command(click.Command):
+    """A command whose ``--help`` lists its options under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one definition list for each heading, in the order of declaration."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections.setdefault(getattr(parameter, "heading", "Information"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def option(heading: str, name: str, metavar: str, text: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Declare an option with a value under ``heading``; ``text`` is its help."""
+    return click.option(name, cls=Option, heading=heading, metavar=metavar, help=text, **attributes)
+
+
+def flag(heading: str, name: str, text: str) -> Callable[[Any], Any]:
+    """Declare an option without a value under ``heading``."""
+    return click.option(name, cls=Option, heading=heading, is_flag=True, help=text)
+
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
+@flag("Fixing", "--fix", "Apply safe fixes, report what is left.")
+@flag("Fixing", "--diff", "Print what --fix would change; write nothing.")
+@flag("Fixing", "--unsafe-fixes", "Widen --fix and --diff by fixes that can change a test's outcome.")
+@option("Fixing", "--guard-seconds", "SECONDS", "The bound that fixes insert (default 30).")
+@option(
+    "Rules", "--select", "CODES", "Only these codes or prefixes (an off rule: its full code).", multiple=True
+)
+@option(
+    "Rules", "--ignore", "CODES", "Not these; of select and ignore the longer prefix wins.", multiple=True
+)
+@option("Rules", "--extend-select", "CODES", "These besides the selected ones.", multiple=True)
+@option("Rules", "--extend-ignore", "CODES", "Not these besides the ignored ones.", multiple=True)
+@flag("Rules", "--loop-guards-only", "Only guards in the event loop count as bounds.")
+@option("Rules", "--target-version", "3.x", "Oldest Python to support (default: requires-python).")
+@option("Files", "--exclude", "GLOBS", "Leave out matching files and directories.", multiple=True)
+@flag("Files", "--force-exclude", "Exclude even what is named on the command line.")
+@option("Files", "--stdin-filename", "NAME", "The name of what PATH - reads from standard input.")
+@option(
+    "Files", "--config", "FILE", "Read settings from this TOML file, not the nearest pyproject.", type=FILE
+)
+@flag("Files", "--isolated", "Read no settings from files.")
+@option(
+    "Output",
+    "--output-format",
+    "concise|full",
+    "One line a finding, or with its source (default: full on a terminal).",
+    type=click.Choice(["concise", "full"]),
+)
+@flag("Output", "--quiet", "Print findings only: no notes, no summary.")
+@flag("Output", "--exit-zero", "Exit 0 in spite of findings.")
+@option("Output", "--jobs", "N", "Processes (default: by number of files).", type=click.IntRange(min=1))
+@flag("Output", "--no-cache", "Neither read nor write a cache (there is none yet).")
+@option("Information", "--explain", "CODE", "What a rule reports, why, and its fix; a code or slug.")
+@flag("Information", "--list-rules", "All rules in a table.")
+@flag("Information", "--show-settings", "Each setting that holds for PATH and where it came from.")
+@click.version_option(__version__, message="asynclint %(version)s")
+def command(**options: Any) -> int:
+    """Find, explain and fix what makes async Python test suites hang, leak or lie.
+
+    PATH is a file, a directory, or - for standard input; without one, the testpaths of pytest's
+    configuration, else the current directory.
+    """
+    if options["explain"] is not None:
+        return _explain(options["explain"])
+    if options["list_rules"]:
+        return _list_rules()
+    overrides = _overrides(options)
+    if options["show_settings"]:
+        return _show_settings(options["paths"], overrides)
+    return _check(options, overrides)
+
+
+def main() -> NoReturn:
+    """The console script: run on the arguments of this process and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit status; never raises, never shows a traceback."""
+    _open_streams()
+    try:
+        with command.make_context("asynclint", list(arguments)) as context:
+            status: int = command.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        return _complain(error.format_message())
+    except SettingsError as error:
+        return _complain(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        _abandon_stdout()
+        return 1
+    except OSError as error:
+        _abandon_stdout()
+        return _complain(str(error))
+    except Exception as error:
+        if os.environ.get("ASYNCLINT_TRACEBACK"):
+            raise
+        return _complain(
+            f"internal error: {type(error).__name__}: {error}. This is a bug in asynclint; please report it"
+            " with the traceback that ASYNCLINT_TRACEBACK=1 in the environment shows."
+        )
+    return status
+
+
+def _open_streams() -> None:
+    """Make printing safe: a closed stream swallows, a character the terminal lacks is escaped."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, io.StringIO())
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace", newline="\n")
+
+
+def _abandon_stdout() -> None:
+    """Nobody can read standard output any more: keep Python from flushing it at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+
+
+def _complain(message: str) -> int:
+    click.echo(f"asynclint: {message}", err=True)
+    return 2
+
+
+def _overrides(options: dict[str, Any]) -> Overrides:
+    """What the command line says beside the files; raises SettingsError naming the option."""
+    given = {
+        "select": ",".join(options["select"]),
+        "ignore": ",".join(options["ignore"]),
+        "extend-select": ",".join(options["extend_select"]),
+        "extend-ignore": ",".join(options["extend_ignore"]),
+        "exclude": ",".join(options["exclude"]),
+        "guard-seconds": options["guard_seconds"],
+        "target-version": options["target_version"],
+    }
+    values = [from_text(key, text) for key, text in given.items() if text]
+    if options["loop_guards_only"]:
+        values.append(("loop_guards_only", True))
+    config = options["config"]
+    return Overrides(tuple(values), _absolute(config) if config else None, options["isolated"])
+
+
+def _absolute(path: Path) -> Path:
+    # Not resolved: a file belongs to the project it is reached through.
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _explain(name: str) -> int:
+    from asynclint.output import explain
+    from asynclint.output.report import console
+    from asynclint.rule import all_rules
+
+    if name.upper() in explain.OWN_CODES:
+        click.echo(f"{name.upper()} {explain.OWN_CODES[name.upper()]}")
+        return 0
+    found = explain.find(name, all_rules())
+    if isinstance(found, str):
+        return _complain(f"--explain: {found}")
+    console(sys.stdout).print(explain.page(found), soft_wrap=True)
+    return 0
+
+
+def _list_rules() -> int:
+    from asynclint.output.explain import table
+    from asynclint.rule import all_rules
+
+    click.echo(table(all_rules()))
+    return 0
+
+
+def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
+    from asynclint.output import show_settings
+    from asynclint.project.python_version import requires_python
+
+    path = _absolute(paths[0] if paths else Path())
+    directory = path if path.is_dir() else path.parent
+    found = requires_python(directory)
+    stated = (found.lowest, f'{found.path} {found.key} = "{found.specifier}"') if found else None
+    click.echo(show_settings.page(str(path), loaded_for(directory, overrides), overrides, stated))
+    return 0
+
+
+def _check(options: dict[str, Any], overrides: Overrides) -> int:
+    from asynclint.engine import Fixing
+    from asynclint.output.report import Report
+
+    fixing = Fixing.NONE
+    if options["fix"] or options["diff"]:
+        fixing = Fixing.UNSAFE if options["unsafe_fixes"] else Fixing.SAFE
+    paths = options["paths"] or _default_paths()
+    from_stdin = Path("-") in paths
+    if from_stdin and len(paths) > 1:
+        message = "- reads standard input alone: name no other PATH beside it"
+        raise click.UsageError(message)
+    prints_source = from_stdin and options["fix"] and not options["diff"]
+    report = Report(
+        sys.stderr if prints_source else sys.stdout,
+        layout=options["output_format"],
+        fixing=options["fix"],
+        diff=options["diff"],
+        unsafe=options["unsafe_fixes"],
+        quiet=options["quiet"],
+    )
+    if from_stdin:
+        _check_stdin(options, overrides, fixing, report, prints_source)
+    else:
+        _check_files(paths, options, overrides, fixing, report)
+    report.close(" ".join(map(str, paths)))
+    return 0 if options["exit_zero"] and report.status == 1 else report.status
+
+
+def _default_paths() -> tuple[Path, ...]:
+    """What pytest would collect from here without arguments: its ``testpaths`` that exist, else all."""
+    from asynclint.project.config import find_pytest_config
+
+    here = Path.cwd()
+    config = find_pytest_config(here)
+    if config.root != here:  # as pytest: testpaths are for a run from the root
+        return (Path(),)
+    # As pytest expands them: unlike Path.glob, absolute ones too.
+    found = (sorted(glob(testpath, recursive=True)) for testpath in config.testpaths)  # noqa: PTH207
+    return tuple(Path(path) for paths in found for path in paths) or (Path(),)
+
+
+def _check_stdin(
+    options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report, prints_source: bool
+) -> None:
+    from asynclint.engine import check_text
+    from asynclint.source.text import SourceError, SourceText
+
+    raw = sys.stdin.buffer.read()
+    name = options["stdin_filename"]
+    path = _absolute(Path(name)) if name else None
+    display = name or "stdin"
+    written = None
+    try:
+        settings = settings_for(path or Path.cwd(), overrides)
+        result = check_text(SourceText.from_bytes(raw), path, display, settings, fixing=fixing)
+    except SettingsError as error:
+        report.broken_settings(error)
+    except SourceError as error:
+        report.problem(display, error.line, error.column, error.message)
+    else:
+        written = result.written
+        _record(result, report, named=True)
+    if prints_source:
+        # Whatever went wrong, an editor that takes standard output as the new text loses nothing.
+        sys.stdout.buffer.write(raw if written is None else written)
+
+
+def _check_files(
+    paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
+) -> None:
+    from asynclint.engine import check_files
+
+    groups: dict[Settings, list[File]] = {}
+    broken: dict[str, SettingsError] = {}
+    for file in _found(paths, overrides, options["force_exclude"], report, broken):
+        try:
+            groups.setdefault(settings_for(file.path, overrides), []).append(file)
+        except SettingsError as error:
+            broken.setdefault(str(error), error)
+    for unusable in broken.values():
+        report.broken_settings(unusable)
+    write = options["fix"] and not options["diff"]
+    for settings, files in groups.items():
+        jobs = options["jobs"] or _jobs(len(files))
+        results = check_files(files, settings, fixing=fixing, jobs=jobs, write=write)
+        for file, result in zip(files, results, strict=True):
+            _record(result, report, named=file.explicit)
+
+
+def _found(
+    paths: Sequence[Path],
+    overrides: Overrides,
+    force_exclude: bool,
+    report: Report,
+    broken: dict[str, SettingsError],
+) -> Iterator[File]:
+    """Each file below ``paths`` once; what is excluded is up to the settings that hold for its path."""
+    from asynclint.source.files import Problem, find
+
+    def settings_of(path: Path) -> Settings:
+        try:
+            return settings_for(_absolute(path), overrides)
+        except SettingsError as error:
+            broken.setdefault(str(error), error)
+            return override(DEFAULTS, overrides)
+
+    seen: set[Path] = set()
+    for settings, alike in groupby(paths, settings_of):
+        for found in find(list(alike), settings, force_exclude=force_exclude):
+            if isinstance(found, Problem):
+                report.problem(found.display, found.line, found.column, found.message)
+            elif found.path not in seen:
+                seen.add(found.path)
+                yield found
+
+
+def _jobs(files: int) -> int:
+    if files < FEW_FILES:
+        return 1
+    # Only Python 3.13 has os.process_cpu_count; a container may own fewer cores than the machine has.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return (len(affinity(0)) if affinity else os.cpu_count()) or 1
+
+
+def _record(result: Result, report: Report, *, named: bool) -> None:
+    """Report one result; why nothing of a file was checked matters where the user ``named`` it."""
+    if result.problem is not None:
+        problem = result.problem
+        report.problem(problem.display, problem.line, problem.column, problem.message)
+        if not result.findings:
+            return
+    if not result.note:
+        report.checked(result.display, result.findings, result.before, result.after, result.fixed)
+    elif named:
+        report.note(result.display, result.note)

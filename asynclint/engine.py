@@ -1,0 +1,213 @@
+"""The corridor: from a file to its findings, and round again while fixes change it.
+
+bytes → text → outline → screen (rule triggers) → libcst functions → rule checks → suppression →
+fixes → text. Errors become results: nothing a file holds may end the run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache, partial
+from pathlib import Path
+
+from asynclint.finding import Finding
+from asynclint.project.project import Project
+from asynclint.rule import Rule, Scope, all_rules
+from asynclint.settings import Selection, Settings
+from asynclint.source.files import File, Problem
+from asynclint.source.noqa import Suppressions
+from asynclint.source.outline import Scope as NameScope
+from asynclint.source.screen import is_test_module, wanted
+from asynclint.source.text import SourceError, SourceText
+
+MAX_ROUNDS = 20  # nested fixes land one level a round; more is a fault
+CHUNK = 8  # files handed to a process at a time
+
+
+class Fixing(Enum):
+    """Which fixes are applied."""
+
+    NONE = "none"
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one file.
+
+    ``findings`` are what is left after suppression, selection and fixing, by position; a file that
+    could only be checked in part has a ``problem`` beside them. ``before`` and ``after`` are equal
+    unless fixes changed the text; ``written`` are then the new bytes, ``fixed`` the fixes applied.
+    """
+
+    display: str
+    path: Path | None
+    findings: tuple[Finding, ...] = ()
+    problem: Problem | None = None
+    note: str = ""
+    before: str = ""
+    after: str = ""
+    written: bytes | None = None
+    fixed: int = 0
+
+
+def check_files(
+    files: Iterable[File],
+    settings: Settings,
+    *,
+    fixing: Fixing = Fixing.NONE,
+    jobs: int = 1,
+    write: bool = False,
+) -> Iterator[Result]:
+    """Check (and with ``fixing``, fix) files in the order given; ``write`` puts the new bytes to disk."""
+    if jobs <= 1:
+        project = Project(settings)
+        for file in files:
+            yield _check_file(file, settings, fixing, write, project)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+
+    work = partial(_check_in_process, settings=settings, fixing=fixing, write=write)
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(work, list(files), chunksize=CHUNK)
+
+
+@cache
+def _process_project(settings: Settings) -> Project:
+    return Project(settings)
+
+
+def _check_in_process(file: File, settings: Settings, fixing: Fixing, write: bool) -> Result:
+    return _check_file(file, settings, fixing, write, _process_project(settings))
+
+
+def _check_file(file: File, settings: Settings, fixing: Fixing, write: bool, project: Project) -> Result:
+    try:
+        raw = file.path.read_bytes()
+        text = SourceText.from_bytes(raw)
+        result = check_text(text, file.path, file.display, settings, fixing=fixing, project=project)
+    except OSError as error:
+        return _failed(file, f"cannot be read: {error.strerror or error}")
+    except SourceError as error:
+        return Result(file.display, file.path, problem=Problem(file.display, error.message, error.line, error.column))
+    if not file.explicit:
+        result = replace(result, note="")
+    if result.written is not None and write:
+        from asynclint.output.fix import write as write_file
+
+        try:
+            write_file(file.path, result.written)
+        except OSError as error:
+            return _failed(file, f"cannot be written: {error.strerror or error}")
+    return result
+
+
+def _failed(file: File, message: str) -> Result:
+    return Result(file.display, file.path, problem=Problem(file.display, message))
+
+
+def check_text(
+    text: SourceText,
+    path: Path | None,
+    display: str,
+    settings: Settings,
+    *,
+    fixing: Fixing = Fixing.NONE,
+    tree: ast.Module | None = None,
+    project: Project | None = None,
+    noqa: bool = True,
+) -> Result:
+    """Check one text; ``path`` (absolute) places it in its project, None judges it by its content.
+
+    ``tree`` is its ast, where the caller has it. ``noqa`` False leaves suppression to the caller.
+    Raises SourceError where the text can't be parsed.
+    """
+    project = (_process_project(settings) if project is None else project).at(settings)
+    place = path or Path.cwd() / "test_stdin.py"
+    selection = Selection(settings, path)
+    rules = [rule for rule in all_rules() if selection.enabled(rule)]
+    note = is_test_module(text, place, project)
+    if note:
+        if settings.scope != "all":
+            return Result(display, path, note=note, before=text.text, after=text.text)
+    one = partial(_check_once, place=place, display=display, rules=rules, project=project, noqa=noqa)
+    findings, problem = one(text, tree=tree)
+    if fixing is Fixing.NONE or not any(finding.fix for finding in findings):
+        return Result(display, path, findings, problem, before=text.text, after=text.text)
+    return _fix(text, path, display, findings, problem, fixing, one)
+
+
+def _fix(
+    text: SourceText,
+    path: Path | None,
+    display: str,
+    findings: tuple[Finding, ...],
+    problem: Problem | None,
+    fixing: Fixing,
+    one: partial[tuple[tuple[Finding, ...], Problem | None]],
+) -> Result:
+    from asynclint.output.fix import apply
+
+    current, fixed = text, 0
+    for _ in range(MAX_ROUNDS):
+        applied = apply(current, findings, unsafe=fixing is Fixing.UNSAFE)
+        if not applied.applied:
+            break
+        try:
+            after = SourceText.from_bytes(current.encode(applied.text))
+            findings, problem = one(after, tree=None)
+        except SourceError as error:
+            problem = Problem(display, f"cannot be fixed: {error.message}", error.line, error.column)
+            break
+        current, fixed = after, fixed + len(applied.applied)
+    written = current.raw if current is not text else None
+    return Result(display, path, findings, problem, "", text.text, current.text, written, fixed)
+
+
+def _check_once(
+    text: SourceText,
+    *,
+    tree: ast.Module | None,
+    place: Path,
+    display: str,
+    rules: Sequence[Rule],
+    project: Project,
+    noqa: bool,
+) -> tuple[tuple[Finding, ...], Problem | None]:
+    outline = project.modules.add(place, text, tree if tree is not None else text.parse())
+    suppressions = Suppressions(text)
+    if noqa and suppressions.whole_file:
+        return (), None
+    by_function = [rule for rule in rules if rule.scope is Scope.FUNCTION]
+    found: set[Finding] = set()
+    problem: Problem | None = None
+    for function in outline.functions:
+        try:
+            found.update(_judge(function, by_function, project, display))
+        except Exception as error:  # a fault of ours must not cost the other findings
+            problem = problem or _fault(function, display, error)
+    kept = [f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code))]
+    return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message))), problem
+
+
+def _judge(scope: NameScope, rules: Sequence[Rule], project: Project, display: str) -> list[Finding]:
+    """Findings of the rules that want to see a function, on its libcst tree."""
+    picked = wanted(scope, rules, project)
+    if not picked:
+        return []
+    from asynclint.source.function import Function
+
+    function = Function(scope)
+    checks = [rule.checked for rule in picked if rule.checked is not None]
+    return [replace(finding, path=display) for check in checks for finding in check(function, project)]
+
+
+def _fault(scope: NameScope, display: str, error: Exception) -> Problem:
+    position = scope.outline.text.span(scope.node).start
+    cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    message = f"{scope.qualname} could not be checked, which is a fault of asynclint; please report it: {cause}"
+    return Problem(display, message, position.line, position.column)

@@ -1,0 +1,111 @@
+"""The flake8 plugin: the tree and the lines that flake8 has read go through the engine of the command.
+
+Suppression, selection and per-file ignores of flake8's own are flake8's business; what ``[tool.asynclint]``
+says applies as well. Nothing is imported here that a file without findings does not need.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asynclint import __version__
+from asynclint.settings import Overrides, SettingsError, settings_for
+
+if TYPE_CHECKING:
+    import argparse
+
+Report = tuple[int, int, str, type["Plugin"]]
+
+_STDIN = ("stdin", "-")  # flake8's names for standard input without --stdin-display-name
+
+
+class Plugin:
+    """Checks one file for flake8, which counts columns from 0 here and prints them from 1."""
+
+    name = "asynclint"
+    version = __version__
+
+    _overrides: ClassVar[Overrides] = Overrides()
+    _said: ClassVar[set[str]] = set()
+
+    def __init__(self, tree: ast.Module, lines: Sequence[str], filename: str) -> None:
+        self._tree = tree
+        self._lines = lines
+        self._filename = filename
+
+    @staticmethod
+    def add_options(option_manager: Any) -> None:
+        """Register asynclint's options with flake8's OptionManager, which has no published types.
+
+        Everything else is said in ``[tool.asynclint]``.
+        """
+        option_manager.add_option(
+            "--asynclint-config",
+            metavar="FILE",
+            default="",
+            parse_from_config=True,
+            normalize_paths=True,
+            help="Read asynclint's settings from this TOML file, not the nearest pyproject.toml.",
+        )
+
+    @classmethod
+    def parse_options(cls, options: argparse.Namespace) -> None:
+        """Keep what flake8 was told; runs again in each worker process that is not forked.
+
+        An *off* rule runs where flake8's configuration names its full code, never through a prefix.
+        """
+        named = [*_listed(options, "select"), *_listed(options, "extend_select")]
+        codes = tuple(sorted({code for code in named if re.fullmatch(r"ASL\d{3}", code)}))
+        values = (("extend_select", codes),) if codes else ()
+        config = Path(options.asynclint_config).absolute() if options.asynclint_config else None
+        cls._overrides = Overrides(values, config)
+        cls._said = set()
+
+    def run(self) -> Iterator[Report]:
+        """Line (1-based), column (0-based), code and text of each finding.
+
+        Never raises: an exception would end flake8's whole run, so it becomes a finding itself.
+        """
+        try:
+            reports = list(self._reports())
+        except SettingsError as error:
+            reports = list(self._broken_settings(error))
+        except Exception as error:
+            fault = " ".join(f"{type(error).__name__}: {error}".split())
+            text = f"ASL002 asynclint failed on {self._filename}: {fault}. This is a bug in asynclint."
+            reports = [(1, 0, text, Plugin)]
+        yield from reports
+
+    def _reports(self) -> Iterator[Report]:
+        from asynclint.engine import check_text
+        from asynclint.source.text import SourceText
+
+        path = None if self._filename in _STDIN else Path(self._filename).absolute()
+        settings = settings_for(path or Path.cwd(), self._overrides)
+        text = SourceText.from_lines(self._lines)
+        result = check_text(text, path, self._filename, settings, tree=self._tree, noqa=False)
+        if result.problem is not None:  # flake8 has parsed the file, so it can only be a fault of ours
+            yield (
+                max(result.problem.line, 1),
+                result.problem.column,
+                f"ASL002 {result.problem.message}",
+                Plugin,
+            )
+        for finding in result.findings:
+            start = finding.span.start
+            yield start.line, start.column, f"{finding.code} {finding.message}", Plugin
+
+    def _broken_settings(self, error: SettingsError) -> Iterator[Report]:
+        """One finding for the first file that the settings would have held for, in this process."""
+        if str(error) not in self._said:
+            self._said.add(str(error))
+            yield 1, 0, f"ASL003 {error}", Plugin
+
+
+def _listed(options: argparse.Namespace, name: str) -> Sequence[str]:
+    value: Any = getattr(options, name, None)
+    return value or ()

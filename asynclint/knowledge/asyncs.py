@@ -1,0 +1,80 @@
+"""Names of asyncio, anyio, trio and their test plugins that several rules ask about.
+
+Sources: the asyncio, anyio and trio API references; pytest-timeout, pytest-asyncio, pytest-trio,
+tornado and hypothesis documentation.
+"""
+
+from __future__ import annotations
+
+# Context managers that end the work inside when time is up.
+GUARD_CONTEXTS = frozenset(
+    """
+    asyncio.timeout asyncio.timeout_at asyncio.timeouts.timeout asyncio.timeouts.timeout_at
+    async_timeout.timeout async_timeout.timeout_at
+    anyio.fail_after anyio.move_on_after
+    trio.fail_after trio.fail_at trio.move_on_after trio.move_on_at
+    """.split()
+)
+# Of these, the ones that take a point in time rather than a number of seconds.
+DEADLINES = frozenset(
+    "asyncio.timeout_at asyncio.timeouts.timeout_at async_timeout.timeout_at trio.fail_at trio.move_on_at".split()
+)
+# Calls that end what they are given when time is up: name -> position of the seconds.
+GUARD_CALLS = {"asyncio.wait_for": 1, "asyncio.tasks.wait_for": 1}
+# Calls that return when time is up, whether or not their work is done.
+BOUNDED_CALLS = frozenset({"asyncio.wait", "asyncio.tasks.wait"})
+CANCEL_SCOPES = frozenset({"anyio.CancelScope", "trio.CancelScope"})
+
+# Waits that always end: sleeps (position 0 holds the seconds) and checkpoints.
+SLEEPS = frozenset({"asyncio.sleep", "asyncio.tasks.sleep", "anyio.sleep", "trio.sleep"})
+CHECKPOINTS = frozenset(
+    """
+    anyio.lowlevel.checkpoint anyio.lowlevel.cancel_shielded_checkpoint anyio.lowlevel.checkpoint_if_cancelled
+    trio.lowlevel.checkpoint trio.lowlevel.cancel_shielded_checkpoint trio.lowlevel.checkpoint_if_cancelled
+    """.split()
+)
+
+# Functions that drive a loop until their argument is done: name -> what they take.
+LOOP_RUNS = {"asyncio.run": "coroutine", "uvloop.run": "coroutine", "anyio.run": "function", "trio.run": "function"}
+RUNNERS = frozenset({"asyncio.Runner", "asyncio.runners.Runner"})
+
+# Timers outside the loop.
+TIMERS = frozenset(
+    "signal.alarm signal.setitimer threading.Timer faulthandler.dump_traceback_later".split()
+)
+
+BOUNDING_DECORATORS = frozenset(
+    """
+    tornado.testing.gen_test timeout_decorator.timeout wrapt_timeout_decorator.timeout
+    func_timeout.func_set_timeout stopit.threading_timeoutable stopit.signal_timeoutable
+    async_timeout_decorator.timeout asyncio_timeout.timeout
+    """.split()
+)
+# Decorators that run the function they wrap and put no bound round it. A trailing dot matches all below.
+NEUTRAL_DECORATORS = (
+    "unittest.skip", "unittest.skipIf", "unittest.skipUnless", "unittest.expectedFailure",
+    "unittest.mock.", "mock.patch", "pytest.fixture", "pytest_asyncio.fixture", "pytest.mark.",
+    "hypothesis.", "freezegun.freeze_time", "time_machine.travel", "parameterized.parameterized",
+    "ddt.", "respx.mock", "responses.activate", "aioresponses.aioresponses", "vcr.", "moto.",
+    "typing.", "typing_extensions.", "functools.wraps", "abc.abstractmethod", "contextlib.",
+    "trio.testing.trio_test", "django.test.", "asgiref.sync.async_to_sync", "test.support.",
+)  # fmt: skip
+
+# Test case classes of other packages whose runs are known: name -> runner and whether they bound a test.
+TEST_CASES = {
+    "unittest.TestCase": ("", False),
+    "unittest.case.TestCase": ("", False),
+    "unittest.IsolatedAsyncioTestCase": ("asyncio", False),
+    "unittest.async_case.IsolatedAsyncioTestCase": ("asyncio", False),
+    "aiohttp.test_utils.AioHTTPTestCase": ("asyncio", False),
+    "asynctest.TestCase": ("asyncio", False),
+    "django.test.TestCase": ("asyncio", False),
+    "django.test.SimpleTestCase": ("asyncio", False),
+    "django.test.TransactionTestCase": ("asyncio", False),
+    "tornado.testing.AsyncTestCase": ("", False),
+    "tornado.testing.AsyncHTTPTestCase": ("", False),
+    "twisted.trial.unittest.TestCase": ("", True),
+}
+PLAIN_BASES = frozenset(
+    "object abc.ABC typing.Generic typing.Protocol enum.Enum unittest.mock.Mock".split()
+)

@@ -1,0 +1,212 @@
+"""Where ``import x`` goes in a file: into its isort block, as isort's and ruff's defaults sort it.
+
+Blocks are standard library, other packages, relative imports; plain imports stand before ``from`` imports
+(https://docs.astral.sh/ruff/rules/unsorted-imports/). What comes first in a file stays first: shebang,
+encoding cookie, licence, docstring, ``from __future__``.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from asynclint.finding import Position
+from asynclint.source.text import SourceText
+
+_REST_OF_ROW = re.compile(r"(?:[ \t\f;]|\\(?:\r\n|\r|\n))*(?:#[^\r\n]*)?(?:\r\n|\r|\n|\Z)")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_BLANK_LINE = re.compile(r"(?:\A|(?<=\n)|(?<=\r)(?!\n))[ \t\f]*(?:\r\n|\r|\n)")
+_BLANK_LINES = re.compile(r"(?:[ \t\f]*(?:\r\n|\r|\n))*")
+_BLANK_END = re.compile(r"(?:\A|\n|\r(?!\n))[ \t\f]*(?:\r\n|\r|\n)\Z")
+#: comments that stand above a file or a block rather than belong to the import below them
+_HEADING = re.compile(
+    r"copyright|licen[cs]e|spdx|coding[:=]|standard lib|stdlib|built.?in|third.?party", re.IGNORECASE
+)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_STANDARD, _OTHER, _RELATIVE = range(3)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Top-level statements of one logical line, from its first character up to behind its line end."""
+
+    start: int
+    end: int
+    statements: tuple[ast.stmt, ...]
+
+    @property
+    def is_import(self) -> bool:
+        return isinstance(self.statements[0], (ast.Import, ast.ImportFrom))
+
+    @property
+    def is_plain(self) -> bool:
+        return isinstance(self.statements[0], ast.Import)
+
+    @property
+    def module(self) -> str:
+        """The module that the row is sorted by."""
+        match self.statements[0]:
+            case ast.Import(names=names):
+                return names[0].name
+            case ast.ImportFrom(module=module):
+                return module or ""
+        return ""
+
+    @property
+    def section(self) -> int:
+        first = self.statements[0]
+        return _RELATIVE if isinstance(first, ast.ImportFrom) and first.level else _section(self.module)
+
+
+def add_imports(text: SourceText, modules: Iterable[str]) -> str:
+    """The text with ``import <module>`` for each module that its top level doesn't import unconditionally.
+
+    Raises SourceError if the text cannot be parsed.
+    """
+    for module in sorted(set(modules)):
+        tree = text.parse()
+        if not _imports(tree, module):
+            text = SourceText.from_lines([_added(text.text, _rows(text, tree), module, text.newline)])
+    return text.text
+
+
+def _imports(tree: ast.Module, module: str) -> bool:
+    aliases = [alias for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+    return any(
+        alias.name == module or alias.name.startswith(f"{module}.")  # "import a.b" binds a, and a.b
+        for alias in aliases
+        if alias.asname in (None, module)
+    )
+
+
+def _rows(text: SourceText, tree: ast.Module) -> list[_Row]:
+    rows: list[_Row] = []
+    waiting: list[ast.stmt] = []
+    for statement in tree.body:
+        waiting.append(statement)
+        rest = _REST_OF_ROW.match(text.text, text.offset(text.span(statement).end))
+        if rest:  # no match: another statement follows a semicolon
+            first = min(node.lineno for node in (waiting[0], *getattr(waiting[0], "decorator_list", ())))
+            rows.append(_Row(text.offset(Position(first, 0)), rest.end(), tuple(waiting)))
+            waiting = []
+    return rows
+
+
+def _added(text: str, rows: Sequence[_Row], module: str, newline: str) -> str:
+    head = _head(rows)
+    run = _run(rows, head)
+    line = f"import {module}{newline}"
+    if not run:
+        return _added_alone(text, rows, head, line, newline)
+    offset, before, after = _place(text, rows, run, module)
+    if offset and not text[:offset].endswith(("\n", "\r")):  # behind a last line without an end
+        return f"{text}{newline}{newline * before}import {module}"
+    return f"{text[:offset]}{newline * before}{line}{newline * after}{text[offset:]}"
+
+
+def _head(rows: Sequence[_Row]) -> int:
+    """How many rows stay first: the docstring's and those with a ``from __future__``."""
+    count = 0
+    for number, row in enumerate(rows):
+        match row.statements[0]:
+            case ast.Expr(value=ast.Constant(value=str())) if number == 0:
+                count = number + 1
+        if any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in row.statements):
+            count = number + 1
+    return count
+
+
+def _run(rows: Sequence[_Row], head: int) -> list[_Row]:
+    """The first rows of imports one after the other; none if a function or class comes before them."""
+    run: list[_Row] = []
+    for row in rows[head:]:
+        if row.is_import:
+            run.append(row)
+        elif run or isinstance(row.statements[0], _DEFINITIONS):
+            break
+    return run
+
+
+def _place(text: str, rows: Sequence[_Row], run: Sequence[_Row], module: str) -> tuple[int, int, int]:
+    """The offset for an import among others, and how many blank lines it needs before and after it."""
+    section = _section(module)
+    for block in _blocks(text, run):
+        same = [row for row in block if row.section == section]
+        if same:
+            return _place_in_block(text, rows, same, module)
+    later = next((row for row in run if row.section > section), None)
+    if later is None:
+        return run[-1].end, 1, 0
+    offset = _above(text, rows, later)
+    previous = [row for row in rows if row.end <= offset]
+    apart = not previous or _BLANK_LINE.search(text[previous[-1].end : offset])
+    return offset, 0 if apart else 1, 1
+
+
+def _place_in_block(
+    text: str, rows: Sequence[_Row], same: Sequence[_Row], module: str
+) -> tuple[int, int, int]:
+    plain = [row for row in same if row.is_plain]
+    forms = [row.is_plain for row in same]
+    sorted_together = forms != sorted(forms, reverse=True)  # isort's force_sort_within_sections
+    before = [row for row in (same if sorted_together else plain) if _key(row.module) < _key(module)]
+    if before:
+        return before[-1].end, 0, 0
+    offset = _above(text, rows, same[0])
+    return (
+        offset,
+        0,
+        1 if offset < same[0].start else 0,
+    )  # isort and ruff keep a blank line above such comments
+
+
+def _blocks(text: str, run: Sequence[_Row]) -> list[list[_Row]]:
+    """The rows cut at blank lines, but for those above a comment within a section."""
+    blocks = [[run[0]]]
+    for previous, row in pairwise(run):
+        between = text[previous.end : row.start]
+        comment = between.strip() and not _HEADING.search(between) and row.section == previous.section
+        if _BLANK_LINE.search(between) and not comment:
+            blocks.append([])
+        blocks[-1].append(row)
+    return blocks
+
+
+def _above(text: str, rows: Sequence[_Row], row: _Row) -> int:
+    """The offset above a row and the comments that belong to it."""
+    floor = max((other.end for other in rows if other.end <= row.start), default=0)
+    blanks = list(_BLANK_LINE.finditer(text[floor : row.start]))
+    start = floor + blanks[-1].end() if blanks else floor
+    return row.start if start == 0 or _HEADING.search(text[start : row.start]) else start
+
+
+def _added_alone(text: str, rows: Sequence[_Row], head: int, line: str, newline: str) -> str:
+    """Add the first import of a file, with the blank lines that formatters want round it."""
+    following = rows[head] if head < len(rows) else None
+    if head:
+        offset = rows[head - 1].end
+    elif following:
+        offset = _above(text, rows, following)
+    else:
+        offset = len(text)
+    before, after = text[:offset], text[offset:]
+    ended = not before or before.endswith(("\n", "\r"))
+    lead = 0 if not before or _BLANK_END.search(before) else 1 if ended else 2
+    blanks = _BLANK_LINES.match(after)
+    present = len(_LINE_END.findall(blanks.group())) if blanks else 0
+    wanted = 0
+    if following:
+        wanted = 2 if isinstance(following.statements[0], _DEFINITIONS) else 1
+    return f"{before}{newline * lead}{line}{newline * (wanted - present)}{after}"
+
+
+def _section(module: str) -> int:
+    return _STANDARD if module.partition(".")[0] in sys.stdlib_module_names else _OTHER
+
+
+def _key(module: str) -> tuple[str, str]:
+    return module.lower(), module

@@ -1,0 +1,149 @@
+"""What one run prints while it goes on and when it ends, and the exit status that follows from it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from asynclint.finding import Finding, Position, Safety
+from asynclint.output import text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from asynclint.settings import SettingsError
+
+
+def console(stream: TextIO) -> Console:
+    """A rich console that adds colour (on a terminal, unless ``NO_COLOR`` is set) and nothing else."""
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
+
+
+class Report:
+    """Prints results to ``stream`` as they come; counts what summary and exit status need.
+
+    ``layout`` is ``concise``, ``full`` or None: full on a terminal. ``diff`` prints changes instead of
+    findings. ``fixing`` and ``unsafe`` tell what the run was asked to fix. ``quiet`` leaves out notes
+    and the summary.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        layout: str | None = None,
+        fixing: bool = False,
+        diff: bool = False,
+        unsafe: bool = False,
+        quiet: bool = False,
+    ) -> None:
+        self.stream = stream
+        self.layout = layout or ("full" if stream.isatty() else "concise")
+        self.fixing = fixing
+        self.diff = diff
+        self.unsafe = unsafe
+        self.quiet = quiet
+        self.files = self.files_reported = self.files_changed = 0
+        self.findings = self.fixable = self.unsafe_fixable = self.fixed = 0
+        self.problems = self.notes = 0
+
+    @property
+    def status(self) -> int:
+        """0: nothing to report or change; 1: findings or changes remain; 2: something was not checked."""
+        if self.problems:
+            return 2
+        return int(self.files_changed > 0 if self.diff else self.findings > 0)
+
+    def problem(self, display: str, line: int, column: int, message: str, code: str = "ASL001") -> None:
+        """A file that could not be checked: a result. ``line`` is 1-based, 0 if unknown."""
+        self.problems += 1
+        # What --diff prints is for patch(1).
+        stream = sys.stderr if self.diff else self.stream
+        stream.write(text.line(display, Position(line, column), code, message) + "\n")
+
+    def broken_settings(self, error: SettingsError) -> None:
+        """Settings that cannot be used, so that what they hold for was not checked."""
+        path = error.path
+        if path is None:
+            raise error
+        here = Path.cwd()
+        display = path.relative_to(here) if path.is_relative_to(here) else path
+        self.problem(str(display), error.line, error.column, error.message, "ASL003")
+
+    def note(self, display: str, message: str) -> None:
+        """Something to know about a file, such as why nothing of it was checked."""
+        self.notes += 1
+        self._say(f"{text.printable(display)}: {message}")
+
+    def checked(self, display: str, findings: Sequence[Finding], before: str, after: str, fixed: int) -> None:
+        """One file's findings that are left in ``after``, its text once ``fixed`` fixes are in."""
+        self.files += 1
+        self.files_reported += bool(findings)
+        self.files_changed += before != after
+        self.fixed += fixed
+        self.findings += len(findings)
+        for finding in findings:
+            if finding.fix is not None:
+                self.fixable += finding.fix.safety is Safety.SAFE
+                self.unsafe_fixable += finding.fix.safety is Safety.UNSAFE
+        if self.diff:
+            if before != after:
+                from asynclint.output.fix import diff
+
+                self.stream.write(diff(display, before, after))
+        elif self.layout == "full" and findings:
+            from asynclint.rule import all_rules
+
+            slugs = {rule.code: rule.slug for rule in all_rules()}
+            terminal = console(self.stream)
+            for block in text.full(findings, after, slugs):
+                terminal.print(block, soft_wrap=True)
+        else:
+            self.stream.writelines(f"{text.concise(finding)}\n" for finding in findings)
+
+    def close(self, paths: str) -> None:
+        """Print the summary; ``paths`` are what was asked for."""
+        self.stream.flush()
+        if not self.files and not self.problems and not self.notes:
+            self._say(f"no test file found in {text.printable(paths)}")
+        elif self.fixing or self.diff:
+            self._say(self._fix_summary())
+        elif self.findings:
+            self._say(f"Found {_count(self.findings, 'finding')} in {self._where()}{self._ways_out()}.")
+        else:
+            self._say(f"No findings in {_count(self.files, 'file')}{self._unchecked()}.")
+
+    def _fix_summary(self) -> str:
+        would, left = ("Would fix", "would be left") if self.diff else ("Fixed", "left")
+        fixed = f"{would} {_count(self.fixed, 'finding')} in {_count(self.files_changed, 'file')}"
+        ways_out = ""
+        if self.unsafe_fixable and not self.unsafe:
+            have = "has" if self.unsafe_fixable == 1 else "have"
+            ways_out = f" ({self.unsafe_fixable} of them {have} an unsafe fix: --unsafe-fixes)"
+        return f"{fixed}; {self.findings} {left}{ways_out}{self._unchecked()}."
+
+    def _where(self) -> str:
+        return f"{self.files_reported} of {_count(self.files, 'file')}{self._unchecked()}"
+
+    def _ways_out(self) -> str:
+        ways = []
+        if self.fixable:
+            ways.append(f"--fix repairs {self.fixable}")
+        if self.unsafe_fixable:
+            ways.append(f"--fix --unsafe-fixes {self.unsafe_fixable}" + (" more" if ways else ""))
+        return "; " + ", ".join(ways) if ways else ""
+
+    def _unchecked(self) -> str:
+        return f", {self.problems} could not be checked" if self.problems else ""
+
+    def _say(self, message: str) -> None:
+        if not self.quiet:
+            sys.stderr.write(f"{message}\n")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,55 @@
+"""What ``--show-settings`` prints: each value, as it would stand in a pyproject.toml, and its origin."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+from asynclint.settings import TABLE, Loaded, Overrides, Settings, override
+
+
+def page(
+    subject: str, loaded: Loaded, overrides: Overrides, stated: tuple[tuple[int, int], str] | None
+) -> str:
+    """The settings that hold for ``subject`` (a path as displayed).
+
+    ``stated`` is the oldest Python the project says it runs on, and the place that says so.
+    """
+    settings = override(loaded.settings, overrides)
+    names = [field.name for field in fields(Settings) if field.name != "target_version"]
+    rows = [
+        (f"{name.replace('_', '-')} = {_toml(getattr(settings, name))}", _origin(name, loaded, overrides))
+        for name in names
+    ]
+    if settings.target_version:
+        stated = settings.target_version, _origin("target_version", loaded, overrides)
+    if stated:
+        version, origin = stated
+        rows.append((f"target-version = {_toml(version)}", origin))
+    else:
+        rows.append(("# target-version", "not set, and the project states none"))
+    width = max(len(assignment) for assignment, _ in rows)
+    lines = [f"{assignment.ljust(width)}  # {origin}" for assignment, origin in rows]
+    return "\n".join([f"# for {subject}", TABLE, *lines])
+
+
+def _origin(field: str, loaded: Loaded, overrides: Overrides) -> str:
+    origins = []
+    if field in loaded.keys and loaded.path is not None:
+        origins.append(str(loaded.path))
+    if any(name == field for name, _ in overrides.values):
+        origins = [*origins, "command line"] if field.startswith("extend_") else ["command line"]
+    return ", ".join(origins) or "default"
+
+
+def _toml(value: object) -> str:
+    """A setting's value as TOML; for these types JSON's notation is TOML's too."""
+    match value:
+        case int(major), int(minor):
+            return f'"{major}.{minor}"'
+        case tuple() if value and isinstance(value[0], tuple):
+            return (
+                "{ " + ", ".join(f"{json.dumps(glob)} = {json.dumps(codes)}" for glob, codes in value) + " }"
+            )
+        case _:
+            return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,242 @@
+"""What a project depends on, by its own files' account; nothing is resolved or installed.
+
+Read are pyproject.toml (PEP 621, PEP 735, and the tables of Poetry, PDM, Hatch and uv), setup.cfg,
+tox.ini and requirements files. A dependency counts only where its marker certainly holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packaging.markers import Marker
+
+_REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "requirements/*.txt", "requirements/*.in")
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One requirement: its name after PEP 503, its marker (None: always), the file that states it."""
+
+    name: str
+    marker: Marker | None
+    path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Dependencies:
+    """All requirements of a project, its extras and its groups for development included."""
+
+    items: tuple[Dependency, ...] = ()
+
+    def has(self, name: str, python: tuple[int, int]) -> bool:
+        """Whether ``name`` is certainly there on every release of ``python``, say ``(3, 11)``.
+
+        Each file that names it must agree: a lock file made on one Python pins what pyproject.toml
+        asks for on that Python only.
+        """
+        statements: dict[Path, bool] = {}
+        for item in self._by_name.get(_normalised(name), ()):
+            statements[item.path] = statements.get(item.path, False) or _holds(item.marker, python)
+        return bool(statements) and all(statements.values())
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[Dependency]]:
+        table: dict[str, list[Dependency]] = {}
+        for item in self.items:
+            table.setdefault(item.name, []).append(item)
+        return table
+
+
+@cache
+def dependencies(directory: Path) -> Dependencies:
+    """Return what the files in ``directory`` (absolute) and above it say, up to the project's root.
+
+    The root is the first directory with a setup.py, a setup.cfg that names the project, or a
+    pyproject.toml with a ``[project]`` or Poetry table, or the repository's root. Files and lines
+    that cannot be read or parsed are passed over.
+    """
+    found: list[Dependency] = []
+    for above in (directory, *directory.parents):
+        pyproject = _toml(above / "pyproject.toml")
+        setup = _ini(above / "setup.cfg")
+        found += _from_lines(_pyproject_lines(pyproject), above / "pyproject.toml")
+        found += _from_lines(_setup_lines(setup), above / "setup.cfg")
+        found += _from_lines(_tox_lines(_ini(above / "tox.ini")), above / "tox.ini")
+        for path in sorted({path for glob in _REQUIREMENTS for path in above.glob(glob)}):
+            if not path.name.startswith("constraints"):
+                found += _from_lines(_requirement_lines(path, frozenset()), path)
+        if "project" in pyproject or "poetry" in _tables(pyproject, "tool"):
+            break
+        if setup.has_option("metadata", "name") or _is_root(above):
+            break
+    return Dependencies(tuple(found))
+
+
+def _is_root(directory: Path) -> bool:
+    return any((directory / name).exists() for name in ("setup.py", ".git", ".hg"))
+
+
+def _toml(path: Path) -> Mapping[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def _ini(path: Path) -> ConfigParser:
+    parser = ConfigParser(strict=False, interpolation=None)
+    try:
+        parser.read_string(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, ConfigParserError):
+        return ConfigParser()
+    return parser
+
+
+def _tables(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        value = document.get(key)
+        if not isinstance(value, dict):
+            return {}
+        document = value
+    return document
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, str))
+
+
+def _pyproject_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    project = _tables(document, "project")
+    tool = _tables(document, "tool")
+    yield from _strings(project.get("dependencies"))
+    for group in _tables(project, "optional-dependencies").values():
+        yield from _strings(group)
+    groups = _tables(document, "dependency-groups")
+    for group in groups:  # `include-group` names another of them, and all of them count
+        yield from _strings(groups[group])
+    for group in _tables(tool, "pdm", "dev-dependencies").values():
+        yield from _strings(group)
+    yield from _strings(_tables(tool, "uv").get("dev-dependencies"))
+    for environment in _tables(tool, "hatch", "envs").values():
+        if isinstance(environment, dict):
+            yield from _strings(environment.get("dependencies"))
+            yield from _strings(environment.get("extra-dependencies"))
+    yield from _poetry_lines(_tables(tool, "poetry"))
+
+
+def _poetry_lines(poetry: Mapping[str, Any]) -> Iterator[str]:
+    groups = [poetry.get("dependencies"), poetry.get("dev-dependencies")]
+    groups += [_tables(group, "dependencies") for group in _tables(poetry, "group").values()]
+    for group in groups:
+        for name, constraints in group.items() if isinstance(group, dict) else ():
+            for constraint in constraints if isinstance(constraints, list) else [constraints]:
+                details = constraint if isinstance(constraint, dict) else {}
+                markers = [_python_marker(str(details.get("python", "*"))), str(details.get("markers", ""))]
+                marker = " and ".join(f"({marker})" for marker in markers if marker)
+                yield f"{name}; {marker}" if marker else name
+
+
+def _python_marker(constraint: str) -> str:
+    """``^3.8`` or ``>=3.8,<3.11`` as an environment marker; empty where every Python will do.
+
+    https://python-poetry.org/docs/dependency-specification/#version-constraints; what is written in
+    another way becomes text that no marker parser takes, so that the dependency does not count.
+    """
+    parts = []
+    for alternative in constraint.split("||"):
+        bounds = [_bound(part) for part in alternative.split(",") if part.strip() != "*"]
+        parts.append(" and ".join(bounds))
+    return "" if "" in parts else " or ".join(parts)
+
+
+def _bound(part: str) -> str:
+    match = re.fullmatch(r"\s*(\^|~|[<>=!]=?|)\s*((\d+)(?:\.(\d+))?(?:\.\d+)?)(?:\.\*)?\s*", part)
+    if match is None:
+        return part
+    operator, version, major, minor = match.groups()
+    if operator == "^" or (operator == "~" and minor is None):
+        return f"python_full_version >= '{version}' and python_full_version < '{int(major) + 1}'"
+    if operator == "~":
+        return f"python_full_version >= '{version}' and python_full_version < '{major}.{int(minor) + 1}'"
+    if operator in ("", "=", "=="):
+        return f"python_full_version == '{version}.*'"
+    return f"python_full_version {operator} '{version}'"
+
+
+def _setup_lines(parser: ConfigParser) -> Iterator[str]:
+    for key in ("install_requires", "tests_require"):
+        yield from parser.get("options", key, fallback="").splitlines()
+    if parser.has_section("options.extras_require"):
+        for _, lines in parser.items("options.extras_require"):
+            yield from lines.splitlines()
+
+
+def _tox_lines(parser: ConfigParser) -> Iterator[str]:
+    for section in parser.sections():
+        if section == "testenv" or section.startswith("testenv:"):
+            lines = parser.get(section, "deps", fallback="").splitlines()
+            # `py311: name` holds in some environments only
+            yield from (line for line in lines if not re.match(r"\s*[\w.{},!-]+\s*:", line))
+
+
+def _requirement_lines(path: Path, seen: frozenset[Path]) -> Iterator[str]:
+    """Lines of a requirements file and of those it includes, without comments and options.
+
+    https://pip.pypa.io/en/stable/reference/requirements-file-format/
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):
+        return
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        line = re.sub(r"(^|\s)#.*", "", line).strip()
+        include = re.match(r"(?:-r|--requirement)[\s=]*(.+)", line)
+        if include is not None:
+            below = path.parent / include[1].strip()
+            if below not in seen:
+                yield from _requirement_lines(below, seen | {path, below})
+        elif not line.startswith("-"):
+            yield re.split(r"\s--?[a-z]", line)[0]  # `name==1 --hash=…`
+
+
+def _from_lines(lines: Iterable[str], path: Path) -> Iterator[Dependency]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            requirement = Requirement(line.strip())
+        except InvalidRequirement:
+            continue
+        yield Dependency(_normalised(requirement.name), requirement.marker, path)
+
+
+def _normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _holds(marker: Marker | None, python: tuple[int, int]) -> bool:
+    if marker is None:
+        return True
+    version = f"{python[0]}.{python[1]}"
+    # A marker on `python_full_version` may hold for the first releases of a minor version only.
+    for release in (f"{version}.0", f"{version}.99"):
+        environment = {"python_version": version, "python_full_version": release, "extra": ""}
+        try:
+            if not marker.evaluate(environment):
+                return False
+        except ValueError:  # packaging's errors for a marker that parses and means nothing
+            return False
+    return True

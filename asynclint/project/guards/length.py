@@ -1,0 +1,134 @@
+"""How long a new guard must be so as not to cut short what it surrounds."""
+
+from __future__ import annotations
+
+import ast
+import math
+
+from asynclint.knowledge.asyncs import BOUNDED_CALLS, DEADLINES, GUARD_CALLS, GUARD_CONTEXTS, SLEEPS
+from asynclint.project.guards.seconds import UNREAD, Environment, Number, Unread, argument, bind, number
+from asynclint.project.index.values import Function
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+
+MARGIN = 10.0  # seconds on top of the bounds and sleeps inside
+MAX_DEPTH = 4
+
+
+class UnreadLengthError(Exception):
+    """A bound or sleep inside can't be read; ``str()`` is its text."""
+
+
+def guard_seconds(function: Scope, project: Project) -> float:
+    """Seconds for a guard round a function's body: the setting, or more where the body may take longer.
+
+    Raises UnreadLengthError where a bound or sleep inside can't be read.
+    """
+    inside = longest(function, project)
+    wanted = project.settings.guard_seconds
+    return wanted if inside + MARGIN <= wanted or inside == 0 else float(math.ceil(inside + MARGIN))
+
+
+def longest(function: Scope, project: Project, given: Environment | None = None, depth: int = 0) -> float:
+    """Sum of the sleeps and bounds in a function and in what is nested in it, in seconds."""
+    total = 0.0
+    for scope in function.nested():
+        repeats = _repeats(scope, project)
+        for call in scope.facts.calls:
+            total += _call_length(call, scope, project, given, depth) * repeats.get(id(call), 1)
+    return total
+
+
+def _call_length(call: ast.Call, scope: Scope, project: Project, given: Environment | None, depth: int) -> float:
+    names = chain(call.func, scope, project.modules)
+    if any(name in SLEEPS for name in names):
+        seconds = number(argument(call, 0, "delay", "seconds"), scope, project, given)
+    elif any(name in DEADLINES for name in names):
+        raise UnreadLengthError(ast.unparse(call))
+    elif any(name in GUARD_CONTEXTS for name in names):
+        seconds = number(call.args[0] if call.args else None, scope, project, given) if call.args else _only(call, scope, project, given)
+    elif any(name in GUARD_CALLS for name in names):
+        seconds = number(argument(call, 1, "timeout"), scope, project, given)
+    elif any(name in BOUNDED_CALLS for name in names):
+        stated = argument(call, -1, "timeout")
+        seconds = None if stated is None else number(stated, scope, project, given)
+    else:
+        return max(_timeout_argument(call, scope, project, given), _helper_length(call, scope, project, depth))
+    if isinstance(seconds, Unread):
+        raise UnreadLengthError(ast.unparse(call))
+    return 0.0 if seconds is None or math.isinf(seconds) else max(seconds, 0.0)
+
+
+def _only(call: ast.Call, scope: Scope, project: Project, given: Environment | None) -> Number:
+    return number(call.keywords[0].value, scope, project, given) if call.keywords else UNREAD
+
+
+def _timeout_argument(call: ast.Call, scope: Scope, project: Project, given: Environment | None) -> float:
+    """``client.get(url, timeout=60)``: no bound of the test, but what it may well take."""
+    for keyword in call.keywords:
+        if keyword.arg in ("timeout", "delay"):
+            seconds = number(keyword.value, scope, project, given)
+            if isinstance(seconds, float) and not math.isinf(seconds):
+                return max(seconds, 0.0)
+    return 0.0
+
+
+def _helper_length(call: ast.Call, scope: Scope, project: Project, depth: int) -> float:
+    """What a helper of the tests that is called may take."""
+    if depth >= MAX_DEPTH:
+        return 0.0
+    value = project.inference.value(call.func, scope)
+    if not isinstance(value, Function) or value.scope.outline.is_stub:
+        return 0.0
+    if _encloses(value.scope, scope) or not project.is_test_code(value.scope.outline.path):
+        return 0.0  # nested functions are counted with the function they are in
+    given = bind(call, value.scope, scope, project, bound=value.receiver is not None)
+    return longest(value.scope, project, given, depth + 1)
+
+
+def _encloses(inner: Scope, scope: Scope) -> bool:
+    """Whether a called function is nested in the function that is measured, or is that function."""
+    outermost = scope
+    while outermost.parent is not None and (outermost.parent.is_function or _in_function(outermost.parent)):
+        outermost = outermost.parent
+    around: Scope | None = inner
+    while around is not None:
+        if around is outermost:
+            return True
+        around = around.parent
+    return False
+
+
+def _in_function(scope: Scope) -> bool:
+    while scope.parent is not None:
+        scope = scope.parent
+        if scope.is_function:
+            return True
+    return False
+
+
+def _repeats(scope: Scope, project: Project) -> dict[int, float]:
+    """How often calls inside ``for … in range(N)`` run: ``id`` of the call to times."""
+    times: dict[int, float] = {}
+    for loop in _range_loops(scope.node):
+        count = number(loop.iter.args[-1 if len(loop.iter.args) < 3 else 1], scope, project)  # type: ignore[attr-defined]
+        if not isinstance(count, float) or count <= 1:
+            continue
+        for statement in loop.body:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Call):
+                    times[id(node)] = times.get(id(node), 1.0) * count
+    return times
+
+
+def _range_loops(root: ast.AST) -> list[ast.For | ast.AsyncFor]:
+    return [
+        node
+        for node in ast.walk(root)
+        if isinstance(node, (ast.For, ast.AsyncFor))
+        and isinstance(node.iter, ast.Call)
+        and isinstance(node.iter.func, ast.Name)
+        and node.iter.func.id == "range"
+        and node.iter.args
+    ]

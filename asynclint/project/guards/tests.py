@@ -1,0 +1,211 @@
+"""Which functions pytest or unittest runs as tests, and the marks they carry."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from asynclint.knowledge.asyncs import PLAIN_BASES, TEST_CASES
+from asynclint.project.config import PytestConfig, find_pytest_config
+from asynclint.project.index.values import Class
+from asynclint.project.names import chain, definition
+from asynclint.project.project import Project
+from asynclint.source.files import is_test_path
+from asynclint.source.outline import Outline, Scope
+
+FIXTURE_DECORATORS = frozenset(
+    "pytest.fixture pytest.yield_fixture pytest_asyncio.fixture pytest_trio.trio_fixture trio_fixture".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A pytest mark on a test: its name, its call if it has one, and the scope the call is read in."""
+
+    name: str
+    call: ast.Call | None
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """What a test class inherits from.
+
+    ``project`` are its own classes and the project's, nearest first; ``outside`` the dotted names
+    of bases in other packages; ``unknown`` says that a base could not be resolved.
+    """
+
+    project: tuple[Scope, ...]
+    outside: tuple[str, ...]
+    unknown: bool
+
+    @property
+    def is_unittest(self) -> bool:
+        """Whether unittest runs the class's methods."""
+        return any(name in TEST_CASES for name in self.outside)
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test function; ``bases`` is None outside classes."""
+
+    scope: Scope
+    config: PytestConfig
+    bases: Bases | None
+
+    __test__ = False  # not a test class of ours
+
+    @property
+    def is_unittest(self) -> bool:
+        """Whether unittest (also under pytest) runs it."""
+        return self.bases is not None and self.bases.is_unittest
+
+
+def tests(outline: Outline, project: Project) -> Iterator[Test]:
+    """The tests of a module, in source order."""
+    config = find_pytest_config(outline.path.parent)
+    collected = is_collected(outline, config)
+    known: dict[int, Bases | None] = {}
+    for scope in outline.functions:
+        if not _matches(scope.name, config.python_functions) or is_fixture(scope, project):
+            continue
+        owner = scope.enclosing_class
+        if owner is None:
+            if collected and scope.parent is outline.scope:
+                yield Test(scope, config, None)
+            continue
+        if id(owner) not in known:
+            known[id(owner)] = _test_class(owner, config, project, collected=collected)
+        bases = known[id(owner)]
+        if bases is not None and (not bases.is_unittest or scope.name.startswith("test")):
+            yield Test(scope, config, bases)
+
+
+def test_of(scope: Scope, project: Project) -> Test | None:
+    """The test that an outermost function is; None where it is none."""
+    if not scope.name.startswith("test") and not scope.decorators and scope.enclosing_class is None:
+        config = find_pytest_config(scope.outline.path.parent)
+        if not _matches(scope.name, config.python_functions):
+            return None
+    found = project.remembered(
+        ("tests", scope.outline), lambda: {test.scope: test for test in tests(scope.outline, project)}
+    )
+    return found.get(scope)
+
+
+def is_collected(outline: Outline, config: PytestConfig) -> bool:
+    """Whether pytest's ``python_files`` match a module."""
+    name = outline.path.name
+    return name != "conftest.py" and any(fnmatch(name, pattern.split("/")[-1]) for pattern in config.python_files)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(name.startswith(p) or ("*" in p and fnmatch(name, p)) for p in patterns)
+
+
+def _test_class(cls: Scope, config: PytestConfig, project: Project, *, collected: bool) -> Bases | None:
+    """The bases of a class whose methods are run as tests; None for any other class."""
+    found = bases(cls, project)
+    off = cls.bindings.get("__test__")
+    if off and isinstance(off[-1].value, ast.Constant) and off[-1].value.value is False:
+        return None
+    if found.is_unittest:
+        return found
+    if not collected or not _matches(cls.name, config.python_classes) or "__init__" in cls.bindings:
+        return found if collected and found.unknown and _looks_like_test_case(cls) else None
+    return found
+
+
+def _looks_like_test_case(cls: Scope) -> bool:
+    node = cls.node
+    assert isinstance(node, ast.ClassDef)
+    written = [base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases]
+    return any(name.endswith(("TestCase", "Test", "Tests")) for name in written)
+
+
+def bases(cls: Scope, project: Project) -> Bases:
+    """What a class inherits from, through the project."""
+    own: list[Scope] = []
+    outside: list[str] = []
+    unknown = False
+    queue = [cls]
+    while queue and len(own) < 64:
+        scope = queue.pop(0)
+        if scope in own:
+            continue
+        own.append(scope)
+        node = scope.node
+        assert isinstance(node, ast.ClassDef)
+        for base in node.bases:
+            expr = base.value if isinstance(base, ast.Subscript) else base
+            around = scope.parent or scope
+            names = chain(expr, around, project.modules)
+            known = next((n for n in names if n in TEST_CASES or n in PLAIN_BASES), "")
+            found = None if known else project.inference.value(expr, around)
+            if known:
+                outside.append(known)
+            elif isinstance(found, Class) and not found.scope.outline.is_stub:
+                queue.append(found.scope)
+            elif isinstance(found, Class):
+                outside.append(names[0] if names else found.scope.name)
+            elif not (isinstance(expr, ast.Name) and around.lookup(expr.id) is None and expr.id == "object"):
+                unknown = True
+                outside.extend(names[:1])
+    return Bases(tuple(own), tuple(outside), unknown)
+
+
+def is_fixture(function: Scope, project: Project) -> ast.expr | None:
+    """The fixture decorator of a function, where it has one."""
+    for decorator in function.decorators:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        names = chain(target, function.parent or function, project.modules)
+        if any(name in FIXTURE_DECORATORS or name.endswith(".fixture") for name in names):
+            return decorator
+        if isinstance(target, ast.Attribute) and target.attr == "fixture":
+            return decorator
+    return None
+
+
+def marks(test: Test, project: Project) -> Iterator[Mark]:
+    """Marks of a test, closest first: function, class and its bases, module."""
+    around = test.scope.parent or test.scope
+    for decorator in test.scope.decorators:
+        yield from read_marks(decorator, around, project)
+    for cls in test.bases.project if test.bases is not None else ():
+        for decorator in cls.decorators:
+            yield from read_marks(decorator, cls.parent or cls, project)
+        yield from _pytestmark(cls, project)
+    yield from _pytestmark(test.scope.outline.scope, project)
+
+
+def _pytestmark(scope: Scope, project: Project) -> Iterator[Mark]:
+    for binding in scope.bindings.get("pytestmark", []):
+        if binding.value is not None:
+            yield from read_marks(binding.value, scope, project)
+
+
+def read_marks(expr: ast.expr, scope: Scope, project: Project, hops: int = 6) -> Iterator[Mark]:
+    """Marks that an expression stands for: one, a list of them, or a name bound to either."""
+    if hops <= 0:
+        return
+    if isinstance(expr, (ast.List, ast.Tuple)):
+        for part in expr.elts:
+            yield from read_marks(part, scope, project, hops - 1)
+        return
+    if isinstance(expr, ast.BinOp):
+        yield from read_marks(expr.left, scope, project, hops - 1)
+        yield from read_marks(expr.right, scope, project, hops - 1)
+        return
+    call = expr if isinstance(expr, ast.Call) else None
+    target = expr.func if isinstance(expr, ast.Call) else expr
+    names = [n for n in chain(target, scope, project.modules) if n.startswith("pytest.mark.")]
+    if names:
+        yield Mark(names[0].split(".")[2], call, scope)
+        return
+    found = definition(target, scope, project.modules)
+    if found is not None and isinstance(found[0], ast.expr) and found[0] is not target:
+        inner = list(read_marks(found[0], found[1], project, hops - 1))
+        for mark in inner:  # the call may stand here: ``limited = pytest.mark.timeout``, ``@limited(5)``
+            yield Mark(mark.name, call or mark.call, scope if call is not None else mark.scope)

@@ -1,0 +1,194 @@
+"""Whether code of the project that runs a test (decorator, base class, hook, fixture) puts a bound round it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Final
+
+from asynclint.knowledge.asyncs import (
+    BOUNDING_DECORATORS,
+    GUARD_CALLS,
+    GUARD_CONTEXTS,
+    NEUTRAL_DECORATORS,
+    TIMERS,
+)
+from asynclint.project.guards.seconds import UNREAD, Environment, Number, Unread, argument, bind, number
+from asynclint.project.guards.tests import read_marks
+from asynclint.project.index.values import Class, Function
+from asynclint.project.names import Chain, chain
+from asynclint.project.project import Project
+from asynclint.source.outline import FUNCTIONS, Scope
+
+MAX_DEPTH = 5
+LATER = frozenset({"call_later", "call_at"})  # loop timers that home-made runners cancel the test with
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What ends a test when time is up.
+
+    ``seconds`` may be unreadable; ``source`` says where it comes from; ``in_loop`` is False for
+    what interrupts from outside the event loop (signals, timer threads).
+    """
+
+    seconds: Number
+    source: str
+    in_loop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something reaches the test that could bound it and can't be read."""
+
+    source: str
+
+
+Verdict = Bound | Unknown | None
+NOTHING: Final = None
+
+
+def decorator_bound(decorator: ast.expr, scope: Scope, project: Project) -> Verdict:
+    """What a decorator of a test does to its time, marks left out; ``scope`` is where it stands."""
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    names = chain(target, scope, project.modules)
+    if any(name in BOUNDING_DECORATORS for name in names):
+        return Bound(UNREAD, f"@{names[0]}", in_loop=False)
+    if is_neutral(names) or is_builtin_decorator(target, scope):
+        return NOTHING
+    value = project.inference.value(target, scope)
+    if isinstance(value, Class) and not value.scope.outline.is_stub:
+        return _class_decorator(value, project)
+    function = project_function(target, scope, project)
+    if function is None:
+        if any(True for _ in read_marks(decorator, scope, project)):
+            return NOTHING
+        if isinstance(target, ast.Attribute) and target.attr in ("given", "parametrize", "skipif", "skip"):
+            return NOTHING
+        return Unknown(ast.unparse(target))
+    given: Environment | None = None
+    if isinstance(decorator, ast.Call):
+        given = bind(decorator, function, scope, project, bound=False)
+    else:
+        given = _defaults(function, scope, project)
+    found = search(function, project, given)
+    if isinstance(found, Bound):
+        return Bound(found.seconds, f"@{function.name}", found.in_loop)
+    return found
+
+
+def is_neutral(names: Chain) -> bool:
+    """Whether a decorator is known to put no bound round what it wraps."""
+    return any(
+        name == entry or (name.startswith(entry) and (entry.endswith(".") or name[len(entry)] == "."))
+        for name in names
+        for entry in NEUTRAL_DECORATORS
+    )
+
+
+def is_builtin_decorator(target: ast.expr, scope: Scope) -> bool:
+    """``staticmethod`` and ``classmethod``."""
+    return isinstance(target, ast.Name) and target.id in ("staticmethod", "classmethod") and not scope.lookup(target.id)
+
+
+def project_function(target: ast.expr, scope: Scope, project: Project) -> Scope | None:
+    """The def of the project that a name stands for, whatever decorators it has itself."""
+    from asynclint.project.names import definition
+
+    value = project.inference.value(target, scope)
+    if isinstance(value, Function):
+        return None if value.scope.outline.is_stub else value.scope
+    found = definition(target, scope, project.modules)
+    if found is None or not isinstance(found[0], FUNCTIONS):
+        return None
+    return found[1].child(found[0])
+
+
+def _defaults(function: Scope, scope: Scope, project: Project) -> Environment:
+    empty = ast.Call(func=ast.Name(id=function.name), args=[], keywords=[])
+    return bind(empty, function, scope, project, bound=False)
+
+
+def _class_decorator(cls: Class, project: Project) -> Verdict:
+    for name in ("__call__", "__init__", "__get__"):
+        for method in cls.scope.facts.scopes:
+            if method.name == name:
+                found = search(method, project, None)
+                if found is not None:
+                    return found
+    return NOTHING
+
+
+def search(function: Scope, project: Project, given: Environment | None, depth: int = 0) -> Verdict:
+    """A bound anywhere in a wrapper: in it, in what is nested in it, in project functions it calls.
+
+    Unknown if it hands what it wraps to a function of another package that isn't asyncio, anyio,
+    trio, the standard library or pytest.
+    """
+    unknown: Verdict = NOTHING
+    wrapped = {arg.arg for arg in function.parameters}
+    for scope in function.nested():
+        for call in scope.facts.calls:
+            found = _call_bound(call, scope, project, given, depth)
+            if isinstance(found, Bound):
+                return found
+            if found is not None and _receives(call, wrapped):
+                unknown = found
+    return unknown
+
+
+def _call_bound(
+    call: ast.Call, scope: Scope, project: Project, given: Environment | None, depth: int
+) -> Verdict:
+    names = chain(call.func, scope, project.modules)
+    if any(name in GUARD_CONTEXTS for name in names):
+        first = call.args[0] if call.args else (call.keywords[0].value if call.keywords else None)
+        return _bound(number(first, scope, project, given), names[0], in_loop=True)
+    if any(name in GUARD_CALLS for name in names):
+        return _bound(number(argument(call, 1, "timeout"), scope, project, given), names[0], in_loop=True)
+    if any(name in TIMERS for name in names):
+        return Bound(UNREAD, names[0], in_loop=False)
+    if isinstance(call.func, ast.Attribute) and call.func.attr in LATER:
+        return Bound(UNREAD, call.func.attr, in_loop=True)
+    if "pytest.mark.timeout" in names:
+        return Bound(number(argument(call, 0, "timeout"), scope, project, given), names[0], in_loop=False)
+    if depth >= MAX_DEPTH:
+        return Unknown(ast.unparse(call.func))
+    value = project.inference.value(call.func, scope)
+    if isinstance(value, Function) and not value.scope.outline.is_stub:
+        inner = bind(call, value.scope, scope, project, bound=value.receiver is not None)
+        if given is not None:  # a parameter handed on keeps what it was given
+            inner |= {
+                k.arg: given[k.value.id]
+                for k in call.keywords
+                if k.arg and isinstance(k.value, ast.Name) and k.value.id in given
+            }
+        return search(value.scope, project, inner, depth + 1)
+    if names and value is None and not _is_harmless(names[0]):
+        return Unknown(names[0])
+    return NOTHING
+
+
+def _bound(seconds: Number, source: str, *, in_loop: bool) -> Verdict:
+    return NOTHING if seconds is None else Bound(seconds, source, in_loop)
+
+
+HARMLESS = frozenset({"anyio", "trio", "pytest", "pytest_asyncio", "uvloop", "sniffio", "outcome", "hypothesis"})
+
+
+def _is_harmless(name: str) -> bool:
+    import sys
+
+    top = name.partition(".")[0]
+    return top in HARMLESS or top in sys.stdlib_module_names
+
+
+def _receives(call: ast.Call, names: set[str]) -> bool:
+    """Whether a call is given one of these names, or the result of calling one."""
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return any(isinstance(node, ast.Name) and node.id in names for arg in arguments for node in ast.walk(arg))
+
+
+def is_unread(seconds: Number) -> bool:
+    """Whether a number could not be read."""
+    return isinstance(seconds, Unread)

@@ -1,0 +1,497 @@
+"""What an expression is, across files, without running or importing anything.
+
+Every binding of a name must agree, or the name is unknown; every base class up to the one that
+defines a method must be known, or the method is unknown. Unknown is None.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterable
+
+from asynclint.project.index.modules import Modules
+from asynclint.project.index.values import (
+    Builtin,
+    Calling,
+    Class,
+    Function,
+    Instance,
+    Module,
+    Result,
+    Value,
+)
+from asynclint.project.names import chain, known
+from asynclint.source.outline import Binding, Outline, Scope
+
+MAX_DEPTH = 24  # a chain of expressions; deeper is unknown
+
+PLAIN_DECORATORS = frozenset(
+    """
+    abc.abstractmethod functools.cache functools.lru_cache functools.wraps typing.final typing.no_type_check
+    typing.override typing_extensions.final typing_extensions.override typing_extensions.deprecated
+    warnings.deprecated typing.type_check_only types.coroutine
+    """.split()
+)
+CONTEXT_DECORATORS = {
+    "contextlib.contextmanager": Calling.CONTEXT,
+    "contextlib.asynccontextmanager": Calling.ASYNC_CONTEXT,
+}
+PROPERTY_DECORATORS = frozenset({"functools.cached_property", "enum.property"})
+# Classes whose first parameter is the type of an awaited, entered or iterated value.
+COROUTINE_TYPES = frozenset({"typing.Coroutine", "collections.abc.Coroutine", "types.CoroutineType"})
+YIELD_TYPES = frozenset(
+    f"{module}.{name}"
+    for module in ("typing", "collections.abc")
+    for name in ("AsyncIterator", "AsyncGenerator", "AsyncIterable", "Iterator", "Generator", "Iterable")
+)
+UNWRAPPED_TYPES = frozenset({"typing.Annotated", "typing.Optional", "typing.Final", "typing.ClassVar"})
+SELF_TYPES = frozenset({"typing.Self", "typing_extensions.Self", "_typeshed.Self"})
+
+
+class Inference:
+    """Answers what expressions are; remembers every answer."""
+
+    def __init__(self, modules: Modules) -> None:
+        self.modules = modules
+        self._known: dict[tuple[int, int], Value | None] = {}
+        self._busy: set[tuple[int, int]] = set()
+        self._parsed: dict[str, ast.expr | None] = {}
+
+    def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
+        """What an expression evaluates to, as seen from a scope."""
+        if expr is None:
+            return None
+        key = (id(expr), id(scope))
+        if key in self._known:
+            return self._known[key]
+        if key in self._busy or len(self._busy) > MAX_DEPTH:
+            return None
+        self._busy.add(key)
+        try:
+            found = self._value(expr, scope)
+        finally:
+            self._busy.discard(key)
+        if not self._busy:  # an answer cut short inside a cycle is not for keeps
+            self._known[key] = found
+        return found
+
+    def _value(self, expr: ast.AST, scope: Scope) -> Value | None:
+        match expr:
+            case ast.Name():
+                return self.name(expr.id, scope)
+            case ast.Attribute():
+                return self.attribute(self.value(expr.value, scope), expr.attr)
+            case ast.Call():
+                return self._called(expr, scope)
+            case ast.Await():
+                return self.awaited(self.value(expr.value, scope))
+            case ast.NamedExpr():
+                return self.value(expr.value, scope)
+            case ast.IfExp():
+                return agreed([self.value(expr.body, scope), self.value(expr.orelse, scope)])
+            case ast.Constant():
+                return Builtin(type(expr.value).__name__)
+            case ast.JoinedStr():
+                return Builtin("str")
+            case ast.List() | ast.ListComp():
+                return Builtin("list")
+            case ast.Dict() | ast.DictComp():
+                return Builtin("dict")
+            case ast.Set() | ast.SetComp():
+                return Builtin("set")
+            case ast.Tuple():
+                return Builtin("tuple")
+        return None
+
+    # -- names
+
+    def name(self, name: str, scope: Scope) -> Value | None:
+        """What a bare name is."""
+        found = scope.lookup(name)
+        if found is None:
+            return self._starred(name, scope.outline)
+        owner, bindings = found
+        return self._bound(name, bindings, owner)
+
+    def _bound(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
+        if bindings and all(binding.kind == "def" for binding in bindings):
+            functions = [self._defined(binding, scope) for binding in bindings]
+            kinds = {f.calling for f in functions if isinstance(f, Function)}
+            # overloads, or one definition for each branch of an if: the kind is what counts
+            return functions[-1] if None not in functions and len(kinds) == 1 else None
+        return agreed([self._of_binding(name, binding, scope) for binding in bindings])
+
+    def _of_binding(self, name: str, binding: Binding, scope: Scope) -> Value | None:
+        match binding.kind:
+            case "def":
+                return self._defined(binding, scope)
+            case "class":
+                child = scope.child(binding.node)
+                return Class(child) if child is not None else None
+            case "import":
+                module = self.modules.find(binding.module, 0, scope.outline)
+                return Module(module) if module is not None else None
+            case "from":
+                return self._imported(binding, scope.outline)
+            case "param":
+                return self._parameter(name, binding, scope)
+            case "assign":
+                if binding.annotation is not None:
+                    return self.annotated(binding.annotation, scope)
+                return self.value(binding.value, scope)
+            case "with":
+                return self._entered(self.value(binding.value, scope), "__enter__", Calling.CONTEXT)
+            case "async with":
+                return self._entered(self.value(binding.value, scope), "__aenter__", Calling.ASYNC_CONTEXT)
+        return None
+
+    def _imported(self, binding: Binding, origin: Outline) -> Value | None:
+        module = self.modules.find(binding.module, binding.level, origin)
+        if module is not None:
+            return self.attribute(Module(module), binding.member)
+        if binding.level or not binding.module:
+            return None
+        # a namespace package has no file of its own
+        inner = self.modules.find(f"{binding.module}.{binding.member}", 0, origin)
+        return Module(inner) if inner is not None else None
+
+    def _starred(self, name: str, outline: Outline) -> Value | None:
+        for star in outline.scope.facts.stars:
+            module = self.modules.find(star.module, star.level, outline)
+            if module is None or module is outline:
+                return None  # it might bring the name in
+            found = self.attribute(Module(module), name)
+            if found is not None or name in module.scope.bindings:
+                return found
+        if hasattr(builtins, name) and not outline.scope.facts.stars:
+            return Builtin(name)
+        return None
+
+    def _parameter(self, name: str, binding: Binding, scope: Scope) -> Value | None:
+        owner = scope.enclosing_class
+        parameters = scope.parameters
+        if owner is not None and parameters and parameters[0].arg == name and binding.annotation is None:
+            decorators = {d.id for d in scope.decorators if isinstance(d, ast.Name)}
+            if "staticmethod" in decorators:
+                return None
+            return Class(owner) if "classmethod" in decorators else Instance(Class(owner))
+        if binding.annotation is None:
+            return None
+        outside = scope.parent if scope.parent is not None else scope
+        return self.annotated(binding.annotation, outside)
+
+    # -- definitions
+
+    def _defined(self, binding: Binding, scope: Scope) -> Function | None:
+        child = scope.child(binding.node)
+        if child is None:
+            return None
+        calling = self.calling(child)
+        return Function(child, calling) if calling is not None else None
+
+    def calling(self, function: Scope) -> Calling | None:
+        """What calling a definition gives, its decorators considered; None if one is unknown."""
+        if function.is_async:
+            kind = Calling.ASYNC_GENERATOR if function.is_generator else Calling.COROUTINE
+        else:
+            kind = Calling.GENERATOR if function.is_generator else Calling.SYNC
+        for decorator in reversed(function.decorators):
+            after = self._decorated(kind, decorator, function)
+            if after is None:
+                return None
+            kind = after
+        return kind
+
+    def _decorated(self, kind: Calling, decorator: ast.expr, function: Scope) -> Calling | None:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        outside = function.parent if function.parent is not None else function
+        if isinstance(target, ast.Name) and outside.lookup(target.id) is None:
+            if target.id in ("staticmethod", "classmethod"):
+                return kind
+            if target.id == "property":
+                return Calling.PROPERTY
+        if isinstance(target, ast.Attribute) and target.attr in ("setter", "deleter", "getter"):
+            return Calling.PROPERTY
+        if function.outline.is_stub and isinstance(target, ast.Name) and target.id == "overload":
+            return kind
+        if known(target, outside, self.modules, {"typing.overload", "typing_extensions.overload"}):
+            return kind
+        if name := known(target, outside, self.modules, CONTEXT_DECORATORS):
+            return CONTEXT_DECORATORS[name]
+        if known(target, outside, self.modules, PROPERTY_DECORATORS):
+            return Calling.PROPERTY
+        if known(target, outside, self.modules, PLAIN_DECORATORS):
+            return kind
+        if any(name.startswith("pytest.mark.") for name in chain(target, outside, self.modules)):
+            return kind  # a mark leaves the function as it is
+        return self._wrapped(kind, decorator, outside)
+
+    def _wrapped(self, kind: Calling, decorator: ast.expr, scope: Scope) -> Calling | None:
+        """What a decorator of the project makes of a function: read what it returns."""
+        factory = isinstance(decorator, ast.Call)
+        value = self.value(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
+        if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
+            return None
+        wrapper: Scope | None = value.scope
+        if factory:
+            wrapper = _returned_function(value.scope)
+        if wrapper is None or not wrapper.parameters:
+            return None
+        inner = _returned_function(wrapper)
+        if inner is not None:
+            return self.calling(inner) if not inner.decorators else self._undecorated(inner)
+        first = wrapper.parameters[0].arg
+        returned = [r.value for r in wrapper.facts.returns]
+        if returned and all(isinstance(r, ast.Name) and r.id == first for r in returned):
+            return kind
+        return None
+
+    def _undecorated(self, function: Scope) -> Calling | None:
+        """As ``calling``, for a wrapper under ``functools.wraps``."""
+        for decorator in function.decorators:
+            target = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if not known(target, function.parent or function, self.modules, PLAIN_DECORATORS):
+                return None
+        return self.calling(function)
+
+    # -- attributes
+
+    def attribute(self, value: Value | None, name: str) -> Value | None:
+        """What ``value.name`` is."""
+        match value:
+            case Module(outline):
+                bindings = outline.scope.bindings.get(name)
+                if bindings is not None:
+                    return self._bound(name, bindings, outline.scope)
+                found = self._starred_member(name, outline)
+                if found is not None:
+                    return found
+                inner = self.modules.member(outline, name)
+                return Module(inner) if inner is not None else None
+            case Instance(cls):
+                return self._member(cls, name, value)
+            case Class():
+                return self._member(value, name, value)
+        return None
+
+    def _starred_member(self, name: str, outline: Outline) -> Value | None:
+        for star in outline.scope.facts.stars:
+            module = self.modules.find(star.module, star.level, outline)
+            if module is not None and module is not outline:
+                found = self.attribute(Module(module), name)
+                if found is not None:
+                    return found
+        return None
+
+    def _member(self, cls: Class, name: str, receiver: Instance | Class) -> Value | None:
+        """An attribute through the class and its bases; None if an unknown base could define it first."""
+        for ancestor in self.ancestors(cls):
+            if ancestor is None:
+                return None
+            if name in self._instance_attributes(ancestor):
+                return self._instance_attribute(ancestor, name)
+            bindings = ancestor.scope.bindings.get(name)
+            if bindings is not None:
+                return self._bind(self._bound(name, bindings, ancestor.scope), receiver)
+        return None
+
+    def _bind(self, value: Value | None, receiver: Instance | Class) -> Value | None:
+        if not isinstance(value, Function):
+            return value
+        function = Function(value.scope, value.calling, receiver)
+        if value.calling is Calling.PROPERTY:
+            return self.returned(function) if isinstance(receiver, Instance) else None
+        return function
+
+    def ancestors(self, cls: Class) -> Iterable[Class | None]:
+        """The class and its bases, nearest first; None stands for one that is unknown.
+
+        Depth first, a shared base only where it comes last: the order of C3 (PEP 253 and the
+        "method resolution order" essay) in every case but inconsistent hierarchies.
+        """
+        order: list[Class | None] = []
+        self._linearise(cls, order, 0)
+        last = {ancestor: index for index, ancestor in enumerate(order)}
+        return [a for index, a in enumerate(order) if a is None or last[a] == index]
+
+    def _linearise(self, cls: Class, order: list[Class | None], depth: int) -> None:
+        order.append(cls)
+        node = cls.scope.node
+        if not isinstance(node, ast.ClassDef) or depth > MAX_DEPTH:
+            return
+        outside = cls.scope.parent or cls.scope
+        for base in node.bases:
+            expr = base.value if isinstance(base, ast.Subscript) else base
+            value = self.value(expr, outside)
+            if isinstance(value, Class):
+                self._linearise(value, order, depth + 1)
+            elif not isinstance(value, Builtin) and not _is_typing_base(expr, outside, self.modules):
+                order.append(None)
+
+    def _instance_attributes(self, cls: Class) -> dict[str, list[tuple[ast.expr | None, Scope]]]:
+        """``self.x = value`` in the methods of a class."""
+        found: dict[str, list[tuple[ast.expr | None, Scope]]] = {}
+        for method in cls.scope.facts.scopes:
+            if not method.is_function or not method.parameters:
+                continue
+            first = method.parameters[0].arg
+            for target, value in method.facts.attributes:
+                if isinstance(target.value, ast.Name) and target.value.id == first:
+                    found.setdefault(target.attr, []).append((value, method))
+        return found
+
+    def _instance_attribute(self, cls: Class, name: str) -> Value | None:
+        declared = cls.scope.bindings.get(name)
+        if declared is not None:
+            annotations = [b.annotation for b in declared if b.annotation is not None]
+            return self.annotated(annotations[0], cls.scope) if annotations else None
+        sources = self._instance_attributes(cls)[name]
+        return agreed([self.value(value, method) for value, method in sources])
+
+    # -- calls
+
+    def _called(self, call: ast.Call, scope: Scope) -> Value | None:
+        if isinstance(call.func, ast.Name) and call.func.id == "super" and scope.lookup("super") is None:
+            return None
+        return self.result(self.value(call.func, scope))
+
+    def result(self, value: Value | None) -> Value | None:
+        """What calling a value gives."""
+        match value:
+            case Class(scope):
+                return Instance(value) if self._constructs_itself(scope) else None
+            case Function(_, Calling.SYNC):
+                return self.returned(value)
+            case Function():
+                return Result(value)
+            case Builtin(name) if isinstance(getattr(builtins, name, None), type):
+                return value
+        return None
+
+    def _constructs_itself(self, scope: Scope) -> bool:
+        node = scope.node
+        return isinstance(node, ast.ClassDef) and "__new__" not in scope.bindings or scope.outline.is_stub
+
+    def is_coroutine(self, value: Value | None) -> bool:
+        """Whether a value is a coroutine that nobody has awaited yet."""
+        return isinstance(value, Result) and value.function.calling is Calling.COROUTINE
+
+    def awaited(self, value: Value | None) -> Value | None:
+        """What awaiting a value gives."""
+        if isinstance(value, Result) and value.function.calling is Calling.COROUTINE:
+            return self.returned(value.function)
+        return None
+
+    def _entered(self, value: Value | None, method: str, context: Calling) -> Value | None:
+        """What ``with value as x`` binds."""
+        if isinstance(value, Result) and value.function.calling is context:
+            return self.yielded(value.function)
+        if not isinstance(value, Instance):
+            return None
+        function = self.attribute(value, method)
+        return self.returned(function) if isinstance(function, Function) else None
+
+    def returned(self, function: Function) -> Value | None:
+        """What a function returns (once awaited, for a coroutine function)."""
+        node = function.scope.node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
+            return self.annotated(node.returns, function.scope.parent or function.scope, function.receiver)
+        if function.scope.outline.is_stub:
+            return None
+        values = [r.value for r in function.scope.facts.returns if r.value is not None]
+        return agreed([self._own(value, function) for value in values]) if values else None
+
+    def _own(self, expr: ast.expr, function: Function) -> Value | None:
+        """A returned expression, with ``return self`` meaning the receiver and not the class it is written in."""
+        value = self.value(expr, function.scope)
+        is_self = isinstance(expr, ast.Name) and function.receiver is not None and _is_first(expr.id, function)
+        return function.receiver if is_self and isinstance(value, (Instance, Class)) else value
+
+    def yielded(self, function: Function) -> Value | None:
+        """What a generator function yields, where all of its yields agree."""
+        node = function.scope.node
+        outside = function.scope.parent or function.scope
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
+            if isinstance(node.returns, ast.Subscript) and known(
+                node.returns.value, outside, self.modules, YIELD_TYPES
+            ):
+                return self.annotated(_first_argument(node.returns), outside, function.receiver)
+            return None
+        values = [y.value for y in function.scope.facts.yields if isinstance(y, ast.Yield) and y.value]
+        return agreed([self.value(value, function.scope) for value in values]) if values else None
+
+    # -- annotations
+
+    def annotated(
+        self, annotation: ast.expr, scope: Scope, receiver: Instance | Class | None = None
+    ) -> Value | None:
+        """An object of the annotated type (PEP 484), where that is one class (or None)."""
+        match annotation:
+            case ast.Constant(value=str(text)):
+                inner = self._quoted(text)
+                return self.annotated(inner, scope, receiver) if inner is not None else None
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                parts = [p for p in (left, right) if not (isinstance(p, ast.Constant) and p.value is None)]
+                return self.annotated(parts[0], scope, receiver) if len(parts) == 1 else None
+            case ast.Subscript():
+                if known(annotation.value, scope, self.modules, UNWRAPPED_TYPES):
+                    return self.annotated(_first_argument(annotation), scope, receiver)
+                return self.annotated(annotation.value, scope, receiver)
+        if receiver is not None and known(annotation, scope, self.modules, SELF_TYPES):
+            return receiver if isinstance(receiver, Instance) else Instance(receiver)
+        value = self.value(annotation, scope)
+        if isinstance(value, Class):
+            return Instance(value)
+        return value if isinstance(value, Builtin) else None
+
+    def _quoted(self, text: str) -> ast.expr | None:
+        """The expression of a quoted annotation; kept, because answers are remembered by identity."""
+        if text not in self._parsed:
+            try:
+                self._parsed[text] = ast.parse(text, mode="eval").body
+            except (SyntaxError, ValueError):
+                self._parsed[text] = None
+        return self._parsed[text]
+
+    def returns_coroutine(self, function: Function) -> bool:
+        """Whether a plain def is annotated to return a coroutine (``-> Coroutine[Any, Any, T]``)."""
+        node = function.scope.node
+        if not isinstance(node, ast.FunctionDef) or not isinstance(node.returns, ast.Subscript):
+            return False
+        outside = function.scope.parent or function.scope
+        return bool(known(node.returns.value, outside, self.modules, COROUTINE_TYPES))
+
+
+def agreed(values: list[Value | None]) -> Value | None:
+    """The one value that all are; None where they differ or one is unknown."""
+    first = values[0] if values else None
+    return first if all(value == first for value in values) else None
+
+
+def _first_argument(subscript: ast.Subscript) -> ast.expr:
+    inner = subscript.slice
+    return inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
+
+
+def _is_first(name: str, function: Function) -> bool:
+    parameters = function.scope.parameters
+    return bool(parameters) and parameters[0].arg == name
+
+
+def _returned_function(scope: Scope) -> Scope | None:
+    """The nested function that every return of a decorator gives."""
+    names = {r.value.id if isinstance(r.value, ast.Name) else "" for r in scope.facts.returns}
+    if len(names) != 1:
+        return None
+    name = names.pop()
+    bindings = scope.bindings.get(name, [])
+    if len(bindings) != 1 or bindings[0].kind != "def":
+        return None
+    return scope.child(bindings[0].node)
+
+
+def _is_typing_base(expr: ast.expr, scope: Scope, modules: Modules) -> bool:
+    """Bases that add no methods of their own."""
+    names = {"typing.Generic", "typing.Protocol", "typing_extensions.Protocol", "abc.ABC", "typing.NamedTuple"}
+    return bool(known(expr, scope, modules, names))

@@ -1,0 +1,168 @@
+"""Dotted module names to outlines: the project's own files first, then the standard library's stubs.
+
+Files are read as text, never imported. Stubs are typeshed's, through typeshed-client, and are
+looked for only when a name of the standard library is really asked about.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from asynclint.source.outline import Outline
+from asynclint.source.text import SourceError, SourceText
+
+PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+
+
+class Modules:
+    """Every module that has been read, by path; None stands for one that can't be read or parsed."""
+
+    def __init__(self) -> None:
+        self._outlines: dict[Path, Outline | None] = {}
+        self._found: dict[tuple[str, Path], Path | None] = {}
+        self._tops: dict[tuple[str, Path], bool] = {}
+        self._roots: dict[Path, tuple[Path, ...]] = {}
+
+    def add(self, path: Path, text: SourceText, tree: ast.Module) -> Outline:
+        """Take a module whose text (perhaps unsaved) is at hand."""
+        outline = Outline(path, text, tree, sys.version_info[:2])
+        self._outlines[path] = outline
+        return outline
+
+    def load(self, path: Path) -> Outline | None:
+        """The outline of a file; None if it can't be read or parsed."""
+        if path not in self._outlines:
+            try:
+                text = SourceText.from_bytes(path.read_bytes())
+                self._outlines[path] = Outline(path, text, text.parse(), sys.version_info[:2])
+            except (OSError, SourceError):
+                self._outlines[path] = None
+        return self._outlines[path]
+
+    def find(self, module: str, level: int, origin: Outline) -> Outline | None:
+        """The module an import statement of ``origin`` means (PEP 328); None outside project and stubs.
+
+        A namespace package has no outline; ask for the module inside it.
+        """
+        directory = origin.path.parent
+        if level == 0 and (origin.is_stub or _is_stdlib(module)):
+            return self._stub(module)
+        if level:
+            for _ in range(level - 1):
+                directory = directory.parent
+            path = _module_file(directory, module) if module else _package_file(directory)
+            return self.load(path) if path is not None else None
+        key = (module, directory)
+        if key not in self._found:
+            paths = (_module_file(root, module) for root in self.roots(directory))
+            self._found[key] = next((path for path in paths if path is not None), None)
+        path = self._found[key]
+        return self.load(path) if path is not None else None
+
+    def has_top_level(self, name: str, directory: Path) -> bool:
+        """Whether imports from a directory can find a top-level module or package of the project.
+
+        Names of the standard library never do: those modules are imported long before pytest
+        puts a ``tests`` directory in front of them.
+        """
+        if _is_stdlib(name):
+            return False
+        key = (name, directory)
+        if key not in self._tops:
+            self._tops[key] = any(
+                _is_file(root / f"{name}.py") or (root / name).is_dir() for root in self.roots(directory)
+            )
+        return self._tops[key]
+
+    def member(self, package: Outline, name: str) -> Outline | None:
+        """A submodule of a package, where there is one."""
+        if not package.path.name.startswith("__init__."):
+            return None
+        path = _module_file(package.path.parent, name)
+        return self.load(path) if path is not None else None
+
+    def name(self, outline: Outline) -> str:
+        """Dotted name of a module, from the topmost directory that is a package."""
+        path = outline.path
+        parts = [] if path.stem == "__init__" else [path.stem]
+        directory = path.parent
+        while _package_file(directory) is not None:
+            parts.append(directory.name)
+            directory = directory.parent
+        return ".".join(reversed(parts))
+
+    def roots(self, directory: Path) -> tuple[Path, ...]:
+        """Directories that imports of files in a directory start from, most specific first.
+
+        The directory above the file's topmost package (pytest's rootdir-relative ``prepend`` mode),
+        then each directory upward that holds a project file, with its ``src``.
+        """
+        if directory not in self._roots:
+            package = directory
+            while _package_file(package) is not None and package != package.parent:
+                package = package.parent
+            found = [package]
+            for project in project_directories(directory):
+                found += [project, project / "src"]
+            self._roots[directory] = tuple(dict.fromkeys(root for root in found if root.is_dir()))
+        return self._roots[directory]
+
+    def _stub(self, module: str) -> Outline | None:
+        from typeshed_client import finder
+
+        path = finder.get_stub_file(module, search_context=self._stubs)
+        return self.load(path) if path is not None else None
+
+    @cached_property
+    def _stubs(self) -> Any:
+        from typeshed_client import finder
+
+        return finder.get_search_context(search_path=())
+
+
+@cache
+def project_directories(directory: Path) -> tuple[Path, ...]:
+    """Directories from here upward that hold a project file, up to the repository's root."""
+    found = []
+    for here in (directory, *directory.parents):
+        repository = (here / ".git").exists()
+        if repository or any((here / name).is_file() for name in PROJECT_FILES):
+            found.append(here)
+        if repository:
+            break
+    return tuple(found)
+
+
+def _is_stdlib(module: str) -> bool:
+    top = module.partition(".")[0]
+    return top in sys.stdlib_module_names and top != "test"  # many projects keep their tests in "test"
+
+
+def _package_file(directory: Path) -> Path | None:
+    for name in ("__init__.py", "__init__.pyi"):
+        if _is_file(directory / name):
+            return directory / name
+    return None
+
+
+def _module_file(root: Path, module: str) -> Path | None:
+    """The file of a module below a root, or of a package its ``__init__``."""
+    if not module:
+        return _package_file(root)
+    base = root.joinpath(*module.split("."))
+    for path in (base.with_name(base.name + ".py"), base.with_name(base.name + ".pyi")):
+        if _is_file(path):
+            return path
+    return _package_file(base)
+
+
+@cache
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

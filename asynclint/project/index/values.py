@@ -1,0 +1,67 @@
+"""What a name can stand for, as far as text tells. None, everywhere, means unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from asynclint.source.outline import Outline, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module object."""
+
+    outline: Outline
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class object."""
+
+    scope: Scope
+
+
+class Calling(Enum):
+    """What calling a function gives."""
+
+    SYNC = "sync"
+    COROUTINE = "coroutine"
+    GENERATOR = "generator"
+    ASYNC_GENERATOR = "async generator"
+    CONTEXT = "context manager"  # @contextmanager
+    ASYNC_CONTEXT = "async context manager"  # @asynccontextmanager
+    PROPERTY = "property"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function object; ``receiver`` is what it is bound to."""
+
+    scope: Scope
+    calling: Calling
+    receiver: Instance | Class | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An object of a class of the project or of a stub."""
+
+    cls: Class
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """An object whose class is one of Python's builtins; none of its methods is a coroutine function."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a function call gave before it is awaited, entered or iterated: a coroutine and its kin."""
+
+    function: Function
+
+
+Value = Module | Class | Function | Instance | Builtin | Result

@@ -1,0 +1,37 @@
+"""Which functions need a libcst tree, and for which rules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asynclint.rule import Rule
+from asynclint.source.outline import Scope
+from asynclint.source.text import SourceText
+
+if TYPE_CHECKING:
+    from asynclint.project.project import Project
+
+
+def wanted(scope: Scope, rules: Sequence[Rule], project: Project) -> tuple[Rule, ...]:
+    """The rules that want to see an outermost function; none, and it is never parsed by libcst."""
+    return tuple(rule for rule in rules if rule.triggered is None or rule.triggered(scope, project))
+
+
+def is_test_module(text: SourceText, path: Path, project: Project) -> str:
+    """"" for a module of tests, by its name or its content; else why it is none."""
+    if project.is_test_code(path) or ("TestCase" in text.text and _has_test_case(text)):
+        return ""
+    return 'no test file by its name or content, so it was not checked; scope = "all" checks every file'
+
+
+def _has_test_case(text: SourceText) -> bool:
+    for node in ast.walk(text.parse()):
+        if isinstance(node, ast.ClassDef):
+            for base in node.bases:
+                name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
+                if name.endswith("TestCase"):
+                    return True
+    return False

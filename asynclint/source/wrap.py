@@ -1,0 +1,131 @@
+"""Put a function's body under a new compound statement, as a text edit that moves nothing else."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+
+from asynclint.finding import Edit, Position, Span
+from asynclint.source.outline import FunctionNode, Scope
+from asynclint.source.text import SourceText
+
+
+class UnwrappableError(Exception):
+    """A body that can't be put under a new header; ``str()`` says why."""
+
+
+def wrap_body(function: Scope, header: str) -> Edit:
+    """Indent a function's body below ``header`` (``async with asyncio.timeout(30):``).
+
+    The docstring, leading ``global``/``nonlocal`` statements and the comments before the first
+    statement stay where they are; lines that begin inside a string are not moved.
+    Raises UnwrappableError.
+    """
+    node = function.node
+    assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    text = function.outline.text
+    kept, moved = _split(node)
+    if not moved:
+        message = "its body has no statement to guard"
+        raise UnwrappableError(message)
+    first, last = _first_line(moved[0]), moved[-1].end_lineno or 0
+    previous = kept[-1].end_lineno or 0 if kept else _header_line(node, text)
+    if first == previous:
+        if kept:
+            message = "its body begins on the line of its docstring"
+            raise UnwrappableError(message)
+        return _unfold(node, header, text)
+    lines = text.lines
+    indent = _indent(lines[first - 1])
+    last = _with_footer(lines, last, indent)
+    unit = _unit(node, indent, text)
+    inside = _inside_strings("".join(lines[first - 1 : last]))
+    parts = [f"{indent}{header}{text.newline}"]
+    for number, line in enumerate(lines[first - 1 : last], start=1):
+        if number in inside or not line.strip():
+            parts.append(line)
+        elif line.startswith(indent):
+            parts.append(indent + unit + line[len(indent) :])
+        else:
+            parts.append(unit + line)
+    end = Position(last, len(lines[last - 1]))
+    return Edit(Span(Position(first, 0), end), "".join(parts))
+
+
+def _split(node: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """Statements that stay at the top of the body, and the rest."""
+    count = 0
+    for statement in node.body:
+        docstring = (
+            count == 0
+            and isinstance(statement, ast.Expr)
+            and isinstance(statement.value, ast.Constant)
+            and isinstance(statement.value.value, str)
+        )
+        if not docstring and not isinstance(statement, (ast.Global, ast.Nonlocal)):
+            break
+        count += 1
+    return node.body[:count], node.body[count:]
+
+
+def _first_line(statement: ast.stmt) -> int:
+    decorators = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _header_line(node: FunctionNode, text: SourceText) -> int:
+    """The line of the colon that ends a function's header."""
+    first = node.body[0]
+    before = text.lines[_first_line(first) - 1][: text.column(first.lineno, first.col_offset)]
+    return first.lineno if before.strip() and not hasattr(first, "decorator_list") else 0
+
+
+def _unfold(node: FunctionNode, header: str, text: SourceText) -> Edit:
+    """``async def f(): await x()`` becomes four lines."""
+    start = text.span(node.body[0]).start
+    line = text.lines[start.line - 1]
+    before = line[: start.column].rstrip()
+    if not before.endswith(":"):
+        message = "its body begins in the middle of a line"
+        raise UnwrappableError(message)
+    indent = _indent(text.lines[node.lineno - 1])
+    unit = "\t" if indent.startswith("\t") else "    "
+    opening = f"{text.newline}{indent}{unit}{header}{text.newline}{indent}{unit}{unit}"
+    return Edit(Span(Position(start.line, len(before)), start), opening)
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(" \t\f"))]
+
+
+def _unit(node: FunctionNode, indent: str, text: SourceText) -> str:
+    outer = _indent(text.lines[node.lineno - 1])
+    return indent[len(outer) :] if indent.startswith(outer) and len(indent) > len(outer) else "    "
+
+
+def _with_footer(lines: list[str], last: int, indent: str) -> int:
+    """The last line, comment lines of the body that follow it directly included."""
+    while last < len(lines) and lines[last].startswith(indent) and lines[last].lstrip(" \t").startswith("#"):
+        last += 1
+    return last
+
+
+def _inside_strings(source: str) -> set[int]:
+    """1-based lines that begin inside a string literal."""
+    starts = {getattr(tokenize, name, -1) for name in ("FSTRING_START", "TSTRING_START")}
+    ends = {getattr(tokenize, name, -1) for name in ("FSTRING_END", "TSTRING_END")}
+    found: set[int] = set()
+    opened: list[int] = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source, newline="").readline):
+            if token.type == tokenize.STRING:
+                found.update(range(token.start[0] + 1, token.end[0] + 1))
+            elif token.type in starts:
+                opened.append(token.start[0])
+            elif token.type in ends:
+                found.update(range(opened.pop() + 1, token.end[0] + 1))
+    except (tokenize.TokenError, SyntaxError) as error:
+        message = "its lines can't be told from its strings"
+        raise UnwrappableError(message) from error
+    return found

@@ -1,0 +1,616 @@
+"""The command: what it prints where, and how it exits."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from asynclint import __version__
+from asynclint.cli import run
+from asynclint.rule import all_rules
+
+BAD = """\
+import asyncio
+
+import pytest
+
+
+@pytest.mark.asyncio
+async def test_waits():
+    event = asyncio.Event()
+    await event.wait()
+"""
+GOOD = """\
+import asyncio
+
+import pytest
+
+
+@pytest.mark.asyncio
+async def test_waits():
+    async with asyncio.timeout(30):
+        event = asyncio.Event()
+        await event.wait()
+"""
+DROPPED = """\
+import asyncio
+
+import pytest
+
+
+async def work():
+    await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+async def test_drops():
+    async with asyncio.timeout(30):
+        asyncio.create_task(work())
+        await asyncio.Event().wait()
+"""
+
+
+@dataclass
+class Ran:
+    status: int
+    out: str
+    err: str
+
+
+Asynclint = Callable[..., Ran]
+
+
+@pytest.fixture
+def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with an empty configuration, which is the current directory."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nrequires-python = ">=3.11"\n')
+    monkeypatch.chdir(tmp_path)
+    for variable in ("PYTEST_ADDOPTS", "PYTEST_TIMEOUT", "FORCE_COLOR", "ASYNCLINT_TRACEBACK"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def asynclint(
+    suite: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> Asynclint:
+    """Run the command in this process, for speed; standard output keeps its bytes."""
+
+    def call(*arguments: str, stdin: str | bytes = b"") -> Ran:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        status = run(arguments)
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        return Ran(status, out.decode(), err.decode())
+
+    return call
+
+
+def test_nothing_to_report(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(GOOD)
+    assert asynclint() == Ran(0, "", "No findings in 1 file.\n")
+
+
+def test_findings_are_flake8_lines_on_standard_output(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    (suite / "tests" / "test_b.py").write_text(GOOD)
+    ran = asynclint()
+    assert ran.status == 1
+    assert ran.out.startswith("tests/test_a.py:7:1: ASL101 ")
+    assert ran.out.count("\n") == 1
+    assert ran.err == "Found 1 finding in 1 of 2 files; --fix repairs 1.\n"
+
+
+def test_quiet_and_exit_zero(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    ran = asynclint("--quiet", "--exit-zero", "--no-cache")
+    assert (ran.status, ran.err) == (0, "")
+    assert "ASL101" in ran.out
+
+
+def test_exit_zero_does_not_hide_a_file_that_was_not_checked(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text("def (:\n")
+    assert asynclint("--exit-zero").status == 2
+
+
+def test_a_broken_file_is_one_line_and_the_rest_is_checked(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text("x = 1\ndef (:\n")
+    (suite / "tests" / "test_b.py").write_bytes(b"# coding: nonsense\n")
+    (suite / "tests" / "test_c.py").write_bytes(b"x = '\xff'\n")
+    (suite / "tests" / "test_d.py").write_text(BAD)
+    ran = asynclint("tests", "absent.py")
+    assert ran.status == 2
+    lines = ran.out.splitlines()
+    assert [line.split(" ")[:2] for line in lines] == [
+        ["absent.py:1:1:", "ASL001"],
+        ["tests/test_a.py:2:5:", "ASL001"],
+        ["tests/test_b.py:1:1:", "ASL001"],
+        ["tests/test_c.py:1:6:", "ASL001"],
+        ["tests/test_d.py:7:1:", "ASL101"],
+    ]
+    assert "4 could not be checked" in ran.err
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_is_one_line(suite: Path, asynclint: Asynclint) -> None:
+    path = suite / "tests" / "test_a.py"
+    path.write_text(BAD)
+    path.chmod(0)
+    ran = asynclint()
+    assert (ran.status, ran.out) == (2, "tests/test_a.py:1:1: ASL001 cannot be read: Permission denied\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bogus"], "No such option '--bogus'."),
+        (["--select", "ASL9"], '--select: no rule has a code that starts with "ASL9"'),
+        (["--extend-ignore", "E501"], '--extend-ignore: no rule has a code that starts with "E501"'),
+        (["--guard-seconds", "soon"], "--guard-seconds: must be a number of seconds above 0, not 'soon'"),
+        (["--target-version", "3"], '--target-version: must be a string such as "3.11"'),
+        (["--jobs", "0"], "Invalid value for '--jobs'"),
+        (["--output-format", "xml"], "Invalid value for '--output-format'"),
+        (["--config", "absent.toml"], "Invalid value for '--config': File 'absent.toml' does not exist."),
+        (["--explain", "ASL1O1"], '--explain: no rule is called "ASL1O1"; did you mean ASL101?'),
+        (["-", "tests"], "- reads standard input alone"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(
+    suite: Path, asynclint: Asynclint, arguments: list[str], message: str
+) -> None:
+    ran = asynclint(*arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"asynclint: {message}")
+    assert ran.err.count("\n") == 1
+
+
+def test_a_broken_pyproject_is_one_line_and_the_rest_is_checked(suite: Path, asynclint: Asynclint) -> None:
+    for name, body in (("a", "guard-second = 1"), ("b", "guard-seconds = 1")):
+        tests = suite / name / "tests"
+        tests.mkdir(parents=True)
+        (suite / name / "pyproject.toml").write_text(f"[tool.asynclint]\n{body}\n")
+        (tests / "test_x.py").write_text(BAD)
+        (tests / "test_y.py").write_text(BAD)
+    ran = asynclint("a", "b")
+    assert ran.status == 2
+    lines = ran.out.splitlines()
+    assert lines[0].startswith('a/pyproject.toml:2:1: ASL003 [tool.asynclint] unknown key "guard-second"')
+    assert [line.split(":")[0] for line in lines[1:]] == ["b/tests/test_x.py", "b/tests/test_y.py"]
+
+
+def test_toml_that_cannot_be_parsed(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(DROPPED)
+    (suite / "pyproject.toml").write_text("[[[\n")
+    ran = asynclint()
+    assert ran.status == 2
+    assert ran.out.startswith("pyproject.toml:1:")
+    assert "ASL003 invalid TOML" in ran.out
+    assert ran.out.count("\n") == 1
+    assert asynclint("--isolated").status == 1
+
+
+def test_select_and_ignore(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    assert asynclint("--select", "ASL2,ASL3").status == 0
+    assert asynclint("--select", "ASL1").status == 1
+    assert asynclint("--ignore", "ASL1").status == 0
+    assert asynclint("--ignore", "ASL1", "--extend-select", "ASL101").status == 1
+    assert asynclint("--extend-ignore", "ASL101").status == 0
+
+
+def test_an_off_rule_runs_only_by_its_full_code(
+    suite: Path, asynclint: Asynclint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    rule = next(rule for rule in all_rules() if rule.code == "ASL101")
+    monkeypatch.setattr(rule, "default", False)
+    assert asynclint().status == 0
+    assert asynclint("--select", "ASL10").status == 0
+    assert asynclint("--select", "ASL101").status == 1
+    assert asynclint("--extend-select", "ASL101").status == 1
+
+
+def test_settings_of_the_nearest_pyproject_and_the_command_line_wins(
+    suite: Path, asynclint: Asynclint
+) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    (suite / "ours.toml").write_text('[tool.asynclint]\nselect = ["ASL2"]\n')
+    assert asynclint("--config", "ours.toml").status == 0
+    assert asynclint("--config", "ours.toml", "--select", "ASL1").status == 1
+    (suite / "pyproject.toml").write_text('[tool.asynclint]\nper-file-ignores = {"tests/*" = ["ASL1"]}\n')
+    # Settings are read once in a process: another one sees the new file.
+    assert spawn(suite).returncode == 0
+    assert spawn(suite, "--isolated").returncode == 1
+
+
+def test_fix_writes_the_file_and_reports_what_is_left(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    (suite / "tests" / "test_b.py").write_text(DROPPED)
+    (suite / "tests" / "test_c.py").write_text(GOOD)
+    ran = asynclint("--fix")
+    assert ran.status == 1
+    assert ran.out.startswith("tests/test_b.py:13:9: ASL201 ")
+    assert ran.out.count("\n") == 1
+    assert ran.err == ("Fixed 1 finding in 1 file; 1 left (1 of them has an unsafe fix: --unsafe-fixes).\n")
+    assert "asyncio.timeout(30)" in (suite / "tests" / "test_a.py").read_text()
+    assert (suite / "tests" / "test_b.py").read_text() == DROPPED
+    again = asynclint("--fix")
+    assert again.err.startswith("Fixed 0 findings in 0 files; 1 left")
+    unsafe = asynclint("--fix", "--unsafe-fixes")
+    assert (unsafe.status, unsafe.out) == (0, "")
+    assert unsafe.err == "Fixed 1 finding in 1 file; 0 left.\n"
+    assert asynclint().status == 0
+
+
+def test_guard_seconds_reach_the_fix(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    assert asynclint("--fix", "--guard-seconds", "7").status == 0
+    assert "asyncio.timeout(7)" in (suite / "tests" / "test_a.py").read_text()
+
+
+def test_diff_prints_a_patch_and_writes_nothing(suite: Path, asynclint: Asynclint) -> None:
+    path = suite / "tests" / "test_a.py"
+    path.write_text(BAD)
+    (suite / "tests" / "test_b.py").write_text(DROPPED)
+    ran = asynclint("--diff")
+    assert ran.status == 1
+    assert path.read_text() == BAD
+    assert ran.out.startswith("--- tests/test_a.py")
+    assert "+    async with asyncio.timeout(30):" in ran.out
+    assert "test_b.py" not in ran.out
+    assert ran.err.startswith("Would fix 1 finding in 1 file; 1 would be left")
+    subprocess.run(
+        ["patch", "-p0"], input=ran.out, text=True, check=True, stdout=subprocess.DEVNULL, cwd=suite
+    )
+    expected = path.read_text()
+    path.write_text(BAD)
+    asynclint("--fix")
+    assert path.read_text() == expected
+
+
+def test_diff_with_nothing_to_change_exits_0_in_spite_of_findings(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_b.py").write_text(DROPPED)
+    ran = asynclint("--diff")
+    assert (ran.status, ran.out) == (0, "")
+    assert asynclint("--diff", "--fix", "--unsafe-fixes").status == 1
+    assert (suite / "tests" / "test_b.py").read_text() == DROPPED
+
+
+def test_diff_keeps_problems_out_of_the_patch(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text("def (:\n")
+    ran = asynclint("--diff")
+    assert (ran.status, ran.out) == (2, "")
+    assert "tests/test_a.py:1:5: ASL001" in ran.err
+
+
+def test_standard_input(suite: Path, asynclint: Asynclint) -> None:
+    ran = asynclint("-", stdin=BAD)
+    assert ran.status == 1
+    assert ran.out.startswith("stdin:7:1: ASL101 ")
+    named = asynclint("-", "--stdin-filename", "tests/test_new.py", stdin=BAD)
+    assert named.out.startswith("tests/test_new.py:7:1: ASL101 ")
+    assert asynclint("-", stdin=GOOD).status == 0
+
+
+def test_standard_input_belongs_to_the_project_of_its_name(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "inner" / "tests").mkdir(parents=True)
+    (suite / "inner" / "pyproject.toml").write_text('[tool.asynclint]\nignore = ["ASL1"]\n')
+    assert asynclint("-", "--stdin-filename", "inner/tests/test_new.py", stdin=BAD).status == 0
+    assert asynclint("-", "--stdin-filename", "tests/test_new.py", stdin=BAD).status == 1
+
+
+@pytest.mark.parametrize("flags", [("--fix",), ("--fix", "--unsafe-fixes")])
+def test_fixing_standard_input_prints_the_text(suite: Path, asynclint: Asynclint, flags: tuple[str]) -> None:
+    ran = asynclint("-", *flags, stdin=BAD + "# é\r\n")
+    assert ran.status == 0
+    assert "    async with asyncio.timeout(30):\n        event" in ran.out
+    assert ran.out.endswith("# é\r\n")
+    assert ran.err == "Fixed 1 finding in 1 file; 0 left.\n"
+
+
+@pytest.mark.parametrize(
+    "source", [GOOD, "def (:\n", "# coding: nonsense\n", "", "x = 1", GOOD.replace("\n", "\r\n")]
+)
+def test_fixing_standard_input_never_loses_it(suite: Path, asynclint: Asynclint, source: str) -> None:
+    assert asynclint("-", "--fix", "--stdin-filename", "tests/test_x.py", stdin=source).out == source
+
+
+def test_findings_left_in_fixed_standard_input_go_to_standard_error(
+    suite: Path, asynclint: Asynclint
+) -> None:
+    ran = asynclint("-", "--fix", stdin=DROPPED)
+    assert (ran.status, ran.out) == (1, DROPPED)
+    assert ran.err.startswith("stdin:13:9: ASL201 ")
+
+
+def test_diff_of_standard_input(suite: Path, asynclint: Asynclint) -> None:
+    ran = asynclint("-", "--diff", "--stdin-filename", "tests/test_x.py", stdin=BAD)
+    assert ran.status == 1
+    assert ran.out.startswith("--- tests/test_x.py")
+
+
+def test_a_file_that_is_no_test_file_gets_a_note(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "app.py").write_text("x = 1\n")
+    ran = asynclint("app.py")
+    assert (ran.status, ran.out) == (0, "")
+    assert ran.err.startswith("app.py: ")
+    assert asynclint("--quiet", "app.py").err == ""
+
+
+def test_an_empty_directory_says_so(suite: Path, asynclint: Asynclint) -> None:
+    assert asynclint("tests") == Ran(0, "", "no test file found in tests\n")
+
+
+def test_without_a_path_the_testpaths_of_pytest_are_checked(suite: Path, asynclint: Asynclint) -> None:
+    for name in ("unit", "other"):
+        (suite / name).mkdir()
+        (suite / name / "test_a.py").write_text(BAD)
+    (suite / "pytest.ini").write_text("[pytest]\ntestpaths = un*\n    absent\n")
+    assert asynclint().out.startswith("unit/test_a.py:")
+    assert "other" not in asynclint().out
+    assert asynclint(".").out.startswith("other/test_a.py:")
+
+
+def test_a_path_named_twice_is_checked_once(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    assert asynclint("tests", "tests/test_a.py", ".").out.count("\n") == 1
+
+
+def test_exclude(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    (suite / "tests" / "test_b.py").write_text(BAD)
+    assert asynclint("--exclude", "test_a*").out.startswith("tests/test_b.py")
+    assert asynclint("--exclude", "test_a*,test_b.py").out == ""
+    assert asynclint("--exclude", "test_*", "tests/test_a.py").status == 1
+    assert asynclint("--exclude", "test_*", "--force-exclude", "tests/test_a.py").status == 0
+
+
+def test_full_output_shows_line_caret_slug_and_fix(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    ran = asynclint("--output-format", "full")
+    lines = ran.out.splitlines()
+    assert lines[0] == "tests/test_a.py:7:1: ASL101 unbounded-test"
+    assert "7 | async def test_waits():" in lines
+    assert any(line.startswith("  | ^") for line in lines)
+    assert any(line.startswith("  = safe fix (--fix): ") for line in lines)
+    assert "\x1b" not in ran.out
+
+
+def test_several_processes_agree_with_one(suite: Path, asynclint: Asynclint) -> None:
+    for number in range(30):
+        (suite / "tests" / f"test_{number:02}.py").write_text((BAD, DROPPED, GOOD, "def (:\n")[number % 4])
+    one = asynclint("--jobs", "1")
+    assert one.status == 2
+    many = spawn(suite, "--jobs", "3")
+    assert (many.returncode, many.stdout, many.stderr) == (2, one.out, one.err)
+
+
+def test_version_help_rules_settings(suite: Path, asynclint: Asynclint) -> None:
+    assert asynclint("--version") == Ran(0, f"asynclint {__version__}\n", "")
+    for flag in ("-h", "--help"):
+        assert "--unsafe-fixes" in asynclint(flag).out
+    listing = asynclint("--list-rules").out.splitlines()
+    assert len(listing) == len(all_rules()) + 1
+    assert listing[1].startswith("ASL101  unbounded-test")
+
+
+@pytest.mark.parametrize("name", ["ASL101", "asl101", "unbounded-test"])
+def test_explain(suite: Path, asynclint: Asynclint, name: str) -> None:
+    ran = asynclint("--explain", name)
+    assert ran.status == 0
+    assert ran.out.startswith("ASL101 unbounded-test\non by default · safe fix · since 0.1\n")
+    assert "Bad:\n" in ran.out
+    assert "    " in ran.out
+
+
+@pytest.mark.parametrize("code", ["ASL001", "ASL002", "ASL003"])
+def test_explain_knows_the_codes_of_asynclint_itself(suite: Path, asynclint: Asynclint, code: str) -> None:
+    assert asynclint("--explain", code).out.startswith(f"{code} ")
+
+
+def test_show_settings_says_where_each_value_comes_from(suite: Path, asynclint: Asynclint) -> None:
+    inner = suite / "inner"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text(
+        '[project]\nrequires-python = ">=3.9"\n[tool.asynclint]\nguard-seconds = 3\n'
+        'extend-select = ["ASL201"]\nper-file-ignores = {"a*.py" = ["ASL1"]}\n'
+    )
+    out = asynclint("--show-settings", "inner", "--extend-select", "ASL202", "--loop-guards-only").out
+    rows = dict(line.split("  # ") for line in out.splitlines()[2:])
+    rows = {key.strip(): value for key, value in rows.items()}
+    assert rows['select = ["ASL"]'] == "default"
+    assert rows["guard-seconds = 3"] == f"{inner}/pyproject.toml"
+    assert rows['extend-select = ["ASL201", "ASL202"]'] == f"{inner}/pyproject.toml, command line"
+    assert rows["loop-guards-only = true"] == "command line"
+    assert rows['per-file-ignores = { "a*.py" = ["ASL1"] }'] == f"{inner}/pyproject.toml"
+    assert rows['target-version = "3.9"'] == f'{inner}/pyproject.toml project.requires-python = ">=3.9"'
+    stated = asynclint("--show-settings", "inner", "--target-version", "3.10").out
+    assert 'target-version = "3.10"' in stated
+    # What is shown can be pasted.
+    (suite / "shown.toml").write_text(out)
+    assert asynclint("--show-settings", "--config", "shown.toml").status == 0
+
+
+def test_show_settings_of_a_broken_file(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "inner").mkdir()
+    (suite / "inner" / "pyproject.toml").write_text("[tool.asynclint]\nscope = 3\n")
+    ran = asynclint("--show-settings", "inner")
+    assert (ran.status, ran.out) == (2, "")
+    assert "pyproject.toml:2: [tool.asynclint] scope: must be" in ran.err
+
+
+def test_hostile_names_cannot_drive_the_terminal(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_\x1b[31m\nred.py").write_text("def (:\n")
+    ran = asynclint("tests")
+    assert ran.status == 2
+    assert ran.out.startswith("tests/test_\\x1b[31m\\nred.py:1:5: ASL001 ")
+
+
+# What only a process of its own can show.
+
+
+def environment(**variables: str) -> dict[str, str]:
+    root = str(Path(__file__).parents[1])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **variables}
+
+
+def spawn(cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "asynclint", *arguments],
+        cwd=cwd,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_module_is_the_command(suite: Path) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    done = spawn(suite)
+    assert done.returncode == 1
+    assert done.stdout.startswith("tests/test_a.py:7:1: ASL101 ")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["--list-rules"], ["tests"]])
+def test_what_needs_no_tree_imports_none(suite: Path, arguments: list[str]) -> None:
+    (suite / "tests" / "test_a.py").write_text(GOOD)
+    program = (
+        "import sys; from asynclint.cli import run; assert run(sys.argv[1:]) == 0;"
+        "sys.exit(str({'libcst', 'rich', 'multiprocessing'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=suite,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines()[-1] == "set()"
+
+
+def test_output_survives_a_poor_encoding(suite: Path) -> None:
+    (suite / "tests" / "test_é.py").write_text(BAD.replace("test_waits", "test_wäits"))
+    done = spawn(suite, "tests", PYTHONIOENCODING="ascii")
+    assert done.returncode == 1
+    assert done.stdout.startswith("tests/test_\\xe9.py:7:1: ASL101 ")
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({"FORCE_COLOR": "1"}, True), ({}, False)])
+def test_colour(suite: Path, variables: dict[str, str], coloured: bool) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    done = spawn(suite, "--output-format", "full", **variables)
+    assert ("\x1b[" in done.stdout) is coloured
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_full_is_the_default_on_a_terminal(suite: Path) -> None:
+    import pty
+
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "asynclint"],
+        cwd=suite,
+        env=environment(TERM="xterm", NO_COLOR="1"),
+        stdout=terminal,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(controller, 4096)
+        except OSError:  # Linux' way to say that the other end is closed
+            break
+        if not chunk:
+            break
+        shown += chunk
+    os.close(controller)
+    assert process.wait() == 1
+    assert b"7 | async def test_waits():" in shown
+    assert b"\x1b[3" not in shown, "NO_COLOR is honoured"
+
+
+def test_a_closed_pipe_is_quiet(suite: Path) -> None:
+    for number in range(300):
+        (suite / "tests" / f"test_{number}.py").write_text(BAD)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "asynclint", "--jobs", "1"],
+        cwd=suite,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line(suite: Path) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "asynclint"],
+            cwd=suite,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupt_exits_130_without_a_traceback(suite: Path) -> None:
+    # Standard input that never ends keeps it busy.
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from asynclint.cli import main; print(flush=True); main()", "-"],
+        cwd=suite,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert err == b"asynclint: interrupted\n"
+
+
+def test_a_bug_is_one_line_that_says_how_to_report_it(
+    suite: Path, asynclint: Asynclint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asynclint.settings.PARSERS", None)
+    ran = asynclint("--select", "ASL1")
+    assert ran.status == 2
+    assert ran.err.startswith("asynclint: internal error: TypeError: ")
+    assert "ASYNCLINT_TRACEBACK=1" in ran.err
+    assert ran.err.count("\n") == 1
+    monkeypatch.setenv("ASYNCLINT_TRACEBACK", "1")
+    with pytest.raises(TypeError):
+        asynclint("--select", "ASL1")

@@ -1,0 +1,85 @@
+"""One answer at every door: flake8 and the command report the same for every fixture there is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from asynclint.rule import all_rules
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All fixtures below one directory, each folder with its own settings and its rule named in full."""
+    root = tmp_path_factory.mktemp("doors")
+    # What is left after a fix belongs here as well: it must be as clean at both doors.
+    shutil.copytree(ROOT / "fixtures", root / "fixtures", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for folder in (root / "fixtures").glob("asl*"):
+        settings = folder / "settings.toml"
+        own = settings.read_text(encoding="utf-8") if settings.exists() else ""
+        code = folder.name.partition("_")[0].upper()
+        table = f'[tool.asynclint]\nextend-select = ["{code}"]\n{own}'
+        (folder / "pyproject.toml").write_text(table, encoding="utf-8")
+    (root / ".flake8").write_text("[flake8]\n")
+    return root
+
+
+def door(root: Path, *command: str, stdin: str | None = None) -> list[str]:
+    """What one door says on standard output, a line for each finding."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=root,
+        env={**environment, "PYTHONPATH": path},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return sorted(line.removeprefix("./") for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("flake8_arguments", "arguments"),
+    [
+        (["--select", "ASL"], []),
+        (["--select", "ASL2,ASL3"], ["--ignore", "ASL1"]),
+        (["--select", "ASL", "--ignore", "ASL2"], ["--extend-ignore", "ASL2"]),
+        (["--select", "ASL", "--jobs", "2"], ["--jobs", "2"]),
+    ],
+)
+def test_flake8_reports_what_the_command_reports(
+    everything: Path, flake8_arguments: Sequence[str], arguments: Sequence[str]
+) -> None:
+    # By name, so that neither door's own excludes decide; both skip what is no test file.
+    files = sorted(str(path.relative_to(everything)) for path in everything.rglob("*.py"))
+    command = door(everything, "asynclint", "--quiet", "--output-format", "concise", *arguments, *files)
+    flake8 = door(everything, "flake8", *flake8_arguments, *files)
+    assert flake8 == command
+    assert len(command) >= len(all_rules())
+    if not arguments:
+        reported = {line.split(" ", 2)[1] for line in command}
+        assert reported >= {rule.code for rule in all_rules()}
+
+
+def test_standard_input_is_judged_alike(everything: Path) -> None:
+    folder = next((everything / "fixtures").glob("asl101_*"))
+    source = (folder / "test_bad.py").read_text(encoding="utf-8")
+    name = str((folder / "test_stdin.py").relative_to(everything))
+    command = door(everything, "asynclint", "--quiet", "--stdin-filename", name, "-", stdin=source)
+    flake8 = door(everything, "flake8", "--select", "ASL", "--stdin-display-name", name, "-", stdin=source)
+    assert flake8 == command
+    assert command
+    nameless = door(everything, "asynclint", "--quiet", "-", stdin=source)
+    assert door(everything, "flake8", "--select", "ASL", "-", stdin=source) == nameless
+    assert nameless
