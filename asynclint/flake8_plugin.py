@@ -81,11 +81,14 @@ class Plugin:
         yield from reports
 
     def _reports(self) -> Iterator[Report]:
+        path = None if self._filename in _STDIN else Path(self._filename).absolute()
+        settings = settings_for(path or Path.cwd(), self._overrides)
+        if path is not None and settings.scope != "all" and not self._may_be_test(path):
+            return
+
         from asynclint.engine import check_text
         from asynclint.source.text import SourceText
 
-        path = None if self._filename in _STDIN else Path(self._filename).absolute()
-        settings = settings_for(path or Path.cwd(), self._overrides)
         text = SourceText.from_lines(self._lines)
         result = check_text(text, path, self._filename, settings, tree=self._tree, noqa=False)
         if result.problem is not None:  # flake8 has parsed the file, so it can only be a fault of ours
@@ -98,6 +101,14 @@ class Plugin:
         for finding in result.findings:
             start = finding.span.start
             yield start.line, start.column, f"{finding.code} {finding.message}", Plugin
+
+    def _may_be_test(self, path: Path) -> bool:
+        """Whether the engine is worth its import: most files of a run are no tests."""
+        from asynclint.project.config import find_pytest_config
+        from asynclint.source.files import is_test_path
+
+        python_files = find_pytest_config(path.parent).python_files
+        return is_test_path(path, python_files) or any("TestCase" in line for line in self._lines)
 
     def _broken_settings(self, error: SettingsError) -> Iterator[Report]:
         """One finding for the first file that the settings would have held for, in this process."""

@@ -6,11 +6,9 @@ ruff does it. What a door was told directly (:class:`Overrides`) wins over the f
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import re
-import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -206,7 +204,9 @@ def parse(key: str, value: Any) -> Any:
     """The checked value of one kebab-case key; ValueError names the key and what is allowed."""
     if key in PARSERS:
         return PARSERS[key](key, value)
-    close = difflib.get_close_matches(key, PARSERS, n=1)
+    from difflib import get_close_matches
+
+    close = get_close_matches(key, PARSERS, n=1)
     hint = f'did you mean "{close[0]}"?' if close else "known keys: " + ", ".join(PARSERS)
     message = f'unknown key "{key}"; {hint}'
     raise ValueError(message)
@@ -237,6 +237,8 @@ def _field(key: str) -> str:
 
 
 def _must_be(key: str, allowed: str, value: Any) -> ValueError:
+    import reprlib
+
     return ValueError(f"{key}: must be {allowed}, not {reprlib.repr(value)}")
 
 

@@ -4,59 +4,18 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from samples import BAD, DROPPED, GOOD, spawn
 
 from asynclint import __version__
 from asynclint.cli import run
 from asynclint.rule import all_rules
-
-BAD = """\
-import asyncio
-
-import pytest
-
-
-@pytest.mark.asyncio
-async def test_waits():
-    event = asyncio.Event()
-    await event.wait()
-"""
-GOOD = """\
-import asyncio
-
-import pytest
-
-
-@pytest.mark.asyncio
-async def test_waits():
-    async with asyncio.timeout(30):
-        event = asyncio.Event()
-        await event.wait()
-"""
-DROPPED = """\
-import asyncio
-
-import pytest
-
-
-async def work():
-    await asyncio.sleep(0)
-
-
-@pytest.mark.asyncio
-async def test_drops():
-    async with asyncio.timeout(30):
-        asyncio.create_task(work())
-        await asyncio.Event().wait()
-"""
 
 
 @dataclass
@@ -455,151 +414,6 @@ def test_hostile_names_cannot_drive_the_terminal(suite: Path, asynclint: Asyncli
     ran = asynclint("tests")
     assert ran.status == 2
     assert ran.out.startswith("tests/test_\\x1b[31m\\nred.py:1:5: ASL001 ")
-
-
-# What only a process of its own can show.
-
-
-def environment(**variables: str) -> dict[str, str]:
-    root = str(Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, **variables}
-
-
-def spawn(cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "asynclint", *arguments],
-        cwd=cwd,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_module_is_the_command(suite: Path) -> None:
-    (suite / "tests" / "test_a.py").write_text(BAD)
-    done = spawn(suite)
-    assert done.returncode == 1
-    assert done.stdout.startswith("tests/test_a.py:7:1: ASL101 ")
-
-
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["--list-rules"], ["tests"]])
-def test_what_needs_no_tree_imports_none(suite: Path, arguments: list[str]) -> None:
-    (suite / "tests" / "test_a.py").write_text(GOOD)
-    program = (
-        "import sys; from asynclint.cli import run; assert run(sys.argv[1:]) == 0;"
-        "sys.exit(str({'libcst', 'rich', 'multiprocessing'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=suite,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr.splitlines()[-1] == "set()"
-
-
-def test_output_survives_a_poor_encoding(suite: Path) -> None:
-    (suite / "tests" / "test_é.py").write_text(BAD.replace("test_waits", "test_wäits"))
-    done = spawn(suite, "tests", PYTHONIOENCODING="ascii")
-    assert done.returncode == 1
-    assert done.stdout.startswith("tests/test_\\xe9.py:7:1: ASL101 ")
-
-
-@pytest.mark.parametrize(("variables", "coloured"), [({"FORCE_COLOR": "1"}, True), ({}, False)])
-def test_colour(suite: Path, variables: dict[str, str], coloured: bool) -> None:
-    (suite / "tests" / "test_a.py").write_text(BAD)
-    done = spawn(suite, "--output-format", "full", **variables)
-    assert ("\x1b[" in done.stdout) is coloured
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
-def test_full_is_the_default_on_a_terminal(suite: Path) -> None:
-    import pty
-
-    (suite / "tests" / "test_a.py").write_text(BAD)
-    controller, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "asynclint"],
-        cwd=suite,
-        env=environment(TERM="xterm", NO_COLOR="1"),
-        stdout=terminal,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(terminal)
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(controller, 4096)
-        except OSError:  # Linux' way to say that the other end is closed
-            break
-        if not chunk:
-            break
-        shown += chunk
-    os.close(controller)
-    assert process.wait() == 1
-    assert b"7 | async def test_waits():" in shown
-    assert b"\x1b[3" not in shown, "NO_COLOR is honoured"
-
-
-def test_a_closed_pipe_is_quiet(suite: Path) -> None:
-    for number in range(300):
-        (suite / "tests" / f"test_{number}.py").write_text(BAD)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "asynclint", "--jobs", "1"],
-        cwd=suite,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait() == 1
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_one_line(suite: Path) -> None:
-    (suite / "tests" / "test_a.py").write_text(BAD)
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "asynclint"],
-            cwd=suite,
-            env=environment(),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 2
-    assert "No space left on device" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_an_interrupt_exits_130_without_a_traceback(suite: Path) -> None:
-    # Standard input that never ends keeps it busy.
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from asynclint.cli import main; print(flush=True); main()", "-"],
-        cwd=suite,
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 130
-    assert err == b"asynclint: interrupted\n"
 
 
 def test_a_bug_is_one_line_that_says_how_to_report_it(

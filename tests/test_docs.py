@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
-import readme_table
+import readme
 from fixture_folders import Laid, folder_name
 
+from asynclint import cli
 from asynclint.rule import Rule, all_rules
-from asynclint.settings import settings_for
+from asynclint.settings import PARSERS, settings_for
 
 ROOT = Path(__file__).parent.parent
 RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
@@ -69,14 +68,22 @@ def test_rules_have_their_own_codes_and_slugs() -> None:
     assert len({rule.code for rule in rules}) == len({rule.slug for rule in rules}) == len(rules) > 0
 
 
-def test_readme_table_is_fresh() -> None:
-    text = readme_table.README.read_text(encoding="utf-8")
-    assert text == readme_table.with_table(text), "run `python tests/readme_table.py --write`"
+def test_generated_parts_of_readme_are_fresh() -> None:
+    text = readme.README.read_text(encoding="utf-8")
+    assert text == readme.fresh(text), "run `python tests/readme.py --write`"
+    assert all(rule.code in text for rule in all_rules())
 
 
-def test_readme_table_prints() -> None:
-    child = subprocess.run(
-        [sys.executable, readme_table.__file__], capture_output=True, text=True, check=True, encoding="utf-8"
-    )
-    assert child.stdout == readme_table.table()
-    assert child.stdout.count("\n") == len(all_rules()) + 2
+def test_readme_names_every_setting() -> None:
+    table = readme.README.read_text(encoding="utf-8").partition("<!-- settings -->")[2]
+    first_cells = re.findall(r"^\| (`.*?) \|", table.partition("<!-- /settings -->")[0], re.MULTILINE)
+    assert re.findall(r"`([^`]+)`", " ".join(first_cells)) == list(PARSERS)
+
+
+def test_readme_uses_options_that_exist() -> None:
+    text = readme.README.read_text(encoding="utf-8")
+    used = set(re.findall(r"(?<=[ `])--[a-z][a-z-]+", text))
+    known = {name for option in cli.command.params for name in option.opts}
+    others = {"--quiet", "--editable", "--version"}  # of pip and flake8
+    assert used - others <= known
+    assert {"--fix", "--diff", "--explain"} <= used

@@ -246,10 +246,11 @@ def test_name_too_long() -> None:
     assert problem(Path("x" * 5000)).message == "cannot be read: File name too long"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every directory")
 def test_unreadable_directory() -> None:
     make("a/x.py", "b/y.py")
     Path("a").chmod(0)
+    if os.access("a", os.R_OK):
+        pytest.skip("root may list every directory")
     try:
         found = list(find([Path()], Settings()))
     finally:

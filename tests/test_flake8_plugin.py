@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from samples import BAD, DROPPED, environment
 
-BAD = """\
-import asyncio
-
-import pytest
-
-
-@pytest.mark.asyncio
-async def test_waits():
-    event = asyncio.Event()
-    await event.wait()
-"""
-DROPPED = """\
-import asyncio
-
-import pytest
-
-
-async def work():
-    await asyncio.sleep(0)
-
-
-@pytest.mark.asyncio
-async def test_drops():
-    async with asyncio.timeout(30):
-        asyncio.create_task(work())
-        await asyncio.Event().wait()
-"""
 # An off rule: the plugin's own module of rules with one switched off, in flake8's own process.
 SWITCH_OFF = """\
 import sys
@@ -63,11 +36,10 @@ def flake8(
     suite: Path, *arguments: str, stdin: str | None = None, program: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     start = ["-m", "flake8"] if program is None else ["-c", program]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, *start, *arguments],
         cwd=suite,
-        env=environment,
+        env=environment(),
         input=stdin,
         capture_output=True,
         text=True,

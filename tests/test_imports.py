@@ -216,10 +216,7 @@ def test_any_module_only_gains_lines(head: str, rows: list[str], newline: str, m
     before = (head + "\n".join([*rows, ""])).replace("\n", newline)
     after = added(before, module)
     left = SourceText.from_lines([after]).lines
-    left.remove(f"import {module}{newline}")
-    assert sorted(line for line in left if line.strip()) == sorted(
-        line for line in SourceText.from_lines([before]).lines if line.strip()
-    )
+    left.remove(f"import {module}{newline if before else chr(10)}")
     compile(after, "<after>", "exec", dont_inherit=True)
     assert [line for line in left if line.strip()] == [
         line for line in SourceText.from_lines([before]).lines if line.strip()

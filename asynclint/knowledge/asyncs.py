@@ -78,3 +78,25 @@ TEST_CASES = {
 PLAIN_BASES = frozenset(
     "object abc.ABC typing.Generic typing.Protocol enum.Enum unittest.mock.Mock".split()
 )
+
+# Calls that start a task and return it (or its concurrent.futures twin).
+SPAWNS = frozenset(
+    """
+    asyncio.create_task asyncio.ensure_future asyncio.run_coroutine_threadsafe
+    asyncio.tasks.create_task asyncio.tasks.ensure_future asyncio.tasks.run_coroutine_threadsafe
+    """.split()
+)
+SPAWN_METHODS = frozenset({"create_task", "ensure_future"})
+LOOP_GETTERS = frozenset(
+    """
+    asyncio.get_event_loop asyncio.get_running_loop asyncio.new_event_loop uvloop.new_event_loop
+    asyncio.events.get_event_loop asyncio.events.get_running_loop asyncio.events.new_event_loop
+    """.split()
+)
+# Methods of a task that only look at it or hang something on it.
+TASK_INSPECTION = frozenset(
+    """
+    done cancelled get_name set_name get_coro get_stack print_stack get_loop get_context
+    remove_done_callback cancelling uncancel
+    """.split()
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+from collections.abc import Sequence
 
 from asynclint.finding import Edit, Position, Span
 from asynclint.source.outline import FunctionNode, Scope
@@ -40,17 +41,62 @@ def wrap_body(function: Scope, header: str) -> Edit:
     indent = _indent(lines[first - 1])
     last = _with_footer(lines, last, indent)
     unit = _unit(node, indent, text)
-    inside = _inside_strings("".join(lines[first - 1 : last]))
-    parts = [f"{indent}{header}{text.newline}"]
-    for number, line in enumerate(lines[first - 1 : last], start=1):
+    moved_lines = indented(lines[first - 1 : last], indent, unit)
+    end = Position(last, len(lines[last - 1]))
+    return Edit(Span(Position(first, 0), end), f"{indent}{header}{text.newline}{moved_lines}")
+
+
+def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequence[str]) -> Edit:
+    """Indent what follows a statement in its block below ``header``, with ``footer`` lines behind it.
+
+    Footer lines are relative to the block: ``("finally:", "    task.cancel()")``; four leading spaces
+    stand for one level of the block's own indentation. Raises UnwrappableError.
+    """
+    node = function.node
+    assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    text, lines = function.outline.text, function.outline.text.lines
+    rest = _following(node, statement)
+    if not rest:
+        message = "no statement follows it"
+        raise UnwrappableError(message)
+    first, last = _first_line(rest[0]), rest[-1].end_lineno or 0
+    start = text.span(statement).start
+    alone = not lines[start.line - 1][: start.column].strip() and statement.end_lineno < first  # type: ignore[operator]
+    if not alone:
+        message = "it shares its line with other statements"
+        raise UnwrappableError(message)
+    indent = _indent(lines[start.line - 1])
+    unit = _unit(node, _indent(lines[_first_line(node.body[0]) - 1]), text)
+    moved = indented(lines[first - 1 : last], indent, unit)
+    opened = "" if moved.endswith(("\n", "\r")) else text.newline
+    closing = text.newline.join(indent + line.replace("    ", unit) for line in footer)
+    ended = "" if opened else text.newline
+    end = Position(last, len(lines[last - 1]))
+    return Edit(Span(Position(first, 0), end), f"{indent}{header}{text.newline}{moved}{opened}{closing}{ended}")
+
+
+def indented(lines: Sequence[str], indent: str, unit: str) -> str:
+    """Lines of a block at ``indent``, one ``unit`` deeper; blank lines and string contents as they are."""
+    inside = _inside_strings("".join(lines))
+    parts = []
+    for number, line in enumerate(lines, start=1):
         if number in inside or not line.strip():
             parts.append(line)
         elif line.startswith(indent):
             parts.append(indent + unit + line[len(indent) :])
         else:
             parts.append(unit + line)
-    end = Position(last, len(lines[last - 1]))
-    return Edit(Span(Position(first, 0), end), "".join(parts))
+    return "".join(parts)
+
+
+def _following(root: ast.AST, statement: ast.stmt) -> list[ast.stmt]:
+    """The statements behind one in the same block."""
+    for node in ast.walk(root):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list) and statement in block:
+                return block[block.index(statement) + 1 :]
+    return []
 
 
 def _split(node: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt]]:

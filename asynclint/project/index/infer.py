@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import (
@@ -24,7 +24,7 @@ from asynclint.project.index.values import (
 from asynclint.project.names import chain, known
 from asynclint.source.outline import Binding, Outline, Scope
 
-MAX_DEPTH = 24  # a chain of expressions; deeper is unknown
+MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
 
 PLAIN_DECORATORS = frozenset(
     """
@@ -54,25 +54,33 @@ class Inference:
 
     def __init__(self, modules: Modules) -> None:
         self.modules = modules
-        self._known: dict[tuple[int, int], Value | None] = {}
-        self._busy: set[tuple[int, int]] = set()
+        self._known: dict[Hashable, Value | None] = {}
+        self._busy: set[Hashable] = set()
+        self._cut = False
         self._parsed: dict[str, ast.expr | None] = {}
 
     def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
         """What an expression evaluates to, as seen from a scope."""
         if expr is None:
             return None
-        key = (id(expr), id(scope))
+        return self._once((expr, scope), lambda: self._value(expr, scope))
+
+    def _once(self, key: Hashable, answer: Callable[[], Value | None]) -> Value | None:
+        """An answer worked out once; None inside its own working out (a cycle of imports or bases)."""
         if key in self._known:
             return self._known[key]
         if key in self._busy or len(self._busy) > MAX_DEPTH:
+            self._cut = True
             return None
+        outermost = not self._busy
+        if outermost:
+            self._cut = False
         self._busy.add(key)
         try:
-            found = self._value(expr, scope)
+            found = answer()
         finally:
             self._busy.discard(key)
-        if not self._busy:  # an answer cut short inside a cycle is not for keeps
+        if outermost or not self._cut:  # what was cut short inside a cycle is not for keeps
             self._known[key] = found
         return found
 
@@ -115,6 +123,9 @@ class Inference:
         return self._bound(name, bindings, owner)
 
     def _bound(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
+        return self._once((name, scope), lambda: self._of_bindings(name, bindings, scope))
+
+    def _of_bindings(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
         if bindings and all(binding.kind == "def" for binding in bindings):
             functions = [self._defined(binding, scope) for binding in bindings]
             kinds = {f.calling for f in functions if isinstance(f, Function)}
@@ -157,6 +168,9 @@ class Inference:
         return Module(inner) if inner is not None else None
 
     def _starred(self, name: str, outline: Outline) -> Value | None:
+        return self._once((name, outline), lambda: self._of_stars(name, outline))
+
+    def _of_stars(self, name: str, outline: Outline) -> Value | None:
         for star in outline.scope.facts.stars:
             module = self.modules.find(star.module, star.level, outline)
             if module is None or module is outline:
@@ -276,6 +290,9 @@ class Inference:
         return None
 
     def _starred_member(self, name: str, outline: Outline) -> Value | None:
+        return self._once((name, outline, "member"), lambda: self._of_starred_member(name, outline))
+
+    def _of_starred_member(self, name: str, outline: Outline) -> Value | None:
         for star in outline.scope.facts.stars:
             module = self.modules.find(star.module, star.level, outline)
             if module is not None and module is not outline:

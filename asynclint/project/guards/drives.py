@@ -1,0 +1,129 @@
+"""Places where a sync function drives an event loop, and whether what it drives is bounded."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asynclint.knowledge.asyncs import (
+    BOUNDED_CALLS,
+    CHECKPOINTS,
+    GUARD_CALLS,
+    LOOP_GETTERS,
+    LOOP_RUNS,
+    RUNNERS,
+    SLEEPS,
+)
+from asynclint.project.guards.body import body, covered_waits
+from asynclint.project.guards.runner import Runner
+from asynclint.project.guards.seconds import argument, bind, number
+from asynclint.project.index.values import Calling, Function
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+
+# Loop methods that only tidy up.
+TIDYING = frozenset({"shutdown_asyncgens", "shutdown_default_executor", "aclose"})
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """A call that runs a loop until ``what`` is done; ``is_function`` where it takes the function itself."""
+
+    call: ast.Call
+    what: ast.expr
+    runner: Runner
+    is_function: bool
+
+
+def drives(scope: Scope, project: Project) -> Iterator[Drive]:
+    """Loop-driving calls in a function's own body."""
+    for call in scope.facts.calls:
+        if not call.args or isinstance(call.args[0], ast.Starred):
+            continue
+        what = call.args[0]
+        name = next((n for n in chain(call.func, scope, project.modules) if n in LOOP_RUNS), "")
+        if name:
+            top = name.partition(".")[0]
+            loop = {"anyio": Runner.ANYIO, "trio": Runner.TRIO}.get(top, Runner.ASYNCIO)
+            yield Drive(call, what, loop, is_function=LOOP_RUNS[name] == "function")
+        elif isinstance(call.func, ast.Attribute):
+            receiver = call.func.value
+            until = call.func.attr == "run_until_complete" and _is_loop(receiver, scope, project)
+            if until or (call.func.attr == "run" and _is_runner(receiver, scope, project)):
+                yield Drive(call, what, Runner.ASYNCIO, is_function=False)
+
+
+def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether something could be a real loop: not a mock that the test made itself."""
+    if isinstance(receiver, ast.Call):
+        return bool(set(chain(receiver.func, scope, project.modules)) & LOOP_GETTERS) or isinstance(
+            receiver.func, ast.Attribute
+        )
+    if not isinstance(receiver, ast.Name):
+        return True
+    found = scope.lookup(receiver.id)
+    values = [b.value for b in found[1]] if found is not None else []
+    return not any(isinstance(v, ast.Call) and "mock" in ast.unparse(v.func).lower() for v in values)
+
+
+def _is_runner(receiver: ast.expr, scope: Scope, project: Project) -> bool:
+    if isinstance(receiver, ast.Name):
+        found = scope.lookup(receiver.id)
+        values = [b.value for b in found[1]] if found is not None else []
+        receiver = values[0] if len(values) == 1 and values[0] is not None else receiver
+    if not isinstance(receiver, ast.Call):
+        return False
+    return any(name in RUNNERS for name in chain(receiver.func, scope, project.modules))
+
+
+def driven(drive: Drive, scope: Scope, project: Project) -> Function | None:
+    """The coroutine function whose coroutine is driven, where it is known."""
+    expr = _followed(drive.what, scope) if not drive.is_function else drive.what
+    target = expr if drive.is_function else expr.func if isinstance(expr, ast.Call) else None
+    value = project.inference.value(target, scope) if target is not None else None
+    return value if isinstance(value, Function) and value.calling is Calling.COROUTINE else None
+
+
+def _followed(expr: ast.expr, scope: Scope) -> ast.expr:
+    """``coro = main()``, then ``asyncio.run(coro)``."""
+    if isinstance(expr, ast.Name):
+        bindings = scope.bindings.get(expr.id, [])
+        if len(bindings) == 1 and bindings[0].kind == "assign" and bindings[0].value is not None:
+            return bindings[0].value
+    return expr
+
+
+def can_hang(drive: Drive, scope: Scope, project: Project) -> bool:
+    """Whether what is driven waits with nothing to end it; False where that can't be told."""
+    function = driven(drive, scope, project)
+    if function is not None:
+        if not project.is_test_code(function.scope.outline.path):
+            return True
+        expr = _followed(drive.what, scope)
+        bound = function.receiver is not None
+        given = bind(expr, function.scope, scope, project, bound=bound) if isinstance(expr, ast.Call) else None
+        inner = body(function.scope, project, given)
+        covered = covered_waits(function.scope, inner)
+        return not inner.guards and any(id(wait) not in covered for wait in inner.waits)
+    if drive.is_function:
+        return False
+    return _awaitable_can_hang(_followed(drive.what, scope), scope, project)
+
+
+def _awaitable_can_hang(expr: ast.expr, scope: Scope, project: Project) -> bool:
+    if not isinstance(expr, ast.Call):
+        return isinstance(expr, (ast.Name, ast.Attribute))  # a future or task made elsewhere
+    names = chain(expr.func, scope, project.modules)
+    if any(name in GUARD_CALLS for name in names):
+        return number(argument(expr, 1, "timeout"), scope, project) is None
+    if any(name in SLEEPS or name in CHECKPOINTS for name in names):
+        return False
+    if any(name in BOUNDED_CALLS for name in names):
+        return argument(expr, -1, "timeout") is None
+    if isinstance(expr.func, ast.Attribute) and expr.func.attr in TIDYING:
+        return False
+    local = isinstance(expr.func, ast.Name) and scope.lookup(expr.func.id) is not None
+    # a local function under an unknown decorator may well bound itself
+    return not (local and not names)

@@ -1,0 +1,120 @@
+"""ASL103 unbounded-loop-run: a sync test drives an event loop with no bound.
+
+``asyncio.run(main())``, ``loop.run_until_complete(…)``, ``Runner.run(…)``, ``anyio.run(main)`` and
+``trio.run(main)`` in a plain ``def test_…`` return when the coroutine is done. If it waits for
+something that never comes, so does the test. This rule reports such a call where nothing bounds
+it: no guard in what it drives, no ``wait_for`` round it, and nothing outside the test.
+
+Why it matters: a hang is worse than a failure; it takes the whole run with it and names no test.
+
+Bad::
+
+    import asyncio
+
+
+    def test_round_trip(server):
+        async def main():
+            async with server.connect() as connection:
+                assert await connection.ask("ping") == "pong"
+
+        asyncio.run(main())
+
+Good::
+
+    import asyncio
+
+
+    def test_round_trip(server):
+        async def main():
+            async with asyncio.timeout(30):
+                async with server.connect() as connection:
+                    assert await connection.ask("ping") == "pong"
+
+        asyncio.run(main())
+
+Fix: safe. Puts a guard round the body of the local coroutine function that is driven; else wraps
+the coroutine in ``asyncio.wait_for``, where it is known to be one. ``anyio.run`` and ``trio.run``
+take functions: there the guard goes inside or nowhere.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from asynclint.finding import Edit, Finding, Fix, Safety, Span
+from asynclint.rule import Rule, Scope
+
+if TYPE_CHECKING:
+    from asynclint.project.guards.drives import Drive
+    from asynclint.project.guards.tests import Test
+    from asynclint.project.project import Project
+    from asynclint.source.function import Function
+    from asynclint.source.outline import Scope as Unit
+
+rule = Rule("ASL103", "unbounded-loop-run", Scope.FUNCTION, fix=Safety.SAFE)
+
+
+@rule.trigger
+def trigger(unit: Unit, project: Project) -> bool:
+    """A sync test that drives a loop, with nothing outside that bounds it."""
+    if unit.is_async:
+        return False
+    from asynclint.project.guards import bounds, drives, tests
+
+    test = tests.test_of(unit, project)
+    if test is None:
+        return False
+    hanging = any(drives.can_hang(drive, unit, project) for drive in drives.drives(unit, project))
+    return hanging and bounds.bound(test, project) is None
+
+
+@rule.check
+def check(function: Function, project: Project) -> Iterator[Finding]:
+    """Each unbounded loop run at its call."""
+    from asynclint.project.guards import drives, insertion, tests
+
+    unit = function.scope
+    test = tests.test_of(unit, project)
+    assert test is not None
+    for drive in drives.drives(unit, project):
+        if not drives.can_hang(drive, unit, project):
+            continue
+        fix, held_back = None, ""
+        try:
+            fix = _fix(drive, unit, test, project)
+        except insertion.NoGuardError as error:
+            held_back = str(error)
+        run = ast.unparse(drive.call.func)
+        message = f"test {unit.name} can hang: nothing bounds what {run} drives"
+        yield Finding("", function.text.span(drive.call), rule.code, message, fix, held_back)
+
+
+def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
+    from asynclint.project.guards import drives, insertion
+
+    driven = drives.driven(drive, unit, project)
+    if driven is not None and driven.scope.parent is unit and _is_used_once(driven.scope.name, unit):
+        return insertion.guard_fix(driven.scope, test, drive.runner, project)
+    if drive.is_function:
+        message = "it takes a function that is used elsewhere too, so there is no one place for a guard"
+        raise insertion.NoGuardError(message)
+    if driven is None:
+        message = "can't tell that what it drives is a coroutine"
+        raise insertion.NoGuardError(message)
+    insertion.refuse_unwrappable(unit, test, project)
+    guard = insertion.fitting_guard(driven.scope, drive.runner, project)
+    name, imported = insertion.importable("asyncio", unit)
+    span = unit.outline.text.span(drive.what)
+    edits = (
+        Edit(Span(span.start, span.start), f"{name}.wait_for("),
+        Edit(Span(span.end, span.end), f", {guard.seconds})"),
+    )
+    imports = (imported,) if imported else ()
+    return Fix(f"wrap it in {name}.wait_for(…, {guard.seconds})", edits, Safety.SAFE, imports)
+
+
+def _is_used_once(name: str, unit: Unit) -> bool:
+    uses = [n for n in ast.walk(unit.node) if isinstance(n, ast.Name) and n.id == name]
+    return len(uses) == 1

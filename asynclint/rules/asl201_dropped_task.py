@@ -1,0 +1,104 @@
+"""ASL201 dropped-task: a task is started and nobody keeps it.
+
+The event loop holds tasks by weak reference only. A task that nobody keeps can be garbage
+collected in the middle of its work, its exception is never seen, and it goes on into whatever test
+comes next. This rule reports ``asyncio.create_task``, ``ensure_future``, ``run_coroutine_threadsafe``
+and a loop's ``create_task`` as a bare statement, assigned to ``_``, or kept only by
+``.add_done_callback(…)``. What a TaskGroup or nursery starts is theirs.
+
+Why it matters: the test passes whether or not the task does what it should.
+
+Bad::
+
+    import asyncio
+
+
+    async def test_consumer_drains_the_queue(queue, consume):
+        asyncio.create_task(consume(queue))
+        async with asyncio.timeout(5):
+            await queue.join()
+
+Good::
+
+    import asyncio
+
+
+    async def test_consumer_drains_the_queue(queue, consume):
+        consumer = asyncio.create_task(consume(queue))
+        try:
+            async with asyncio.timeout(5):
+                await queue.join()
+        finally:
+            consumer.cancel()
+            await asyncio.gather(consumer, return_exceptions=True)
+
+Fix: unsafe. Keeps the task, and cancels and awaits it in ``finally`` behind the statements that
+follow: a test that leant on the task outliving it would change.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from asynclint.finding import Finding, Safety
+from asynclint.rule import Rule, Scope
+
+if TYPE_CHECKING:
+    from asynclint.project.project import Project
+    from asynclint.source.function import Function
+    from asynclint.source.outline import Scope as Unit
+
+rule = Rule("ASL201", "dropped-task", Scope.FUNCTION, fix=Safety.UNSAFE)
+
+
+@rule.trigger
+def trigger(unit: Unit, project: Project) -> bool:
+    """A call that starts a task, where its result is lost."""
+    return any(_dropped(statement, scope, project) for scope in unit.nested() for statement in _statements(scope))
+
+
+def _statements(scope: Unit) -> Iterator[ast.Expr | ast.Assign]:
+    yield from scope.facts.expressions
+    for binding in scope.bindings.get("_", []):
+        if isinstance(binding.node, ast.Assign) and len(binding.node.targets) == 1:
+            yield binding.node
+
+
+def _dropped(statement: ast.Expr | ast.Assign, scope: Unit, project: Project) -> ast.Call | None:
+    """The spawning call whose task a statement drops."""
+    from asynclint.project.tasks import spawns
+
+    call = statement.value
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "add_done_callback":
+        call = call.func.value  # create_task(…).add_done_callback(…)
+    return call if isinstance(call, ast.Call) and spawns(call, scope, project) else None
+
+
+@rule.check
+def check(function: Function, project: Project) -> Iterator[Finding]:
+    """Each dropped task at the call that starts it."""
+    import libcst as cst
+
+    from asynclint.flow.finishing import CannotFinishError, keep_and_finish
+
+    for node in function.nodes:
+        if not isinstance(node, (cst.Expr, cst.Assign)):
+            continue
+        statement = function.ast_of(node)
+        scope = function.scope_of(node)
+        if statement not in set(_statements(scope)):
+            continue
+        assert isinstance(statement, (ast.Expr, ast.Assign))
+        call = _dropped(statement, scope, project)
+        if call is None:
+            continue
+        fix, held_back = None, ""
+        try:
+            fix = keep_and_finish(function, node, call, scope)
+        except CannotFinishError as error:
+            held_back = str(error)
+        started = ast.unparse(call.func)
+        message = f"the task that {started} starts is not kept, so it can vanish or outlive the test"
+        yield Finding("", function.text.span(call), rule.code, message, fix, held_back)

@@ -1,0 +1,139 @@
+"""ASL301 unawaited-coroutine: a coroutine function is called and the coroutine dropped.
+
+Calling a coroutine function runs none of its body; only ``await`` does. A bare call is a line of
+the test that does nothing at all: the assertion in it never fails, the set-up never happens, and
+under ``pytest.raises`` the expected exception can never come. This rule reports a bare call whose
+function is known to be a coroutine function: defined in the file, a method found through its
+classes, imported from the project or the standard library, or called on an object whose class is
+known. What can't be resolved is left alone.
+
+Why it matters: Python's only sign is a RuntimeWarning at some later garbage collection, which
+fails no test.
+
+Bad::
+
+    class Client:
+        async def send(self, message):
+            await self.transport.write(message)
+
+
+    async def test_send():
+        client = Client()
+        client.send("ping")
+
+Good::
+
+    class Client:
+        async def send(self, message):
+            await self.transport.write(message)
+
+
+    async def test_send():
+        client = Client()
+        await client.send("ping")
+
+Fix: unsafe. Awaits the call, where that is legal: what never ran then runs for the first time.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from asynclint.finding import Edit, Finding, Fix, Safety, Span
+from asynclint.rule import Rule, Scope
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from asynclint.project.project import Project
+    from asynclint.source.function import Function
+    from asynclint.source.outline import Scope as Unit
+
+rule = Rule("ASL301", "unawaited-coroutine", Scope.FUNCTION, fix=Safety.UNSAFE)
+
+# Blocks in which a test lets a coroutine go on purpose: it wants the warning, or the TypeError of
+# a call with wrong arguments, which comes before anything is awaited.
+ON_PURPOSE = frozenset({"warns", "catch_warnings", "assertWarns", "assertWarnsRegex", "deprecated_call"})
+RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
+
+
+@rule.trigger
+def trigger(unit: Unit, project: Project) -> bool:
+    """A bare call of something known to be a coroutine function."""
+    return any(
+        _drops_coroutine(statement, scope, project)
+        for scope in unit.nested()
+        for statement in scope.facts.expressions
+    )
+
+
+def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> bool:
+    call = statement.value
+    if not isinstance(call, ast.Call) or not isinstance(call.func, (ast.Name, ast.Attribute)):
+        return False
+    inference = project.inference
+    value = inference.value(call, scope)
+    return inference.is_coroutine(value) and not _is_replaced(call.func, scope)
+
+
+def _is_replaced(func: ast.expr, scope: Unit) -> bool:
+    """Whether the tests patch an attribute of that name: it may be a plain mock by then."""
+    if not isinstance(func, ast.Attribute):
+        return False
+    name = func.attr
+    outermost = scope
+    while outermost.parent is not None and not outermost.parent.is_class and outermost.parent.parent is not None:
+        outermost = outermost.parent
+    for inner in outermost.nested():
+        if any(target.attr == name for target, _ in inner.facts.attributes):
+            return True
+        for call in (*inner.facts.calls, *(d for d in inner.decorators if isinstance(d, ast.Call))):
+            for argument in call.args:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    if argument.value.rpartition(".")[2] == name:
+                        return True
+    return False
+
+
+@rule.check
+def check(function: Function, project: Project) -> Iterator[Finding]:
+    """Each dropped coroutine at its call."""
+    import libcst as cst
+
+    for node in function.nodes:
+        if not isinstance(node, cst.Expr):
+            continue
+        statement = function.ast_of(node)
+        scope = function.scope_of(node)
+        assert isinstance(statement, ast.Expr)
+        if not _drops_coroutine(statement, scope, project) or _is_on_purpose(function, node):
+            continue
+        call = statement.value
+        assert isinstance(call, ast.Call)
+        span = function.text.span(call)
+        fix, held_back = None, ""
+        if scope.is_async:
+            fix = Fix("await the coroutine", (Edit(Span(span.start, span.start), "await "),), Safety.UNSAFE)
+        else:
+            held_back = f"{scope.name or 'the module'} is not async, so it cannot await"
+        message = f"coroutine {ast.unparse(call.func)}(…) is never awaited, so this line does nothing"
+        yield Finding("", span, rule.code, message, fix, held_back)
+
+
+def _is_on_purpose(function: Function, node: cst.CSTNode) -> bool:
+    import libcst as cst
+
+    for outer in function.parents(node):
+        if not isinstance(outer, cst.With):
+            continue
+        for item in outer.items:
+            call = item.item
+            if not isinstance(call, cst.Call):
+                continue
+            name = call.func.attr.value if isinstance(call.func, cst.Attribute) else getattr(call.func, "value", "")
+            expected = function.module.code_for_node(call)
+            if name in ON_PURPOSE or (name in RAISES and "TypeError" in expected):
+                return True
+    return False
