@@ -92,7 +92,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @option("Rules", "--extend-ignore", "CODES", "Not these besides the ignored ones.", multiple=True)
 @flag("Rules", "--loop-guards-only", "Only guards in the event loop count as bounds.")
 @option("Rules", "--target-version", "3.x", "Oldest Python to support (default: requires-python).")
-@option("Files", "--exclude", "GLOBS", "Leave out matching files and directories.", multiple=True)
+@option(
+    "Files", "--exclude", "GLOBS", "Leave out these, not the usual ones (.venv, build, …).", multiple=True
+)
 @flag("Files", "--force-exclude", "Exclude even what is named on the command line.")
 @option("Files", "--stdin-filename", "NAME", "The name of what PATH - reads from standard input.")
 @option(
@@ -375,7 +377,7 @@ def _record(result: Result, report: Report, *, named: bool) -> None:
     """Report one result; why nothing of a file was checked matters where the user ``named`` it."""
     if result.problem is not None:
         problem = result.problem
-        report.problem(problem.display, problem.line, problem.column, problem.message)
+        report.problem(problem.display, problem.line, problem.column, problem.message, problem.code)
         if not result.findings:
             return
     if not result.note:

@@ -24,6 +24,7 @@ from asynclint.source.screen import is_test_module, wanted
 from asynclint.source.text import SourceError, SourceText
 
 MAX_ROUNDS = 20  # nested fixes land one level a round; more is a fault
+FAULT = "ASL002"  # the code of a problem that is asynclint's own
 CHUNK = 8  # files handed to a process at a time
 
 
@@ -94,8 +95,6 @@ def _check_file(file: File, settings: Settings, fixing: Fixing, write: bool, pro
         return _failed(file, f"cannot be read: {error.strerror or error}")
     except SourceError as error:
         return Result(file.display, file.path, problem=Problem(file.display, error.message, error.line, error.column))
-    if not file.explicit:
-        result = replace(result, note="")
     if result.written is not None and write:
         from asynclint.output.fix import write as write_file
 
@@ -210,4 +209,4 @@ def _fault(scope: NameScope, display: str, error: Exception) -> Problem:
     position = scope.outline.text.span(scope.node).start
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     message = f"{scope.qualname} could not be checked, which is a fault of asynclint; please report it: {cause}"
-    return Problem(display, message, position.line, position.column)
+    return Problem(display, message, position.line, position.column, FAULT)

@@ -104,11 +104,9 @@ class Plugin:
 
     def _may_be_test(self, path: Path) -> bool:
         """Whether the engine is worth its import: most files of a run are no tests."""
-        from asynclint.project.config import find_pytest_config
-        from asynclint.source.files import is_test_path
+        from asynclint.project.test_files import is_test_file
 
-        python_files = find_pytest_config(path.parent).python_files
-        return is_test_path(path, python_files) or any("TestCase" in line for line in self._lines)
+        return is_test_file(path) or any("TestCase" in line for line in self._lines)
 
     def _broken_settings(self, error: SettingsError) -> Iterator[Report]:
         """One finding for the first file that the settings would have held for, in this process."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from asynclint.project.index.infer import Inference
 from asynclint.project.index.modules import Modules
+from asynclint.project.test_files import is_test_file
 from asynclint.settings import Settings
 
 T = TypeVar("T")
@@ -46,7 +47,4 @@ class Project:
 
     def is_test_code(self, path: Path) -> bool:
         """Whether a module belongs to the tests rather than to what they test."""
-        from asynclint.project.config import find_pytest_config
-        from asynclint.source.files import is_test_path
-
-        return is_test_path(path, find_pytest_config(path.parent).python_files)
+        return is_test_file(path)

@@ -62,12 +62,16 @@ class File:
 
 @dataclass(frozen=True)
 class Problem:
-    """What could not be checked, and why, in one line; ``line`` is 1-based or 0, ``column`` 0-based."""
+    """What could not be checked, and why, in one line; ``line`` is 1-based or 0, ``column`` 0-based.
+
+    ``code`` is ASL001 where the file is at fault, ASL002 where asynclint is.
+    """
 
     display: str
     message: str
     line: int = 0
     column: int = 0
+    code: str = "ASL001"
 
 
 def find(
