@@ -14,7 +14,7 @@ from asynclint.rule import Rule, all_rules
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 TESTS = "fixtures/legacy_suite/tests"
-SHOWN = (f"{TESTS}/test_worker.py", f"--diff {TESTS}/test_report.py")
+SHOWN = (f"{TESTS}/test_worker.py", f"--diff {TESTS}/test_portable.py")
 
 
 def rules() -> str:

@@ -40,16 +40,16 @@ def environment() -> dict[str, str]:
 def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This package as a git repository of its own, as it stands in the working tree."""
     directory = tmp_path_factory.mktemp("hooks")
-    ignored = shutil.ignore_patterns("__pycache__")
     for name in PUBLISHED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, directory / name, ignore=ignored)
+            shutil.copytree(source, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, directory / name)
     git(directory, "init", "--quiet")
     git(directory, "add", ".")
     git(directory, "commit", "--quiet", "--message", "published")
+    git(directory, "tag", "v1")
     return directory
 
 
@@ -59,19 +59,22 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path: Path, hooks: Path) -> Path:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nrequires-python = ">=3.11"\n')
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_wait.py").write_text(UNBOUNDED)
     (tmp_path / "tests" / "test_sum.py").write_text(CLEAN)
+    ids = "".join(f"      - id: {name}\n" for name in ("asynclint", "asynclint-fix"))
+    config = f"repos:\n  - repo: {hooks.as_uri()}\n    rev: v1\n    hooks:\n{ids}"
+    (tmp_path / ".pre-commit-config.yaml").write_text(config)
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
     return tmp_path
 
 
-def try_repo(repository: Path, hooks: Path, store: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def pre_commit(repository: Path, store: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pre_commit", "try-repo", str(hooks), *words, "--color", "never"],
+        [sys.executable, "-m", "pre_commit", *words, "--color", "never"],
         cwd=repository,
         env={**environment(), "PRE_COMMIT_HOME": str(store)},
         capture_output=True,
@@ -80,8 +83,8 @@ def try_repo(repository: Path, hooks: Path, store: Path, *words: str) -> subproc
     )
 
 
-def test_check_reports(repository: Path, hooks: Path, store: Path) -> None:
-    child = try_repo(repository, hooks, store, "asynclint", "--all-files")
+def test_try_repo_reports(repository: Path, hooks: Path, store: Path) -> None:
+    child = pre_commit(repository, store, "try-repo", str(hooks), "asynclint", "--all-files")
     assert child.returncode == 1, child.stdout + child.stderr
     assert "tests/test_wait.py:4:" in child.stdout
     assert "ASL101" in child.stdout
@@ -89,24 +92,24 @@ def test_check_reports(repository: Path, hooks: Path, store: Path) -> None:
     assert (repository / "tests" / "test_wait.py").read_text() == UNBOUNDED
 
 
-def test_fix_fixes_then_passes(repository: Path, hooks: Path, store: Path) -> None:
-    first = try_repo(repository, hooks, store, "asynclint-fix", "--all-files")
+def test_fix_fixes_then_passes(repository: Path, store: Path) -> None:
+    first = pre_commit(repository, store, "run", "asynclint-fix", "--all-files")
     assert first.returncode == 1, first.stdout + first.stderr
     assert "files were modified by this hook" in first.stdout
     assert "async with asyncio.timeout(30):" in (repository / "tests" / "test_wait.py").read_text()
     assert (repository / "tests" / "test_sum.py").read_text() == CLEAN
-    for hook in ("asynclint-fix", "asynclint"):
-        again = try_repo(repository, hooks, store, hook, "--all-files")
-        assert again.returncode == 0, again.stdout + again.stderr
+    again = pre_commit(repository, store, "run", "--all-files")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("Passed") == 2
 
 
-def test_only_the_changed_file_is_checked(repository: Path, hooks: Path, store: Path) -> None:
-    child = try_repo(repository, hooks, store, "asynclint", "--files", "tests/test_sum.py")
+def test_only_the_changed_file_is_checked(repository: Path, store: Path) -> None:
+    child = pre_commit(repository, store, "run", "asynclint", "--files", "tests/test_sum.py")
     assert child.returncode == 0, child.stdout + child.stderr
 
 
-def test_excluded_in_the_settings(repository: Path, hooks: Path, store: Path) -> None:
+def test_excluded_in_the_settings(repository: Path, store: Path) -> None:
     with (repository / "pyproject.toml").open("a") as file:
         file.write('[tool.asynclint]\nextend-exclude = ["test_wait.py"]\n')
-    child = try_repo(repository, hooks, store, "asynclint", "--all-files")
+    child = pre_commit(repository, store, "run", "asynclint", "--all-files")
     assert child.returncode == 0, child.stdout + child.stderr

@@ -53,6 +53,16 @@ def known(expr: ast.AST, scope: Scope, modules: Modules, table: Container[str]) 
 
 
 def _of_bindings(name: str, bindings: list[Binding], scope: Scope, modules: Modules, hops: int) -> Chain:
+    key = (name, scope)
+    found = modules.chains.get(key)
+    if found is None:
+        found = _join(name, bindings, scope, modules, hops)
+        if hops == MAX_HOPS:  # further in, a cycle may have cut it short
+            modules.chains[key] = found
+    return found
+
+
+def _join(name: str, bindings: list[Binding], scope: Scope, modules: Modules, hops: int) -> Chain:
     names: list[str] = []
     for binding in bindings:
         found = _of_binding(binding, name, scope, modules, hops)
@@ -76,6 +86,16 @@ def _of_binding(binding: Binding, name: str, scope: Scope, modules: Modules, hop
 
 def _of_member(module: str, level: int, member: str, origin: Outline, modules: Modules, hops: int) -> Chain:
     """Names of ``member`` of a module, as an import of ``origin`` names it."""
+    key = (module, level, member, origin)
+    cached = modules.chains.get(key)
+    if cached is None:
+        cached = _member_names(module, level, member, origin, modules, hops)
+        if hops == MAX_HOPS:
+            modules.chains[key] = cached
+    return cached
+
+
+def _member_names(module: str, level: int, member: str, origin: Outline, modules: Modules, hops: int) -> Chain:
     written = () if level else (f"{module}.{member}",)
     if hops <= 0 or not (level or modules.has_top_level(module.partition(".")[0], origin.path.parent)):
         return written

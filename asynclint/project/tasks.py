@@ -10,7 +10,6 @@ from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
-WORDS = ("create_task", "ensure_future", "run_coroutine_threadsafe")  # a file without these makes no task itself
 MAX_DEPTH = 3
 
 
@@ -38,6 +37,8 @@ def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
 
 
 def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> bool:
+    if not _may_be_wrapper(call.func, scope):
+        return False
     value = project.inference.value(call.func, scope)
     if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
         return False
@@ -45,3 +46,16 @@ def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> 
     return bool(returns) and all(
         isinstance(r.value, ast.Call) and spawns(r.value, value.scope, project, depth + 1) for r in returns
     )
+
+
+def _may_be_wrapper(func: ast.expr, scope: Scope) -> bool:
+    """A plain function, or a method on ``self``: what any other object starts is that object's to finish."""
+    if isinstance(func, ast.Attribute):
+        if not isinstance(func.value, ast.Name):
+            return False
+        if func.value.id in ("self", "cls"):
+            return True
+        found = scope.lookup(func.value.id)
+        return found is not None and found[1][0].kind in ("import", "from")
+    found = scope.lookup(func.id) if isinstance(func, ast.Name) else None
+    return found is not None and found[1][0].kind in ("def", "from")

@@ -66,7 +66,7 @@ def trigger(unit: Unit, project: Project) -> bool:
     from asynclint.project.guards import bounds, tests
 
     test = tests.test_of(unit, project)
-    if test is None:
+    if test is None or bounds.stated_bound(test, project) is not None:
         return False
     found = bounds.own_body(test, project)
     return bool(found.waits) and not found.guards and bounds.bound(test, project) is None

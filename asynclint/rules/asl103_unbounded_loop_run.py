@@ -64,7 +64,7 @@ def trigger(unit: Unit, project: Project) -> bool:
     from asynclint.project.guards import bounds, drives, tests
 
     test = tests.test_of(unit, project)
-    if test is None:
+    if test is None or bounds.stated_bound(test, project) is not None:
         return False
     hanging = any(drives.can_hang(drive, unit, project) for drive in drives.drives(unit, project))
     return hanging and bounds.bound(test, project) is None

@@ -8,7 +8,7 @@ file that asynclint opens below the suite; ``asynclint --no-cache --jobs 1`` ove
 both with nothing to do (their startup). Each is run N times and the fastest counts.
 
 ``--bounded`` puts a timeout of pytest-timeout into the environment, so that no test lacks one:
-what is left is the cost of a suite in which there is nothing to report.
+what is left is the cost of a suite with none of the commonest report, ASL101.
 
 The columns: ``files`` that were read; ``parse`` and ``asynclint``, seconds without startup;
 ``ratio``, the second by the first; ``whole``, the ratio of the whole process to ``parse``. Only

@@ -35,9 +35,7 @@ def bound(test: Test, project: Project) -> Verdict:
 
     Unknown where something that can't be read may bound it: callers stay silent.
     """
-    only_loop = project.settings.loop_guards_only
-    found = _from_outside_loop(test, project) if not only_loop else None
-    return found or _from_code(test, project, only_loop=only_loop)
+    return stated_bound(test, project) or _from_code(test, project, only_loop=project.settings.loop_guards_only)
 
 
 def own_body(test: Test, project: Project) -> Body:
@@ -45,8 +43,13 @@ def own_body(test: Test, project: Project) -> Body:
     return body(test.scope, project)
 
 
-def _from_outside_loop(test: Test, project: Project) -> Verdict:
-    """pytest-timeout: the closest mark that names a number, else its configuration."""
+def stated_bound(test: Test, project: Project) -> Verdict:
+    """pytest-timeout's bound: the closest mark that names a number, else its configuration.
+
+    The cheap part of ``bound``; None with ``loop-guards-only``, since the timer is outside the loop.
+    """
+    if project.settings.loop_guards_only:
+        return None
     if test.config.broken:
         return Unknown(test.config.broken)
     if test.is_unittest and not _pytest_runs(test):

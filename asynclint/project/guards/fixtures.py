@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -62,33 +63,52 @@ def _pytest_plugins(outline: Outline) -> list[str]:
     return names
 
 
-def reaching_fixtures(test: Test, project: Project) -> Iterator[Scope]:
+@dataclass(frozen=True, slots=True)
+class Fixture:
+    """A pytest fixture: its function, the name tests request it by, whether every test gets it."""
+
+    scope: Scope
+    name: str
+    autouse: bool
+
+
+def reaching_fixtures(test: Test, project: Project) -> list[Scope]:
     """Fixtures that pytest sets up round a test: autouse ones, requested ones, and what those request."""
-    reach: list[Scope] = []
-    for outline in plugin_modules(test.scope.outline, test.config, project):
-        reach += module_fixtures(outline, project)
-    if test.bases is not None:
-        for cls in test.bases.project:
-            reach += [f for f in cls.facts.scopes if f.is_function and is_fixture(f, project)]
+    return project.remembered(("reaching", test.scope), lambda: _reaching(test, project))
+
+
+def _reaching(test: Test, project: Project) -> list[Scope]:
+    outline = test.scope.outline
+    waiting = list(project.remembered(("fixtures", outline), lambda: _visible_fixtures(outline, test.config, project)))
+    for cls in test.bases.project if test.bases is not None else ():
+        waiting += _fixtures(cls, project)
     wanted = {arg.arg for arg in test.scope.parameters} | _used_by_mark(test, project)
-    done: set[int] = set()
+    found: list[Scope] = []
     growing = True
     while growing:
-        growing = False
-        for fixture in reach:
-            decorator = is_fixture(fixture, project)
-            if id(fixture) in done or decorator is None:
-                continue
-            if _is_autouse(decorator) or _fixture_name(fixture, decorator) in wanted:
-                done.add(id(fixture))
-                wanted |= {arg.arg for arg in fixture.parameters}
-                growing = True
-                yield fixture
+        reached = [f for f in waiting if f.autouse or f.name in wanted]
+        waiting = [f for f in waiting if f not in reached]
+        growing = bool(reached)
+        for fixture in reached:
+            found.append(fixture.scope)
+            wanted |= {arg.arg for arg in fixture.scope.parameters}
+    return found
 
 
-def module_fixtures(outline: Outline, project: Project) -> list[Scope]:
-    """Fixtures that a module defines at its top level."""
-    return [f for f in outline.scope.facts.scopes if f.is_function and f.decorators and is_fixture(f, project)]
+def _visible_fixtures(outline: Outline, config: PytestConfig, project: Project) -> list[Fixture]:
+    return [f for module in plugin_modules(outline, config, project) for f in _fixtures(module.scope, project)]
+
+
+def _fixtures(owner: Scope, project: Project) -> list[Fixture]:
+    """Fixtures that a module or class defines."""
+    return project.remembered(("fixtures of", owner), lambda: list(_defined_fixtures(owner, project)))
+
+
+def _defined_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
+    for scope in owner.facts.scopes:
+        decorator = is_fixture(scope, project) if scope.is_function and scope.decorators else None
+        if decorator is not None:
+            yield Fixture(scope, _fixture_name(scope, decorator), _is_autouse(decorator))
 
 
 def _used_by_mark(test: Test, project: Project) -> set[str]:

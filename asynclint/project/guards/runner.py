@@ -37,8 +37,8 @@ def runner(test: Test, project: Project) -> Runner:
         found = _of_decorator(decorator, around, project)
         if found is not None:
             return found
-    if test.is_unittest:
-        return _of_test_case(test, project)
+    if test.bases is not None and test.is_unittest:
+        return project.remembered(("runner", test.bases.project[0]), lambda: _of_test_case(test, project))
     names = {mark.name for mark in marks(test, project)}
     if "trio" in names:
         return Runner.TRIO

@@ -57,6 +57,7 @@ class Inference:
         self._known: dict[Hashable, Value | None] = {}
         self._busy: set[Hashable] = set()
         self._cut = False
+        self._attributes: dict[Scope, dict[str, list[tuple[ast.expr | None, Scope]]]] = {}
         self._parsed: dict[str, ast.expr | None] = {}
 
     def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
@@ -348,6 +349,11 @@ class Inference:
 
     def _instance_attributes(self, cls: Class) -> dict[str, list[tuple[ast.expr | None, Scope]]]:
         """``self.x = value`` in the methods of a class."""
+        if cls.scope not in self._attributes:
+            self._attributes[cls.scope] = self._assigned_attributes(cls)
+        return self._attributes[cls.scope]
+
+    def _assigned_attributes(self, cls: Class) -> dict[str, list[tuple[ast.expr | None, Scope]]]:
         found: dict[str, list[tuple[ast.expr | None, Scope]]] = {}
         for method in cls.scope.facts.scopes:
             if not method.is_function or not method.parameters:

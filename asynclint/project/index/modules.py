@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Hashable
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ class Modules:
 
     def __init__(self) -> None:
         self._outlines: dict[Path, Outline | None] = {}
-        self._found: dict[tuple[str, Path], Path | None] = {}
+        self._found: dict[tuple[str, int, Path], Path | None] = {}
         self._tops: dict[tuple[str, Path], bool] = {}
         self._roots: dict[Path, tuple[Path, ...]] = {}
+        self._names: dict[Outline, str] = {}
+        self.chains: dict[Hashable, tuple[str, ...]] = {}  # what asynclint.project.names has worked out
 
     def add(self, path: Path, text: SourceText, tree: ast.Module) -> Outline:
         """Take a module whose text (perhaps unsaved) is at hand."""
@@ -48,20 +51,22 @@ class Modules:
 
         A namespace package has no outline; ask for the module inside it.
         """
+        key = (module, level, origin.path.parent)
+        if key not in self._found:
+            self._found[key] = self._search(module, level, origin)
+        path = self._found[key]
+        return self.load(path) if path is not None else None
+
+    def _search(self, module: str, level: int, origin: Outline) -> Path | None:
         directory = origin.path.parent
         if level == 0 and (origin.is_stub or _is_stdlib(module)):
             return self._stub(module)
-        if level:
-            for _ in range(level - 1):
-                directory = directory.parent
-            path = _module_file(directory, module) if module else _package_file(directory)
-            return self.load(path) if path is not None else None
-        key = (module, directory)
-        if key not in self._found:
+        if level == 0:
             paths = (_module_file(root, module) for root in self.roots(directory))
-            self._found[key] = next((path for path in paths if path is not None), None)
-        path = self._found[key]
-        return self.load(path) if path is not None else None
+            return next((path for path in paths if path is not None), None)
+        for _ in range(level - 1):
+            directory = directory.parent
+        return _module_file(directory, module)
 
     def has_top_level(self, name: str, directory: Path) -> bool:
         """Whether imports from a directory can find a top-level module or package of the project.
@@ -87,7 +92,11 @@ class Modules:
 
     def name(self, outline: Outline) -> str:
         """Dotted name of a module, from the topmost directory that is a package."""
-        path = outline.path
+        if outline not in self._names:
+            self._names[outline] = self._dotted(outline.path)
+        return self._names[outline]
+
+    def _dotted(self, path: Path) -> str:
         parts = [] if path.stem == "__init__" else [path.stem]
         directory = path.parent
         while _package_file(directory) is not None:
@@ -111,11 +120,10 @@ class Modules:
             self._roots[directory] = tuple(dict.fromkeys(root for root in found if root.is_dir()))
         return self._roots[directory]
 
-    def _stub(self, module: str) -> Outline | None:
+    def _stub(self, module: str) -> Path | None:
         from typeshed_client import finder
 
-        path = finder.get_stub_file(module, search_context=self._stubs)
-        return self.load(path) if path is not None else None
+        return finder.get_stub_file(module, search_context=self._stubs)
 
     @cached_property
     def _stubs(self) -> Any:
