@@ -21,7 +21,7 @@ from asynclint.settings import Selection, Settings
 from asynclint.source.files import File, Problem
 from asynclint.source.noqa import Suppressions
 from asynclint.source.outline import Scope as NameScope
-from asynclint.source.screen import is_test_module, wanted
+from asynclint.source.screen import no_test_module, wanted
 from asynclint.source.text import SourceError, SourceText
 
 MAX_ROUNDS = 20  # nested fixes land one level a round; more is a fault
@@ -80,7 +80,7 @@ def check_files(
 
 
 def pause_collector() -> None:
-    """Collect cycles seldom: a run keeps its syntax trees, and walking them again and again costs half of it."""
+    """Collect cycles seldom: a run keeps its syntax trees, and walking those again takes half the time."""
     gc.set_threshold(500_000, 20, 100)
 
 
@@ -101,7 +101,9 @@ def _check_file(file: File, settings: Settings, fixing: Fixing, write: bool, pro
     except OSError as error:
         return _failed(file, f"cannot be read: {error.strerror or error}")
     except SourceError as error:
-        return Result(file.display, file.path, problem=Problem(file.display, error.message, error.line, error.column))
+        return Result(
+            file.display, file.path, problem=Problem(file.display, error.message, error.line, error.column)
+        )
     if result.written is not None and write:
         from asynclint.output.fix import write as write_file
 
@@ -136,10 +138,9 @@ def check_text(
     place = path or Path.cwd() / "test_stdin.py"
     selection = Selection(settings, path)
     rules = [rule for rule in all_rules() if selection.enabled(rule)]
-    note = is_test_module(text, place, project)
-    if note:
-        if settings.scope != "all":
-            return Result(display, path, note=note, before=text.text, after=text.text)
+    note = no_test_module(text, place, project)
+    if note and settings.scope != "all":
+        return Result(display, path, note=note, before=text.text, after=text.text)
     one = partial(_check_once, place=place, display=display, rules=rules, project=project, noqa=noqa)
     findings, problem = one(text, tree=tree)
     if fixing is Fixing.NONE or not any(finding.fix for finding in findings):
@@ -215,5 +216,7 @@ def _judge(scope: NameScope, rules: Sequence[Rule], project: Project, display: s
 def _fault(scope: NameScope, display: str, error: Exception) -> Problem:
     position = scope.outline.text.span(scope.node).start
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    message = f"{scope.qualname} could not be checked, which is a fault of asynclint; please report it: {cause}"
+    message = (
+        f"{scope.qualname} could not be checked, which is a fault of asynclint; please report it: {cause}"
+    )
     return Problem(display, message, position.line, position.column, FAULT)

@@ -23,7 +23,7 @@ def keep_and_finish(function: Function, node: cst.CSTNode, call: ast.Call, scope
     assert isinstance(statement, (ast.Expr, ast.Assign))
     name = _free_name(function.scope.node)
     keep = _keep(statement, call, name, function)
-    return _finished(function, statement, call, name, scope, keep, f"keep the task as {name}, and cancel and await it")
+    return _finished(statement, call, name, scope, keep, f"keep the task as {name}, and cancel and await it")
 
 
 def finish_rest(function: Function, node: cst.CSTNode, name: str, scope: Scope) -> Fix:
@@ -34,11 +34,10 @@ def finish_rest(function: Function, node: cst.CSTNode, name: str, scope: Scope) 
         message = f"{name} is assigned more than once"
         raise CannotFinishError(message)
     assert isinstance(statement.value, ast.Call)
-    return _finished(function, statement, statement.value, name, scope, [], f"cancel and await {name} in finally")
+    return _finished(statement, statement.value, name, scope, [], f"cancel and await {name} in finally")
 
 
 def _finished(
-    function: Function,
     statement: ast.stmt,
     call: ast.Call,
     name: str,

@@ -8,24 +8,24 @@ from enum import Enum
 import libcst as cst
 
 from asynclint.knowledge.asyncs import TASK_INSPECTION
-from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
-LOOKING_CALLS = frozenset("print repr str id type bool isinstance hash len format hasattr".split())
+LOOKING_CALLS = frozenset(
+    ["print", "repr", "str", "id", "type", "bool", "isinstance", "hash", "len", "format", "hasattr"]
+)
 
 
 class Use(Enum):
-    """What one use does: finishes the task or hands it on, only looks at it, or sits in a nested function."""
+    """What one use does to a task: ends or hands it on, only looks at it, or waits in a nested function."""
 
     SETTLES = "settles"
     LOOKS = "looks"
     CLOSED_OVER = "closed over"
 
 
-def uses_of(function: Function, scope: Scope, name: str, project: Project) -> dict[cst.CSTNode, Use]:
+def uses_of(function: Function, scope: Scope, name: str) -> dict[cst.CSTNode, Use]:
     """Every load of a name that a scope binds, by its libcst node."""
-    del project
     found: dict[cst.CSTNode, Use] = {}
     for node in function.nodes:
         if not isinstance(node, cst.Name) or node.value != name or not _is_load(function, node):
@@ -52,7 +52,11 @@ def _use(function: Function, node: cst.Name) -> Use:
         return Use.LOOKS if parent.attr.value in TASK_INSPECTION else Use.SETTLES
     if isinstance(parent, cst.Arg):
         call = function.parent(parent)
-        if isinstance(call, cst.Call) and isinstance(call.func, cst.Name) and call.func.value in LOOKING_CALLS:
+        if (
+            isinstance(call, cst.Call)
+            and isinstance(call.func, cst.Name)
+            and call.func.value in LOOKING_CALLS
+        ):
             return Use.LOOKS
         return Use.SETTLES
     looking = (

@@ -8,16 +8,30 @@ from __future__ import annotations
 
 # Context managers that end the work inside when time is up.
 GUARD_CONTEXTS = frozenset(
-    """
-    asyncio.timeout asyncio.timeout_at asyncio.timeouts.timeout asyncio.timeouts.timeout_at
-    async_timeout.timeout async_timeout.timeout_at
-    anyio.fail_after anyio.move_on_after
-    trio.fail_after trio.fail_at trio.move_on_after trio.move_on_at
-    """.split()
+    [
+        "asyncio.timeout",
+        "asyncio.timeout_at",
+        "asyncio.timeouts.timeout",
+        "asyncio.timeouts.timeout_at",
+        "async_timeout.timeout",
+        "async_timeout.timeout_at",
+        "anyio.fail_after",
+        "anyio.move_on_after",
+        "trio.fail_after",
+        "trio.fail_at",
+        "trio.move_on_after",
+        "trio.move_on_at",
+    ]
 )
 # Of these, the ones that take a point in time rather than a number of seconds.
 DEADLINES = frozenset(
-    "asyncio.timeout_at asyncio.timeouts.timeout_at async_timeout.timeout_at trio.fail_at trio.move_on_at".split()
+    [
+        "asyncio.timeout_at",
+        "asyncio.timeouts.timeout_at",
+        "async_timeout.timeout_at",
+        "trio.fail_at",
+        "trio.move_on_at",
+    ]
 )
 # Calls that end what they are given when time is up: name -> position of the seconds.
 GUARD_CALLS = {"asyncio.wait_for": 1, "asyncio.tasks.wait_for": 1}
@@ -28,27 +42,41 @@ CANCEL_SCOPES = frozenset({"anyio.CancelScope", "trio.CancelScope"})
 # Waits that always end: sleeps (position 0 holds the seconds) and checkpoints.
 SLEEPS = frozenset({"asyncio.sleep", "asyncio.tasks.sleep", "anyio.sleep", "trio.sleep"})
 CHECKPOINTS = frozenset(
-    """
-    anyio.lowlevel.checkpoint anyio.lowlevel.cancel_shielded_checkpoint anyio.lowlevel.checkpoint_if_cancelled
-    trio.lowlevel.checkpoint trio.lowlevel.cancel_shielded_checkpoint trio.lowlevel.checkpoint_if_cancelled
-    """.split()
+    [
+        "anyio.lowlevel.checkpoint",
+        "anyio.lowlevel.cancel_shielded_checkpoint",
+        "anyio.lowlevel.checkpoint_if_cancelled",
+        "trio.lowlevel.checkpoint",
+        "trio.lowlevel.cancel_shielded_checkpoint",
+        "trio.lowlevel.checkpoint_if_cancelled",
+    ]
 )
 
 # Functions that drive a loop until their argument is done: name -> what they take.
-LOOP_RUNS = {"asyncio.run": "coroutine", "uvloop.run": "coroutine", "anyio.run": "function", "trio.run": "function"}
+LOOP_RUNS = {
+    "asyncio.run": "coroutine",
+    "uvloop.run": "coroutine",
+    "anyio.run": "function",
+    "trio.run": "function",
+}
 RUNNERS = frozenset({"asyncio.Runner", "asyncio.runners.Runner"})
 
 # Timers outside the loop.
 TIMERS = frozenset(
-    "signal.alarm signal.setitimer threading.Timer faulthandler.dump_traceback_later".split()
+    ["signal.alarm", "signal.setitimer", "threading.Timer", "faulthandler.dump_traceback_later"]
 )
 
 BOUNDING_DECORATORS = frozenset(
-    """
-    tornado.testing.gen_test timeout_decorator.timeout wrapt_timeout_decorator.timeout
-    func_timeout.func_set_timeout stopit.threading_timeoutable stopit.signal_timeoutable
-    async_timeout_decorator.timeout asyncio_timeout.timeout
-    """.split()
+    [
+        "tornado.testing.gen_test",
+        "timeout_decorator.timeout",
+        "wrapt_timeout_decorator.timeout",
+        "func_timeout.func_set_timeout",
+        "stopit.threading_timeoutable",
+        "stopit.signal_timeoutable",
+        "async_timeout_decorator.timeout",
+        "asyncio_timeout.timeout",
+    ]
 )
 # Decorators that run the function they wrap and put no bound round it. A trailing dot matches all below.
 NEUTRAL_DECORATORS = (
@@ -76,27 +104,46 @@ TEST_CASES = {
     "twisted.trial.unittest.TestCase": ("", True),
 }
 PLAIN_BASES = frozenset(
-    "object abc.ABC typing.Generic typing.Protocol enum.Enum unittest.mock.Mock".split()
+    ["object", "abc.ABC", "typing.Generic", "typing.Protocol", "enum.Enum", "unittest.mock.Mock"]
 )
 
 # Calls that start a task and return it (or its concurrent.futures twin).
 SPAWNS = frozenset(
-    """
-    asyncio.create_task asyncio.ensure_future asyncio.run_coroutine_threadsafe
-    asyncio.tasks.create_task asyncio.tasks.ensure_future asyncio.tasks.run_coroutine_threadsafe
-    """.split()
+    [
+        "asyncio.create_task",
+        "asyncio.ensure_future",
+        "asyncio.run_coroutine_threadsafe",
+        "asyncio.tasks.create_task",
+        "asyncio.tasks.ensure_future",
+        "asyncio.tasks.run_coroutine_threadsafe",
+    ]
 )
 SPAWN_METHODS = frozenset({"create_task", "ensure_future"})
 LOOP_GETTERS = frozenset(
-    """
-    asyncio.get_event_loop asyncio.get_running_loop asyncio.new_event_loop uvloop.new_event_loop
-    asyncio.events.get_event_loop asyncio.events.get_running_loop asyncio.events.new_event_loop
-    """.split()
+    [
+        "asyncio.get_event_loop",
+        "asyncio.get_running_loop",
+        "asyncio.new_event_loop",
+        "uvloop.new_event_loop",
+        "asyncio.events.get_event_loop",
+        "asyncio.events.get_running_loop",
+        "asyncio.events.new_event_loop",
+    ]
 )
 # Methods of a task that only look at it or hang something on it.
 TASK_INSPECTION = frozenset(
-    """
-    done cancelled get_name set_name get_coro get_stack print_stack get_loop get_context
-    remove_done_callback cancelling uncancel
-    """.split()
+    [
+        "done",
+        "cancelled",
+        "get_name",
+        "set_name",
+        "get_coro",
+        "get_stack",
+        "print_stack",
+        "get_loop",
+        "get_context",
+        "remove_done_callback",
+        "cancelling",
+        "uncancel",
+    ]
 )

@@ -95,7 +95,9 @@ def _of_member(module: str, level: int, member: str, origin: Outline, modules: M
     return cached
 
 
-def _member_names(module: str, level: int, member: str, origin: Outline, modules: Modules, hops: int) -> Chain:
+def _member_names(
+    module: str, level: int, member: str, origin: Outline, modules: Modules, hops: int
+) -> Chain:
     written = () if level else (f"{module}.{member}",)
     if hops <= 0 or not (level or modules.has_top_level(module.partition(".")[0], origin.path.parent)):
         return written
@@ -117,8 +119,10 @@ def _starred(name: str, outline: Outline, modules: Modules, hops: int) -> Chain:
     return ()
 
 
-def definition(expr: ast.AST, scope: Scope, modules: Modules, hops: int = MAX_HOPS) -> tuple[ast.AST, Scope] | None:
-    """What a name is bound to in the project, imports and aliases followed: a node and the scope it stands in.
+def definition(
+    expr: ast.AST, scope: Scope, modules: Modules, hops: int = MAX_HOPS
+) -> tuple[ast.AST, Scope] | None:
+    """What a name is bound to in the project, imports and aliases followed: a node, and where it stands.
 
     The node is a def or class, or the one expression that is assigned. None where there is no
     such name, or more than one binding of it.
@@ -136,7 +140,9 @@ def definition(expr: ast.AST, scope: Scope, modules: Modules, hops: int = MAX_HO
     return None
 
 
-def _single(bindings: list[Binding], scope: Scope, modules: Modules, hops: int) -> tuple[ast.AST, Scope] | None:
+def _single(
+    bindings: list[Binding], scope: Scope, modules: Modules, hops: int
+) -> tuple[ast.AST, Scope] | None:
     if len(bindings) != 1:
         return None
     binding = bindings[0]

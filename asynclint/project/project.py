@@ -23,7 +23,7 @@ class Project:
 
     def __init__(self, settings: Settings, shared: Project | None = None) -> None:
         self.settings = settings
-        self.modules = Modules() if shared is None else shared.modules
+        self.modules: Modules = Modules() if shared is None else shared.modules
         self._shared = shared
         self._answers: dict[Hashable, Any] = {} if shared is None else shared._answers  # noqa: SLF001
 

@@ -31,7 +31,10 @@ def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
     if isinstance(receiver, ast.Call):
         if any(name in LOOP_GETTERS for name in chain(receiver.func, scope, project.modules)):
             return True
-        return isinstance(receiver.func, ast.Attribute) and receiver.func.attr in ("get_loop", "get_event_loop")
+        return isinstance(receiver.func, ast.Attribute) and receiver.func.attr in (
+            "get_loop",
+            "get_event_loop",
+        )
     name = receiver.attr if isinstance(receiver, ast.Attribute) else getattr(receiver, "id", "")
     return name == "loop" or name.endswith("_loop")
 

@@ -96,7 +96,11 @@ def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
 
     driven = drives.driven(drive, unit, project)
     if driven is not None and driven.scope.parent is unit and _is_used_once(driven.scope.name, unit):
-        return insertion.guard_fix(driven.scope, test, drive.runner, project)
+        try:
+            return insertion.guard_fix(driven.scope, test, drive.runner, project)
+        except insertion.NoGuardError:
+            if drive.is_function:
+                raise
     if drive.is_function:
         message = "it takes a function that is used elsewhere too, so there is no one place for a guard"
         raise insertion.NoGuardError(message)
@@ -104,15 +108,15 @@ def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
         message = "can't tell that what it drives is a coroutine"
         raise insertion.NoGuardError(message)
     insertion.refuse_unwrappable(unit, test, project)
-    guard = insertion.fitting_guard(driven.scope, drive.runner, project)
+    seconds = insertion.fitting_seconds(driven.scope, project)
     name, imported = insertion.importable("asyncio", unit)
     span = unit.outline.text.span(drive.what)
     edits = (
         Edit(Span(span.start, span.start), f"{name}.wait_for("),
-        Edit(Span(span.end, span.end), f", {guard.seconds})"),
+        Edit(Span(span.end, span.end), f", {seconds})"),
     )
     imports = (imported,) if imported else ()
-    return Fix(f"wrap it in {name}.wait_for(…, {guard.seconds})", edits, Safety.SAFE, imports)
+    return Fix(f"wrap it in {name}.wait_for(…, {seconds})", edits, Safety.SAFE, imports)
 
 
 def _is_used_once(name: str, unit: Unit) -> bool:

@@ -56,7 +56,9 @@ rule = Rule("ASL201", "dropped-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task, where its result is lost."""
-    return any(_dropped(statement, scope, project) for scope in unit.nested() for statement in _statements(scope))
+    return any(
+        _dropped(statement, scope, project) for scope in unit.nested() for statement in _statements(scope)
+    )
 
 
 def _statements(scope: Unit) -> Iterator[ast.Expr | ast.Assign]:
@@ -71,7 +73,11 @@ def _dropped(statement: ast.Expr | ast.Assign, scope: Unit, project: Project) ->
     from asynclint.project.tasks import spawns
 
     call = statement.value
-    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "add_done_callback":
+    if (
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "add_done_callback"
+    ):
         call = call.func.value  # create_task(…).add_done_callback(…)
     return call if isinstance(call, ast.Call) and spawns(call, scope, project) else None
 

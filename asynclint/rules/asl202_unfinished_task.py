@@ -82,7 +82,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     for scope in function.scope.nested():
         for name, binding in _kept(scope, project):
             made = function.cst_of(binding.node)
-            if not _ends_live(function, scope, name, made, project):
+            if not _ends_live(function, scope, name, made):
                 continue
             fix, held_back = None, ""
             try:
@@ -94,13 +94,13 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             yield Finding("", function.text.span(binding.value), rule.code, message, fix, held_back)
 
 
-def _ends_live(function: Function, scope: Unit, name: str, made: cst.CSTNode, project: Project) -> bool:
+def _ends_live(function: Function, scope: Unit, name: str, made: cst.CSTNode) -> bool:
     import libcst as cst
 
     from asynclint.flow.lifetime import Lifetime
     from asynclint.flow.uses import Use, uses_of
 
-    uses = uses_of(function, scope, name, project)
+    uses = uses_of(function, scope, name)
     if Use.CLOSED_OVER in uses.values():
         return False
     settling = _with_parents(function, (node for node, use in uses.items() if use is Use.SETTLES))

@@ -84,16 +84,17 @@ def _is_replaced(func: ast.expr, scope: Unit) -> bool:
         return False
     name = func.attr
     outermost = scope
-    while outermost.parent is not None and not outermost.parent.is_class and outermost.parent.parent is not None:
+    while (
+        outermost.parent is not None and not outermost.parent.is_class and outermost.parent.parent is not None
+    ):
         outermost = outermost.parent
     for inner in outermost.nested():
         if any(target.attr == name for target, _ in inner.facts.attributes):
             return True
         for call in (*inner.facts.calls, *(d for d in inner.decorators if isinstance(d, ast.Call))):
-            for argument in call.args:
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                    if argument.value.rpartition(".")[2] == name:
-                        return True
+            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            if any(word.rpartition(".")[2] == name for word in words):
+                return True
     return False
 
 
@@ -132,7 +133,11 @@ def _is_on_purpose(function: Function, node: cst.CSTNode) -> bool:
             call = item.item
             if not isinstance(call, cst.Call):
                 continue
-            name = call.func.attr.value if isinstance(call.func, cst.Attribute) else getattr(call.func, "value", "")
+            name = (
+                call.func.attr.value
+                if isinstance(call.func, cst.Attribute)
+                else getattr(call.func, "value", "")
+            )
             expected = function.module.code_for_node(call)
             if name in ON_PURPOSE or (name in RAISES and "TypeError" in expected):
                 return True

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from asynclint.finding import Span
-from asynclint.source.outline import FUNCTIONS, Outline, Scope, child_fields
+from asynclint.source.outline import FUNCTIONS, Outline, Scope
+from asynclint.source.walk import child_fields
 
 if TYPE_CHECKING:
     from asynclint.source.text import SourceText
@@ -115,6 +116,9 @@ def cst_children(node: cst.CSTNode) -> list[cst.CSTNode]:
 class PairingError(Exception):
     """The two trees of a function do not agree; a fault of asynclint's, never of the file's."""
 
+    def __init__(self, function: Function) -> None:
+        super().__init__(f"the trees of {function.scope.qualname} do not agree")
+
 
 class Function:
     """What a rule of function scope judges: one outermost function with what is nested in it."""
@@ -130,12 +134,24 @@ class Function:
         self.text: SourceText = scope.outline.text
         assert isinstance(scope.node, FUNCTIONS)
         self.first_line = min([scope.node.lineno, *(d.lineno for d in scope.node.decorator_list)])
-        self.module, self.node = _parse_slice(self.text, self.first_line, scope.node.end_lineno or 0)
+        self.module, self.node = self._parse_slice(scope.node.end_lineno or 0)
         self.nodes: list[cst.CSTNode] = []
         self._parents: dict[cst.CSTNode, cst.CSTNode] = {}
         self._ast: dict[cst.CSTNode, ast.AST] = {}
         self._walk()
         self._pair()
+
+    def _parse_slice(self, last: int) -> tuple[cst.Module, cst.FunctionDef]:
+        lines = self.text.lines[self.first_line - 1 : last]
+        indented = lines[0].lstrip("\f")[:1] in (" ", "\t")
+        source = "".join(lines)
+        module = cst.parse_module(f"if 1:{self.text.newline}{source}" if indented else source)
+        statement: cst.CSTNode = module.body[0]
+        if isinstance(statement, cst.If):
+            statement = statement.body.body[0]
+        if not isinstance(statement, cst.FunctionDef):
+            raise PairingError(self)
+        return module, statement
 
     def _walk(self) -> None:
         stack: list[cst.CSTNode] = [self.node]
@@ -150,21 +166,21 @@ class Function:
 
     def _pair(self) -> None:
         waiting: dict[str, list[ast.AST]] = {}
-        for node in _ast_in_order(self.scope.node):
-            key = _ast_key(node)
-            if key:
-                waiting.setdefault(key, []).append(node)
+        for paired in _ast_in_order(self.scope.node):
+            kind = _ast_key(paired)
+            if kind:
+                waiting.setdefault(kind, []).append(paired)
         iterators = {key: iter(nodes) for key, nodes in waiting.items()}
         for node in self.nodes:
             key = _CST_KEYS.get(node.__class__)
-            if key is None or (key == "name" and node.value in _CONSTANTS):  # type: ignore[attr-defined]
+            if key is None or (isinstance(node, cst.Name) and node.value in _CONSTANTS):
                 continue
-            paired = next(iterators.get(key, iter(())), None)
-            if paired is None or (key == "name" and paired.id != node.value):  # type: ignore[attr-defined]
-                raise PairingError(f"{self.outline.path}:{self.first_line}: {self.scope.qualname}")
-            self._ast[node] = paired
+            found = next(iterators.get(key, iter(())), None)
+            if found is None or (isinstance(node, cst.Name) and getattr(found, "id", "") != node.value):
+                raise PairingError(self)
+            self._ast[node] = found
         if any(next(rest, None) is not None for rest in iterators.values()):
-            raise PairingError(f"{self.outline.path}:{self.first_line}: {self.scope.qualname}")
+            raise PairingError(self)
 
     def ast_of(self, node: cst.CSTNode) -> ast.AST:
         """The ast node of a call, await, yield, name, lambda, walrus or statement."""
@@ -200,20 +216,6 @@ class Function:
         for outer in reversed(path):
             scope = scope.child(self._ast[outer]) or scope
         return scope
-
-
-
-def _parse_slice(text: SourceText, first: int, last: int) -> tuple[cst.Module, cst.FunctionDef]:
-    lines = text.lines[first - 1 : last]
-    indented = lines[0].lstrip("\f")[:1] in (" ", "\t")
-    source = "".join(lines)
-    module = cst.parse_module(f"if 1:{text.newline}{source}" if indented else source)
-    statement = module.body[0]
-    if isinstance(statement, cst.If):
-        statement = statement.body.body[0]  # type: ignore[assignment]
-    if not isinstance(statement, cst.FunctionDef):
-        raise PairingError(f"line {first} does not begin a function")
-    return module, statement
 
 
 _STATEMENTS = ast.stmt

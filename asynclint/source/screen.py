@@ -20,8 +20,8 @@ def wanted(scope: Scope, rules: Sequence[Rule], project: Project) -> tuple[Rule,
     return tuple(rule for rule in rules if rule.triggered is None or rule.triggered(scope, project))
 
 
-def is_test_module(text: SourceText, path: Path, project: Project) -> str:
-    """"" for a module of tests, by its name or its content; else why it is none."""
+def no_test_module(text: SourceText, path: Path, project: Project) -> str:
+    """Why a module is no module of tests; empty for one that is, by its name or its content."""
     if project.is_test_code(path) or ("TestCase" in text.text and _has_test_case(text)):
         return ""
     return 'no test file by its name or content, so it was not checked; scope = "all" checks every file'

@@ -72,7 +72,8 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
     closing = text.newline.join(indent + line.replace("    ", unit) for line in footer)
     ended = "" if opened else text.newline
     end = Position(last, len(lines[last - 1]))
-    return Edit(Span(Position(first, 0), end), f"{indent}{header}{text.newline}{moved}{opened}{closing}{ended}")
+    wrapped = f"{indent}{header}{text.newline}{moved}{opened}{closing}{ended}"
+    return Edit(Span(Position(first, 0), end), wrapped)
 
 
 def indented(lines: Sequence[str], indent: str, unit: str) -> str:
@@ -116,7 +117,7 @@ def _split(node: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt]]:
 
 
 def _first_line(statement: ast.stmt) -> int:
-    decorators = getattr(statement, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
 
 

@@ -72,7 +72,9 @@ def _judge_await(
     if any(name in SLEEPS for name in names):
         return
     if any(name in BOUNDED_CALLS for name in names):
-        if number(argument(call, -1, "timeout"), function, project, given) is None or not _has(call, "timeout"):
+        if number(argument(call, -1, "timeout"), function, project, given) is None or not _has(
+            call, "timeout"
+        ):
             found.waits.append(node)
         return
     if any(name in GUARD_CALLS for name in names):

@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from functools import partial
 
-from asynclint.knowledge.asyncs import TEST_CASES
+from asynclint.knowledge.asyncs import TEST_CASES, TIMERS
 from asynclint.project.guards.body import Body, body, yield_guard
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
-from asynclint.project.guards.seconds import UNREAD, argument, number
-from asynclint.project.guards.tests import Mark, Test, is_fixture, marks, read_marks
+from asynclint.project.guards.seconds import UNREAD, Number, argument, number
+from asynclint.project.guards.tests import Mark, Test, bases, marks, read_marks
 from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, decorator_bound, search
+from asynclint.project.index.values import Class
+from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
 # Where a test case class or its metaclass can put a bound round every test.
 RUN_METHODS = frozenset(
-    """
-    run __call__ __init__ __init_subclass__ __new__ __prepare__ __getattribute__
-    _callTestMethod _callSetUp _callAsync _callMaybeAsync _runTest defaultTestResult
-    """.split()
+    [
+        "run",
+        "__call__",
+        "__init__",
+        "__init_subclass__",
+        "__new__",
+        "__prepare__",
+        "__getattribute__",
+        "_callTestMethod",
+        "_callSetUp",
+        "_callAsync",
+        "_callMaybeAsync",
+        "_runTest",
+        "defaultTestResult",
+    ]
 )
-SETUP_METHODS = frozenset("setUp asyncSetUp setup_method setUpClass setup_class _callSetUp".split())
+SETUP_METHODS = frozenset(["setUp", "asyncSetUp", "setup_method", "setUpClass", "setup_class", "_callSetUp"])
 HOOKS = frozenset(
-    """
-    pytest_pyfunc_call pytest_runtest_call pytest_runtest_protocol pytest_runtest_setup
-    pytest_collection_modifyitems pytest_itemcollected pytest_pycollect_makeitem pytest_generate_tests
-    pytest_fixture_setup pytest_runtestloop pytest_collection_finish
-    """.split()
+    [
+        "pytest_pyfunc_call",
+        "pytest_runtest_call",
+        "pytest_runtest_protocol",
+        "pytest_runtest_setup",
+        "pytest_collection_modifyitems",
+        "pytest_itemcollected",
+        "pytest_pycollect_makeitem",
+        "pytest_generate_tests",
+        "pytest_fixture_setup",
+        "pytest_runtestloop",
+        "pytest_collection_finish",
+    ]
 )
 
 
@@ -35,7 +58,9 @@ def bound(test: Test, project: Project) -> Verdict:
 
     Unknown where something that can't be read may bound it: callers stay silent.
     """
-    return stated_bound(test, project) or _from_code(test, project, only_loop=project.settings.loop_guards_only)
+    return stated_bound(test, project) or _from_code(
+        test, project, only_loop=project.settings.loop_guards_only
+    )
 
 
 def own_body(test: Test, project: Project) -> Body:
@@ -70,35 +95,41 @@ def stated_bound(test: Test, project: Project) -> Verdict:
 
 
 def _pytest_runs(test: Test) -> bool:
-    """pytest runs unittest cases too, in the files it collects; its timeout then counts."""
+    """Pytest runs unittest cases too, in the files it collects; its timeout then counts."""
     return test.config.path is not None
 
 
-def _mark_seconds(mark: Mark, project: Project) -> tuple[bool, object]:
+def _mark_seconds(mark: Mark, project: Project) -> tuple[bool, Number]:
     call = mark.call
     if call is None:
         return False, None
     value = argument(call, 0, "timeout", "seconds")
     if value is None:
-        hidden = any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords)
+        hidden = any(isinstance(a, ast.Starred) for a in call.args) or any(
+            k.arg is None for k in call.keywords
+        )
         return hidden, UNREAD
     return True, number(value, mark.scope, project)
 
 
 def _from_code(test: Test, project: Project, *, only_loop: bool) -> Verdict:
     unknown: Verdict = None
-    around = test.scope.parent or test.scope
-    sources = [lambda d=d: decorator_bound(d, around, project) for d in _wrapping(test.scope, around, project)]
-    sources.append(lambda: _class_bound(test, project))
-    sources.append(lambda: project.remembered(("hooks", test.scope.outline), lambda: _hook_bound(test, project)))
-    sources.append(lambda: _fixture_bound(test, project))
-    for source in sources:
-        found = source()
+    for found in _verdicts(test, project):
         if isinstance(found, Bound) and (found.in_loop or not only_loop):
             return found
         if isinstance(found, Unknown):
             unknown = unknown or found
     return unknown
+
+
+def _verdicts(test: Test, project: Project) -> Iterator[Verdict]:
+    """What each thing round a test says, the cheapest to ask first."""
+    around = test.scope.parent or test.scope
+    for decorator in _wrapping(test.scope, around, project):
+        yield decorator_bound(decorator, around, project)
+    yield _class_bound(test, project)
+    yield project.remembered(("hooks", test.scope.outline), lambda: _hook_bound(test, project))
+    yield _fixture_bound(test, project)
 
 
 def _wrapping(function: Scope, around: Scope, project: Project) -> list[ast.expr]:
@@ -141,9 +172,6 @@ def _searched_class(test: Test, project: Project) -> Verdict:
 
 def _running_methods(cls: Scope, project: Project) -> list[Scope]:
     """Methods that run tests, of the class and of its metaclass."""
-    from asynclint.project.guards.tests import bases
-    from asynclint.project.index.values import Class
-
     found = [m for m in cls.facts.scopes if m.is_function and m.name in RUN_METHODS]
     for keyword in cls.node.keywords:  # type: ignore[union-attr]
         if keyword.arg == "metaclass":
@@ -166,13 +194,13 @@ def _hook_bound(test: Test, project: Project) -> Verdict:
 
 
 def hooks(outline: Outline) -> list[Scope]:
-    """pytest hooks of a conftest or plugin that can change how a test runs."""
+    """Pytest hooks of a conftest or plugin that can change how a test runs."""
     return [f for f in outline.scope.facts.scopes if f.is_function and f.name in HOOKS]
 
 
 def _fixture_bound(test: Test, project: Project) -> Verdict:
     for fixture in reaching_fixtures(test, project):
-        found = project.remembered(("fixture", fixture), lambda f=fixture: _one_fixture(f, project))
+        found = project.remembered(("fixture", fixture), partial(_one_fixture, fixture, project))
         if found is not None:
             return found
     return None
@@ -183,14 +211,8 @@ def _one_fixture(fixture: Scope, project: Project) -> Verdict:
     guard = yield_guard(fixture, project, None, fixture.node)
     if guard is not None:
         return Bound(guard.seconds, f"fixture {fixture.name}", in_loop=True)
-    from asynclint.knowledge.asyncs import TIMERS
-    from asynclint.project.names import chain
-
     for scope in fixture.nested():
         for call in scope.facts.calls:
             if any(name in TIMERS for name in chain(call.func, scope, project.modules)):
                 return Bound(UNREAD, f"fixture {fixture.name}", in_loop=False)
     return None
-
-
-__all__ = ["Bound", "Unknown", "Verdict", "bound", "hooks", "is_fixture", "own_body"]

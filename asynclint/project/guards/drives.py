@@ -97,33 +97,39 @@ def _followed(expr: ast.expr, scope: Scope) -> ast.expr:
 
 def can_hang(drive: Drive, scope: Scope, project: Project) -> bool:
     """Whether what is driven waits with nothing to end it; False where that can't be told."""
+    expr = _followed(drive.what, scope)
+    ends = None if drive.is_function else _ends(expr, scope, project)
+    if ends is not None:
+        return not ends
     function = driven(drive, scope, project)
     if function is not None:
         if not project.is_test_code(function.scope.outline.path):
             return True
-        expr = _followed(drive.what, scope)
         bound = function.receiver is not None
-        given = bind(expr, function.scope, scope, project, bound=bound) if isinstance(expr, ast.Call) else None
+        given = (
+            bind(expr, function.scope, scope, project, bound=bound) if isinstance(expr, ast.Call) else None
+        )
         inner = body(function.scope, project, given)
         covered = covered_waits(function.scope, inner)
         return not inner.guards and any(id(wait) not in covered for wait in inner.waits)
     if drive.is_function:
         return False
-    return _awaitable_can_hang(_followed(drive.what, scope), scope, project)
-
-
-def _awaitable_can_hang(expr: ast.expr, scope: Scope, project: Project) -> bool:
     if not isinstance(expr, ast.Call):
         return isinstance(expr, (ast.Name, ast.Attribute))  # a future or task made elsewhere
+    # a local function under an unknown decorator may well bound itself
+    local = isinstance(expr.func, ast.Name) and scope.lookup(expr.func.id) is not None
+    return not local or bool(chain(expr.func, scope, project.modules))
+
+
+def _ends(expr: ast.expr, scope: Scope, project: Project) -> bool | None:
+    """Whether a call of a known function always ends; None where its name doesn't tell."""
+    if not isinstance(expr, ast.Call):
+        return None
     names = chain(expr.func, scope, project.modules)
     if any(name in GUARD_CALLS for name in names):
-        return number(argument(expr, 1, "timeout"), scope, project) is None
+        return number(argument(expr, 1, "timeout"), scope, project) is not None
     if any(name in SLEEPS or name in CHECKPOINTS for name in names):
-        return False
+        return True
     if any(name in BOUNDED_CALLS for name in names):
-        return argument(expr, -1, "timeout") is None
-    if isinstance(expr.func, ast.Attribute) and expr.func.attr in TIDYING:
-        return False
-    local = isinstance(expr.func, ast.Name) and scope.lookup(expr.func.id) is not None
-    # a local function under an unknown decorator may well bound itself
-    return not (local and not names)
+        return argument(expr, -1, "timeout") is not None
+    return True if isinstance(expr.func, ast.Attribute) and expr.func.attr in TIDYING else None

@@ -1,4 +1,4 @@
-"""Fixtures and hooks that reach a test: its module's, those of conftest files upward, and of local plugins."""
+"""Fixtures and hooks that reach a test: of its module, of conftest files upward, and of local plugins."""
 
 from __future__ import annotations
 
@@ -55,11 +55,10 @@ def plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> 
 
 
 def _pytest_plugins(outline: Outline) -> list[str]:
-    names = []
+    names: list[str] = []
     for binding in outline.scope.bindings.get("pytest_plugins", []):
-        for node in ast.walk(binding.value) if binding.value is not None else ():
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names.append(node.value)
+        nodes = ast.walk(binding.value) if binding.value is not None else ()
+        names += [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     return names
 
 
@@ -79,7 +78,9 @@ def reaching_fixtures(test: Test, project: Project) -> list[Scope]:
 
 def _reaching(test: Test, project: Project) -> list[Scope]:
     outline = test.scope.outline
-    waiting = list(project.remembered(("fixtures", outline), lambda: _visible_fixtures(outline, test.config, project)))
+    waiting = list(
+        project.remembered(("fixtures", outline), lambda: _visible_fixtures(outline, test.config, project))
+    )
     for cls in test.bases.project if test.bases is not None else ():
         waiting += _fixtures(cls, project)
     wanted = {arg.arg for arg in test.scope.parameters} | _used_by_mark(test, project)
@@ -96,7 +97,9 @@ def _reaching(test: Test, project: Project) -> list[Scope]:
 
 
 def _visible_fixtures(outline: Outline, config: PytestConfig, project: Project) -> list[Fixture]:
-    return [f for module in plugin_modules(outline, config, project) for f in _fixtures(module.scope, project)]
+    return [
+        f for module in plugin_modules(outline, config, project) for f in _fixtures(module.scope, project)
+    ]
 
 
 def _fixtures(owner: Scope, project: Project) -> list[Fixture]:
@@ -115,7 +118,9 @@ def _used_by_mark(test: Test, project: Project) -> set[str]:
     names = set()
     for mark in marks(test, project):
         if mark.name == "usefixtures" and mark.call is not None:
-            names |= {a.value for a in mark.call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+            names |= {
+                a.value for a in mark.call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+            }
     return names
 
 

@@ -20,17 +20,34 @@ from asynclint.source.wrap import UnwrappableError, wrap_body
 
 TIMEOUT_SINCE = (3, 11)  # asyncio.timeout: https://docs.python.org/3/library/asyncio-task.html
 FAKE_CLOCKS = frozenset(
-    """
-    looptime async_solipsism freezegun time_machine trio.testing.MockClock freezer frozen_time
-    mock_clock autojump_clock fake_clock virtual_clock time_travel
-    """.split()
+    [
+        "looptime",
+        "async_solipsism",
+        "freezegun",
+        "time_machine",
+        "trio.testing.MockClock",
+        "freezer",
+        "frozen_time",
+        "mock_clock",
+        "autojump_clock",
+        "fake_clock",
+        "virtual_clock",
+        "time_travel",
+    ]
 )
 # What a test looks at that a guard of its own would change.
 INSPECTED = frozenset(
-    """
-    current_effective_deadline call_at _scheduled _ready monotonic perf_counter_ns
-    f_lineno tb_lineno co_firstlineno
-    """.split()
+    [
+        "current_effective_deadline",
+        "call_at",
+        "_scheduled",
+        "_ready",
+        "monotonic",
+        "perf_counter_ns",
+        "f_lineno",
+        "tb_lineno",
+        "co_firstlineno",
+    ]
 )
 FRAMES = {
     Runner.ASYNCIO: ("asyncio", "async with {module}.timeout({seconds}):"),
@@ -76,16 +93,21 @@ def fitting_guard(function: Scope, loop: Runner, project: Project) -> Guard:
     if loop is Runner.UNKNOWN:
         message = "can't tell which event loop runs it"
         raise NoGuardError(message)
-    try:
-        seconds = f"{guard_seconds(function, project):g}"
-    except UnreadLengthError as error:
-        message = f"can't tell how long {error} takes, and a shorter guard would cut it off"
-        raise NoGuardError(message) from None
+    seconds = fitting_seconds(function, project)
     module, frame = FRAMES[loop]
     if loop is Runner.ASYNCIO and oldest_python(function, project) < TIMEOUT_SINCE:
         module, frame = _before_timeout(function, project)
     name, imported = importable(module, function)
     return Guard(module, name, imported, seconds, frame.format(module=name, seconds=seconds))
+
+
+def fitting_seconds(function: Scope, project: Project) -> str:
+    """How long a guard round a function must be, as it is written; raises NoGuardError."""
+    try:
+        return f"{guard_seconds(function, project):g}"
+    except UnreadLengthError as error:
+        message = f"can't tell how long {error} takes, and a shorter guard would cut it off"
+        raise NoGuardError(message) from None
 
 
 def oldest_python(function: Scope, project: Project) -> tuple[int, int]:
@@ -137,7 +159,10 @@ def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
         raise NoGuardError(message)
     for decorator in test.scope.decorators:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if any(n.startswith("hypothesis.") for n in chain(target, test.scope.parent or test.scope, project.modules)):
+        if any(
+            n.startswith("hypothesis.")
+            for n in chain(target, test.scope.parent or test.scope, project.modules)
+        ):
             message = "hypothesis runs it many times over, under a deadline of its own"
             raise NoGuardError(message)
     clock = _fake_clock(test, project)

@@ -40,21 +40,29 @@ def longest(function: Scope, project: Project, given: Environment | None = None,
     return total
 
 
-def _call_length(call: ast.Call, scope: Scope, project: Project, given: Environment | None, depth: int) -> float:
+def _call_length(
+    call: ast.Call, scope: Scope, project: Project, given: Environment | None, depth: int
+) -> float:
     names = chain(call.func, scope, project.modules)
     if any(name in SLEEPS for name in names):
         seconds = number(argument(call, 0, "delay", "seconds"), scope, project, given)
     elif any(name in DEADLINES for name in names):
         raise UnreadLengthError(ast.unparse(call))
     elif any(name in GUARD_CONTEXTS for name in names):
-        seconds = number(call.args[0] if call.args else None, scope, project, given) if call.args else _only(call, scope, project, given)
+        seconds = (
+            number(call.args[0] if call.args else None, scope, project, given)
+            if call.args
+            else _only(call, scope, project, given)
+        )
     elif any(name in GUARD_CALLS for name in names):
         seconds = number(argument(call, 1, "timeout"), scope, project, given)
     elif any(name in BOUNDED_CALLS for name in names):
         stated = argument(call, -1, "timeout")
         seconds = None if stated is None else number(stated, scope, project, given)
     else:
-        return max(_timeout_argument(call, scope, project, given), _helper_length(call, scope, project, depth))
+        return max(
+            _timeout_argument(call, scope, project, given), _helper_length(call, scope, project, depth)
+        )
     if isinstance(seconds, Unread):
         raise UnreadLengthError(ast.unparse(call))
     return 0.0 if seconds is None or math.isinf(seconds) else max(seconds, 0.0)

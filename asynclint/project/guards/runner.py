@@ -16,6 +16,7 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
 ASYNCIO_PACKAGES = ("pytest-asyncio", "pytest-aiohttp", "pytest-asyncio-cooperative", "pytest-tornasync")
+MAX_DEPTH = 3  # runners that call runners
 
 
 class Runner(Enum):
@@ -62,11 +63,17 @@ def _of_test_case(test: Test, project: Project) -> Runner:
         return Runner.ASYNCIO
     for cls in test.bases.project:
         for method in cls.facts.scopes:
-            found = driver(method, project) if method.is_function and not method.name.startswith("test") else None
+            found = (
+                driver(method, project) if method.is_function and not method.name.startswith("test") else None
+            )
             if found is not None:
                 return found
         for keyword in cls.node.keywords:  # type: ignore[union-attr]
-            value = project.inference.value(keyword.value, cls.parent or cls) if keyword.arg == "metaclass" else None
+            value = (
+                project.inference.value(keyword.value, cls.parent or cls)
+                if keyword.arg == "metaclass"
+                else None
+            )
             scope = getattr(value, "scope", None)
             for method in scope.facts.scopes if isinstance(scope, Scope) else ():
                 found = driver(method, project)
@@ -89,24 +96,30 @@ def driver(function: Scope, project: Project, depth: int = 0) -> Runner | None:
     """The loop that a wrapper drives a coroutine with, in it or in project functions it calls."""
     for scope in function.nested():
         for call in scope.facts.calls:
-            names = chain(call.func, scope, project.modules)
-            if any(n.startswith("trio.") and n.endswith((".run", ".trio_test", ".start_guest_run")) for n in names):
-                return Runner.TRIO
-            if "anyio.run" in names:
-                return Runner.ANYIO
-            if "asyncio.run" in names or "uvloop.run" in names:
-                return Runner.ASYNCIO
-            if isinstance(call.func, ast.Attribute):
-                if call.func.attr == "run_until_complete":
-                    return Runner.ASYNCIO
-                nothing = len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and call.args[0].value is None
-                if call.func.attr == "send" and nothing:
-                    return Runner.BY_HAND
-            if depth < 3:
+            found = _loop_of(call, scope, project)
+            if found is None and depth < MAX_DEPTH:
                 inner = project_function(call.func, scope, project)
-                found = driver(inner, project, depth + 1) if inner is not None and inner is not function else None
-                if found is not None:
-                    return found
+                if inner is not None and inner is not function:
+                    found = driver(inner, project, depth + 1)
+            if found is not None:
+                return found
+    return None
+
+
+def _loop_of(call: ast.Call, scope: Scope, project: Project) -> Runner | None:
+    """The loop that a call itself starts."""
+    names = chain(call.func, scope, project.modules)
+    if any(n.startswith("trio.") and n.endswith((".run", ".trio_test", ".start_guest_run")) for n in names):
+        return Runner.TRIO
+    if "anyio.run" in names:
+        return Runner.ANYIO
+    if "asyncio.run" in names or "uvloop.run" in names:
+        return Runner.ASYNCIO
+    if isinstance(call.func, ast.Attribute):
+        if call.func.attr == "run_until_complete":
+            return Runner.ASYNCIO
+        if call.func.attr == "send" and [ast.unparse(argument) for argument in call.args] == ["None"]:
+            return Runner.BY_HAND
     return None
 
 
@@ -120,7 +133,7 @@ def _of_hooks(test: Test, project: Project) -> Runner | None:
 
 
 def _by_circumstance(test: Test, project: Project) -> Runner:
-    """No mark, mode or hook says it: asyncio where the project has its plugin and no other loop is in sight."""
+    """No mark, mode or hook says it: asyncio where the project has its plugin and no other loop is near."""
     for outline in plugin_modules(test.scope.outline, test.config, project):
         tops = {
             binding.module.partition(".")[0]
@@ -136,6 +149,9 @@ def _by_circumstance(test: Test, project: Project) -> Runner:
     if any(depends.has(name, (3, 11)) for name in ASYNCIO_PACKAGES):
         return Runner.ASYNCIO
     imported = "asyncio" in {
-        b.module for bs in test.scope.outline.scope.bindings.values() for b in bs if b.kind in ("import", "from")
+        b.module
+        for bs in test.scope.outline.scope.bindings.values()
+        for b in bs
+        if b.kind in ("import", "from")
     }
     return Runner.ASYNCIO if imported else Runner.UNKNOWN

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from asynclint.project.index.values import Class, Instance
@@ -23,16 +24,20 @@ UNREAD: Final = Unread()
 Number = float | None | Unread  # seconds, Python's None, or an expression that can't be read
 Environment = Mapping[str, Number]
 
-_OPERATORS = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
+_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
     ast.Div: lambda a, b: a / b if b else math.inf,
 }
 
 
 def number(
-    expr: ast.AST | None, scope: Scope, project: Project, given: Environment | None = None, hops: int = MAX_HOPS
+    expr: ast.AST | None,
+    scope: Scope,
+    project: Project,
+    given: Environment | None = None,
+    hops: int = MAX_HOPS,
 ) -> Number:
     """The number (or None) an expression always evaluates to, constants of the project followed.
 
@@ -51,12 +56,12 @@ def number(
             inner = number(operand, scope, project, given, hops - 1)
             return -inner if isinstance(inner, float) else UNREAD
         case ast.BinOp(left=left, op=op, right=right):
-            operator = _OPERATORS.get(type(op))
+            apply = _OPERATORS.get(type(op))
             a = number(left, scope, project, given, hops - 1)
             b = number(right, scope, project, given, hops - 1)
-            if operator is None or not isinstance(a, float) or not isinstance(b, float):
+            if apply is None or not isinstance(a, float) or not isinstance(b, float):
                 return UNREAD
-            return float(operator(a, b))
+            return apply(a, b)
         case ast.Call(func=ast.Name(id="float"), args=[ast.Constant(value=str(text))]):
             try:
                 return float(text)
@@ -113,7 +118,9 @@ def argument(call: ast.Call, position: int, *names: str) -> ast.expr | None:
     return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)
 
 
-def bind(call: ast.Call, function: Scope, scope: Scope, project: Project, *, bound: bool) -> dict[str, Number]:
+def bind(
+    call: ast.Call, function: Scope, scope: Scope, project: Project, *, bound: bool
+) -> dict[str, Number]:
     """Numbers that a call gives a function's parameters, defaults included.
 
     ``bound`` says that the call leaves out the first parameter (a method on its object).

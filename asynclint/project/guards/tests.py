@@ -12,11 +12,16 @@ from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.index.values import Class
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
-from asynclint.source.files import is_test_path
 from asynclint.source.outline import Outline, Scope
 
 FIXTURE_DECORATORS = frozenset(
-    "pytest.fixture pytest.yield_fixture pytest_asyncio.fixture pytest_trio.trio_fixture trio_fixture".split()
+    [
+        "pytest.fixture",
+        "pytest.yield_fixture",
+        "pytest_asyncio.fixture",
+        "pytest_trio.trio_fixture",
+        "trio_fixture",
+    ]
 )
 
 
@@ -98,7 +103,9 @@ def test_of(scope: Scope, project: Project) -> Test | None:
 def is_collected(outline: Outline, config: PytestConfig) -> bool:
     """Whether pytest's ``python_files`` match a module."""
     name = outline.path.name
-    return name != "conftest.py" and any(fnmatch(name, pattern.split("/")[-1]) for pattern in config.python_files)
+    return name != "conftest.py" and any(
+        fnmatch(name, pattern.split("/")[-1]) for pattern in config.python_files
+    )
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
@@ -121,7 +128,9 @@ def _test_class(cls: Scope, config: PytestConfig, project: Project, *, collected
 def _looks_like_test_case(cls: Scope) -> bool:
     node = cls.node
     assert isinstance(node, ast.ClassDef)
-    written = [base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases]
+    written = [
+        base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases
+    ]
     return any(name.endswith(("TestCase", "Test", "Tests")) for name in written)
 
 

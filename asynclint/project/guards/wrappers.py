@@ -1,4 +1,4 @@
-"""Whether code of the project that runs a test (decorator, base class, hook, fixture) puts a bound round it."""
+"""Whether code of the project that runs a test (decorator, base class, hook) puts a bound round it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,11 @@ def is_neutral(names: Chain) -> bool:
 
 def is_builtin_decorator(target: ast.expr, scope: Scope) -> bool:
     """``staticmethod`` and ``classmethod``."""
-    return isinstance(target, ast.Name) and target.id in ("staticmethod", "classmethod") and not scope.lookup(target.id)
+    return (
+        isinstance(target, ast.Name)
+        and target.id in ("staticmethod", "classmethod")
+        and not scope.lookup(target.id)
+    )
 
 
 def project_function(target: ast.expr, scope: Scope, project: Project) -> Scope | None:
@@ -173,7 +177,9 @@ def _bound(seconds: Number, source: str, *, in_loop: bool) -> Verdict:
     return NOTHING if seconds is None else Bound(seconds, source, in_loop)
 
 
-HARMLESS = frozenset({"anyio", "trio", "pytest", "pytest_asyncio", "uvloop", "sniffio", "outcome", "hypothesis"})
+HARMLESS = frozenset(
+    {"anyio", "trio", "pytest", "pytest_asyncio", "uvloop", "sniffio", "outcome", "hypothesis"}
+)
 
 
 def _is_harmless(name: str) -> bool:

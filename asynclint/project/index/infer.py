@@ -10,6 +10,7 @@ import ast
 import builtins
 from collections.abc import Callable, Hashable, Iterable
 
+from asynclint.project.index.decorators import calling
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import (
     Builtin,
@@ -20,26 +21,14 @@ from asynclint.project.index.values import (
     Module,
     Result,
     Value,
+    agreed,
 )
-from asynclint.project.names import chain, known
+from asynclint.project.names import known
 from asynclint.source.outline import Binding, Outline, Scope
 
 MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
 
-PLAIN_DECORATORS = frozenset(
-    """
-    abc.abstractmethod functools.cache functools.lru_cache functools.wraps typing.final typing.no_type_check
-    typing.override typing_extensions.final typing_extensions.override typing_extensions.deprecated
-    warnings.deprecated typing.type_check_only types.coroutine
-    """.split()
-)
-CONTEXT_DECORATORS = {
-    "contextlib.contextmanager": Calling.CONTEXT,
-    "contextlib.asynccontextmanager": Calling.ASYNC_CONTEXT,
-}
-PROPERTY_DECORATORS = frozenset({"functools.cached_property", "enum.property"})
-# Classes whose first parameter is the type of an awaited, entered or iterated value.
-COROUTINE_TYPES = frozenset({"typing.Coroutine", "collections.abc.Coroutine", "types.CoroutineType"})
+# Annotations whose first parameter is the type of what a generator yields.
 YIELD_TYPES = frozenset(
     f"{module}.{name}"
     for module in ("typing", "collections.abc")
@@ -202,73 +191,8 @@ class Inference:
         child = scope.child(binding.node)
         if child is None:
             return None
-        calling = self.calling(child)
-        return Function(child, calling) if calling is not None else None
-
-    def calling(self, function: Scope) -> Calling | None:
-        """What calling a definition gives, its decorators considered; None if one is unknown."""
-        if function.is_async:
-            kind = Calling.ASYNC_GENERATOR if function.is_generator else Calling.COROUTINE
-        else:
-            kind = Calling.GENERATOR if function.is_generator else Calling.SYNC
-        for decorator in reversed(function.decorators):
-            after = self._decorated(kind, decorator, function)
-            if after is None:
-                return None
-            kind = after
-        return kind
-
-    def _decorated(self, kind: Calling, decorator: ast.expr, function: Scope) -> Calling | None:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        outside = function.parent if function.parent is not None else function
-        if isinstance(target, ast.Name) and outside.lookup(target.id) is None:
-            if target.id in ("staticmethod", "classmethod"):
-                return kind
-            if target.id == "property":
-                return Calling.PROPERTY
-        if isinstance(target, ast.Attribute) and target.attr in ("setter", "deleter", "getter"):
-            return Calling.PROPERTY
-        if function.outline.is_stub and isinstance(target, ast.Name) and target.id == "overload":
-            return kind
-        if known(target, outside, self.modules, {"typing.overload", "typing_extensions.overload"}):
-            return kind
-        if name := known(target, outside, self.modules, CONTEXT_DECORATORS):
-            return CONTEXT_DECORATORS[name]
-        if known(target, outside, self.modules, PROPERTY_DECORATORS):
-            return Calling.PROPERTY
-        if known(target, outside, self.modules, PLAIN_DECORATORS):
-            return kind
-        if any(name.startswith("pytest.mark.") for name in chain(target, outside, self.modules)):
-            return kind  # a mark leaves the function as it is
-        return self._wrapped(kind, decorator, outside)
-
-    def _wrapped(self, kind: Calling, decorator: ast.expr, scope: Scope) -> Calling | None:
-        """What a decorator of the project makes of a function: read what it returns."""
-        factory = isinstance(decorator, ast.Call)
-        value = self.value(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
-        if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
-            return None
-        wrapper: Scope | None = value.scope
-        if factory:
-            wrapper = _returned_function(value.scope)
-        if wrapper is None or not wrapper.parameters:
-            return None
-        inner = _returned_function(wrapper)
-        if inner is not None:
-            return self.calling(inner) if not inner.decorators else self._undecorated(inner)
-        first = wrapper.parameters[0].arg
-        returned = [r.value for r in wrapper.facts.returns]
-        if returned and all(isinstance(r, ast.Name) and r.id == first for r in returned):
-            return kind
-        return None
-
-    def _undecorated(self, function: Scope) -> Calling | None:
-        """As ``calling``, for a wrapper under ``functools.wraps``."""
-        for decorator in function.decorators:
-            target = decorator.func if isinstance(decorator, ast.Call) else decorator
-            if not known(target, function.parent or function, self.modules, PLAIN_DECORATORS):
-                return None
-        return self.calling(function)
+        kind = calling(child, self)
+        return Function(child, kind) if kind is not None else None
 
     # -- attributes
 
@@ -394,7 +318,7 @@ class Inference:
 
     def _constructs_itself(self, scope: Scope) -> bool:
         node = scope.node
-        return isinstance(node, ast.ClassDef) and "__new__" not in scope.bindings or scope.outline.is_stub
+        return (isinstance(node, ast.ClassDef) and "__new__" not in scope.bindings) or scope.outline.is_stub
 
     def is_coroutine(self, value: Value | None) -> bool:
         """Whether a value is a coroutine that nobody has awaited yet."""
@@ -426,9 +350,11 @@ class Inference:
         return agreed([self._own(value, function) for value in values]) if values else None
 
     def _own(self, expr: ast.expr, function: Function) -> Value | None:
-        """A returned expression, with ``return self`` meaning the receiver and not the class it is written in."""
+        """A returned expression; ``return self`` means the receiver, not the class it is written in."""
         value = self.value(expr, function.scope)
-        is_self = isinstance(expr, ast.Name) and function.receiver is not None and _is_first(expr.id, function)
+        is_self = (
+            isinstance(expr, ast.Name) and function.receiver is not None and _is_first(expr.id, function)
+        )
         return function.receiver if is_self and isinstance(value, (Instance, Class)) else value
 
     def yielded(self, function: Function) -> Value | None:
@@ -477,20 +403,6 @@ class Inference:
                 self._parsed[text] = None
         return self._parsed[text]
 
-    def returns_coroutine(self, function: Function) -> bool:
-        """Whether a plain def is annotated to return a coroutine (``-> Coroutine[Any, Any, T]``)."""
-        node = function.scope.node
-        if not isinstance(node, ast.FunctionDef) or not isinstance(node.returns, ast.Subscript):
-            return False
-        outside = function.scope.parent or function.scope
-        return bool(known(node.returns.value, outside, self.modules, COROUTINE_TYPES))
-
-
-def agreed(values: list[Value | None]) -> Value | None:
-    """The one value that all are; None where they differ or one is unknown."""
-    first = values[0] if values else None
-    return first if all(value == first for value in values) else None
-
 
 def _first_argument(subscript: ast.Subscript) -> ast.expr:
     inner = subscript.slice
@@ -502,19 +414,13 @@ def _is_first(name: str, function: Function) -> bool:
     return bool(parameters) and parameters[0].arg == name
 
 
-def _returned_function(scope: Scope) -> Scope | None:
-    """The nested function that every return of a decorator gives."""
-    names = {r.value.id if isinstance(r.value, ast.Name) else "" for r in scope.facts.returns}
-    if len(names) != 1:
-        return None
-    name = names.pop()
-    bindings = scope.bindings.get(name, [])
-    if len(bindings) != 1 or bindings[0].kind != "def":
-        return None
-    return scope.child(bindings[0].node)
-
-
 def _is_typing_base(expr: ast.expr, scope: Scope, modules: Modules) -> bool:
     """Bases that add no methods of their own."""
-    names = {"typing.Generic", "typing.Protocol", "typing_extensions.Protocol", "abc.ABC", "typing.NamedTuple"}
+    names = {
+        "typing.Generic",
+        "typing.Protocol",
+        "typing_extensions.Protocol",
+        "abc.ABC",
+        "typing.NamedTuple",
+    }
     return bool(known(expr, scope, modules, names))

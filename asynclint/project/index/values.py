@@ -65,3 +65,9 @@ class Result:
 
 
 Value = Module | Class | Function | Instance | Builtin | Result
+
+
+def agreed(values: list[Value | None]) -> Value | None:
+    """The one value that all are; None where they differ or one is unknown."""
+    first = values[0] if values else None
+    return first if all(value == first for value in values) else None

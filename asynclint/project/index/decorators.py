@@ -1,0 +1,117 @@
+"""What calling a definition gives once its decorators have had their say."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from asynclint.project.index.values import Calling, Function
+from asynclint.project.names import chain, known
+from asynclint.source.outline import Scope
+
+if TYPE_CHECKING:
+    from asynclint.project.index.infer import Inference
+
+PLAIN_DECORATORS = frozenset(
+    [
+        "abc.abstractmethod",
+        "functools.cache",
+        "functools.lru_cache",
+        "functools.wraps",
+        "typing.final",
+        "typing.no_type_check",
+        "typing.override",
+        "typing_extensions.final",
+        "typing_extensions.override",
+        "typing_extensions.deprecated",
+        "warnings.deprecated",
+        "typing.type_check_only",
+        "types.coroutine",
+    ]
+)
+CONTEXT_DECORATORS = {
+    "contextlib.contextmanager": Calling.CONTEXT,
+    "contextlib.asynccontextmanager": Calling.ASYNC_CONTEXT,
+}
+PROPERTY_DECORATORS = frozenset({"functools.cached_property", "enum.property"})
+
+
+def calling(function: Scope, inference: Inference) -> Calling | None:
+    """What calling a definition gives, its decorators considered; None if one is unknown."""
+    if function.is_async:
+        kind = Calling.ASYNC_GENERATOR if function.is_generator else Calling.COROUTINE
+    else:
+        kind = Calling.GENERATOR if function.is_generator else Calling.SYNC
+    for decorator in reversed(function.decorators):
+        after = _decorated(kind, decorator, function, inference)
+        if after is None:
+            return None
+        kind = after
+    return kind
+
+
+def _decorated(kind: Calling, decorator: ast.expr, function: Scope, inference: Inference) -> Calling | None:
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    outside = function.parent if function.parent is not None else function
+    if isinstance(target, ast.Name) and outside.lookup(target.id) is None:
+        if target.id in ("staticmethod", "classmethod"):
+            return kind
+        if target.id == "property":
+            return Calling.PROPERTY
+    if isinstance(target, ast.Attribute) and target.attr in ("setter", "deleter", "getter"):
+        return Calling.PROPERTY
+    if function.outline.is_stub and isinstance(target, ast.Name) and target.id == "overload":
+        return kind
+    if known(target, outside, inference.modules, {"typing.overload", "typing_extensions.overload"}):
+        return kind
+    if name := known(target, outside, inference.modules, CONTEXT_DECORATORS):
+        return CONTEXT_DECORATORS[name]
+    if known(target, outside, inference.modules, PROPERTY_DECORATORS):
+        return Calling.PROPERTY
+    if known(target, outside, inference.modules, PLAIN_DECORATORS):
+        return kind
+    if any(name.startswith("pytest.mark.") for name in chain(target, outside, inference.modules)):
+        return kind  # a mark leaves the function as it is
+    return _wrapped(kind, decorator, outside, inference)
+
+
+def _wrapped(kind: Calling, decorator: ast.expr, scope: Scope, inference: Inference) -> Calling | None:
+    """What a decorator of the project makes of a function: read what it returns."""
+    factory = isinstance(decorator, ast.Call)
+    value = inference.value(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
+    if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
+        return None
+    wrapper: Scope | None = value.scope
+    if factory:
+        wrapper = _returned_function(value.scope)
+    if wrapper is None or not wrapper.parameters:
+        return None
+    inner = _returned_function(wrapper)
+    if inner is not None:
+        return calling(inner, inference) if not inner.decorators else _undecorated(inner, inference)
+    first = wrapper.parameters[0].arg
+    returned = [r.value for r in wrapper.facts.returns]
+    if returned and all(isinstance(r, ast.Name) and r.id == first for r in returned):
+        return kind
+    return None
+
+
+def _undecorated(function: Scope, inference: Inference) -> Calling | None:
+    """As ``calling``, for a wrapper under ``functools.wraps``."""
+    for decorator in function.decorators:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if not known(target, function.parent or function, inference.modules, PLAIN_DECORATORS):
+            return None
+    return calling(function, inference)
+
+
+def _returned_function(scope: Scope) -> Scope | None:
+    """The nested function that every return of a decorator gives."""
+    names = {r.value.id if isinstance(r.value, ast.Name) else "" for r in scope.facts.returns}
+    if len(names) != 1:
+        return None
+    name = names.pop()
+    bindings = scope.bindings.get(name, [])
+    if len(bindings) != 1 or bindings[0].kind != "def":
+        return None
+    return scope.child(bindings[0].node)
