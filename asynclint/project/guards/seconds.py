@@ -8,6 +8,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Class, Instance
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
@@ -99,7 +100,7 @@ def _attribute(expr: ast.Attribute, scope: Scope, project: Project, hops: int) -
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
     if not isinstance(cls, Class):
         return UNREAD
-    for ancestor in project.inference.ancestors(cls):
+    for ancestor in ancestors(cls, project.inference):
         if ancestor is None:
             return UNREAD
         bindings = ancestor.scope.bindings.get(expr.attr)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 
+from asynclint.project.index.classes import ancestors
 from asynclint.project.index.decorators import calling
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import (
@@ -228,7 +229,7 @@ class Inference:
 
     def _member(self, cls: Class, name: str, receiver: Instance | Class) -> Value | None:
         """An attribute through the class and its bases; None if an unknown base could define it first."""
-        for ancestor in self.ancestors(cls):
+        for ancestor in ancestors(cls, self):
             if ancestor is None:
                 return None
             if name in self._instance_attributes(ancestor):
@@ -245,31 +246,6 @@ class Inference:
         if value.calling is Calling.PROPERTY:
             return self.returned(function) if isinstance(receiver, Instance) else None
         return function
-
-    def ancestors(self, cls: Class) -> Iterable[Class | None]:
-        """The class and its bases, nearest first; None stands for one that is unknown.
-
-        Depth first, a shared base only where it comes last: the order of C3 (PEP 253 and the
-        "method resolution order" essay) in every case but inconsistent hierarchies.
-        """
-        order: list[Class | None] = []
-        self._linearise(cls, order, 0)
-        last = {ancestor: index for index, ancestor in enumerate(order)}
-        return [a for index, a in enumerate(order) if a is None or last[a] == index]
-
-    def _linearise(self, cls: Class, order: list[Class | None], depth: int) -> None:
-        order.append(cls)
-        node = cls.scope.node
-        if not isinstance(node, ast.ClassDef) or depth > MAX_DEPTH:
-            return
-        outside = cls.scope.parent or cls.scope
-        for base in node.bases:
-            expr = base.value if isinstance(base, ast.Subscript) else base
-            value = self.value(expr, outside)
-            if isinstance(value, Class):
-                self._linearise(value, order, depth + 1)
-            elif not isinstance(value, Builtin) and not _is_typing_base(expr, outside, self.modules):
-                order.append(None)
 
     def _instance_attributes(self, cls: Class) -> dict[str, list[tuple[ast.expr | None, Scope]]]:
         """``self.x = value`` in the methods of a class."""
@@ -412,15 +388,3 @@ def _first_argument(subscript: ast.Subscript) -> ast.expr:
 def _is_first(name: str, function: Function) -> bool:
     parameters = function.scope.parameters
     return bool(parameters) and parameters[0].arg == name
-
-
-def _is_typing_base(expr: ast.expr, scope: Scope, modules: Modules) -> bool:
-    """Bases that add no methods of their own."""
-    names = {
-        "typing.Generic",
-        "typing.Protocol",
-        "typing_extensions.Protocol",
-        "abc.ABC",
-        "typing.NamedTuple",
-    }
-    return bool(known(expr, scope, modules, names))
