@@ -14,17 +14,18 @@ from enum import Enum
 from functools import cache, partial
 from pathlib import Path
 
-from asynclint.finding import Finding
+from asynclint.finding import Finding, Position
 from asynclint.project.project import Project
 from asynclint.rule import Rule, Scope, all_rules
 from asynclint.settings import Selection, Settings
 from asynclint.source.files import File, Problem
 from asynclint.source.noqa import Suppressions
+from asynclint.source.outline import Outline
 from asynclint.source.outline import Scope as NameScope
 from asynclint.source.screen import no_test_module, wanted
 from asynclint.source.text import SourceError, SourceText
 
-MAX_ROUNDS = 20  # nested fixes land one level a round; more is a fault
+MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 FAULT = "ASL002"  # the code of a problem that is asynclint's own
 CHUNK = 8  # files handed to a process at a time
 
@@ -128,16 +129,18 @@ def check_text(
     tree: ast.Module | None = None,
     project: Project | None = None,
     noqa: bool = True,
+    rules: Sequence[Rule] | None = None,
 ) -> Result:
     """Check one text; ``path`` (absolute) places it in its project, None judges it by its content.
 
     ``tree`` is its ast, where the caller has it. ``noqa`` False leaves suppression to the caller.
-    Raises SourceError where the text can't be parsed.
+    ``rules`` are all there are, unless a caller brings its own. Raises SourceError where the text
+    can't be parsed.
     """
     project = (_process_project(settings) if project is None else project).at(settings)
     place = path or Path.cwd() / "test_stdin.py"
     selection = Selection(settings, path)
-    rules = [rule for rule in all_rules() if selection.enabled(rule)]
+    rules = [rule for rule in (all_rules() if rules is None else rules) if selection.enabled(rule)]
     note = no_test_module(text, place, project)
     if note and settings.scope != "all":
         return Result(display, path, note=note, before=text.text, after=text.text)
@@ -168,7 +171,7 @@ def _fix(
             after = SourceText.from_bytes(current.encode(applied.text))
             findings, problem = one(after, tree=None)
         except SourceError as error:
-            problem = Problem(display, f"cannot be fixed: {error.message}", error.line, error.column)
+            problem = Problem(display, error.message, error.line, error.column)
             break
         current, fixed = after, fixed + len(applied.applied)
     written = current.raw if current is not text else None
@@ -189,34 +192,49 @@ def _check_once(
     suppressions = Suppressions(text)
     if noqa and suppressions.whole_file:
         return (), None
-    by_function = [rule for rule in rules if rule.scope is Scope.FUNCTION]
     found: set[Finding] = set()
     problem: Problem | None = None
-    for function in outline.functions:
+    for kind, unit in _units(outline):
         try:
-            found.update(_judge(function, by_function, project, display))
+            found.update(_judge(unit, [rule for rule in rules if rule.scope is kind], project, display))
         except Exception as error:  # a fault of ours must not cost the other findings
-            problem = problem or _fault(function, display, error)
+            problem = problem or _fault(unit, display, error)
     kept = [f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code))]
     return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message))), problem
 
 
-def _judge(scope: NameScope, rules: Sequence[Rule], project: Project, display: str) -> list[Finding]:
-    """Findings of the rules that want to see a function, on its libcst tree."""
-    picked = wanted(scope, rules, project)
+def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:
+    """What the rules of a file are asked about, one after the other."""
+    yield from ((Scope.FUNCTION, function) for function in outline.functions)
+    yield from ((Scope.CLASS, cls) for cls in outline.classes)
+    yield Scope.MODULE, outline.scope
+
+
+def _judge(unit: NameScope, rules: Sequence[Rule], project: Project, display: str) -> list[Finding]:
+    """Findings of the rules that want to see a unit."""
+    picked = wanted(unit, rules, project) if rules else ()
     if not picked:
         return []
     from asynclint.source.function import Function
 
-    function = Function(scope)
+    subject = Function(unit) if unit.is_function else unit
     checks = [rule.checked for rule in picked if rule.checked is not None]
-    return [replace(finding, path=display) for check in checks for finding in check(function, project)]
+    return [replace(finding, path=display) for check in checks for finding in check(subject, project)]
 
 
-def _fault(scope: NameScope, display: str, error: Exception) -> Problem:
-    position = scope.outline.text.span(scope.node).start
+def _fault(unit: NameScope, display: str, error: Exception) -> Problem:
+    position = Position(1, 0) if unit.parent is None else unit.outline.text.span(unit.node).start
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    message = (
-        f"{scope.qualname} could not be checked, which is a fault of asynclint; please report it: {cause}"
-    )
+    name = unit.qualname or "the module"
+    message = f"{name} could not be checked, which is a fault of asynclint; please report it: {cause}"
     return Problem(display, message, position.line, position.column, FAULT)
+
+
+def check_suite(root: Path, display: str, rules: Iterable[Rule], project: Project) -> tuple[Finding, ...]:
+    """Findings of suite rules about one project, by the directory of its configuration (absolute)."""
+    found: set[Finding] = set()
+    for rule in rules:
+        if rule.scope is Scope.SUITE and (rule.triggered is None or rule.triggered(root, project)):
+            checked = rule.checked(root, project) if rule.checked is not None else ()
+            found.update(replace(finding, path=finding.path or display) for finding in checked)
+    return tuple(sorted(found, key=lambda f: (f.path, f.span, f.code, f.message)))

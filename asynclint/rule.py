@@ -46,12 +46,17 @@ Check = Callable[[Any, Any], Iterator[Finding]]
 
 
 class Scope(Enum):
-    """What one call of a rule's check is given."""
+    """What a rule's trigger and check are asked about, beside the project.
 
-    FUNCTION = "function"  # one outermost function with what is nested in it
+    FUNCTION: one outermost function with what is nested in it; the trigger gets its outline Scope,
+    the check its Function. CLASS and MODULE: an outline Scope, for both. SUITE: the directory of one
+    project's configuration, for both; at the command only, since flake8 never sees those files.
+    """
+
+    FUNCTION = "function"
     CLASS = "class"
     MODULE = "module"
-    SUITE = "suite"  # one project; at the command only
+    SUITE = "suite"
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Which functions need a libcst tree, and for which rules."""
+"""Which functions, classes and modules need a closer look, and by which rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def wanted(scope: Scope, rules: Sequence[Rule], project: Project) -> tuple[Rule, ...]:
-    """The rules that want to see an outermost function; none, and it is never parsed by libcst."""
+    """The rules that want to see a unit; where none does, libcst never does either."""
     return tuple(rule for rule in rules if rule.triggered is None or rule.triggered(scope, project))
 
 

@@ -6,6 +6,7 @@ import ast
 import math
 
 from asynclint.knowledge.asyncs import BOUNDED_CALLS, DEADLINES, GUARD_CALLS, GUARD_CONTEXTS, SLEEPS
+from asynclint.project.guards.loops import repeats
 from asynclint.project.guards.seconds import UNREAD, Environment, Number, Unread, argument, bind, number
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain
@@ -13,6 +14,7 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
 MARGIN = 10.0  # seconds on top of the bounds and sleeps inside
+POLL = 1.0  # seconds; a shorter sleep in a loop of unknown length is a poll
 MAX_DEPTH = 4
 
 
@@ -31,12 +33,24 @@ def guard_seconds(function: Scope, project: Project) -> float:
 
 
 def longest(function: Scope, project: Project, given: Environment | None = None, depth: int = 0) -> float:
-    """Sum of the sleeps and bounds in a function and in what is nested in it, in seconds."""
+    """Sum of the sleeps and bounds in a function and in what is nested in it, in seconds.
+
+    What a loop holds counts as often as the loop runs. Where that can't be told, short sleeps (a
+    poll) count once; UnreadLengthError is raised for longer ones, but not in nested functions,
+    which may well run beside the test and not in it.
+    """
     total = 0.0
     for scope in function.nested():
-        repeats = _repeats(scope, project)
+        times = repeats(scope, project, given)
         for call in scope.facts.calls:
-            total += _call_length(call, scope, project, given, depth) * repeats.get(id(call), 1)
+            seconds = _call_length(call, scope, project, given, depth)
+            count = times.get(id(call), 1.0)
+            if math.isnan(count):
+                if seconds >= POLL and scope is function:
+                    message = f"{ast.unparse(call)} in a loop"
+                    raise UnreadLengthError(message)
+                count = 1.0
+            total += seconds * count
     return total
 
 
@@ -114,29 +128,3 @@ def _in_function(scope: Scope) -> bool:
         if scope.is_function:
             return True
     return False
-
-
-def _repeats(scope: Scope, project: Project) -> dict[int, float]:
-    """How often calls inside ``for … in range(N)`` run: ``id`` of the call to times."""
-    times: dict[int, float] = {}
-    for loop in _range_loops(scope.node):
-        count = number(loop.iter.args[-1 if len(loop.iter.args) < 3 else 1], scope, project)  # type: ignore[attr-defined]
-        if not isinstance(count, float) or count <= 1:
-            continue
-        for statement in loop.body:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Call):
-                    times[id(node)] = times.get(id(node), 1.0) * count
-    return times
-
-
-def _range_loops(root: ast.AST) -> list[ast.For | ast.AsyncFor]:
-    return [
-        node
-        for node in ast.walk(root)
-        if isinstance(node, (ast.For, ast.AsyncFor))
-        and isinstance(node.iter, ast.Call)
-        and isinstance(node.iter.func, ast.Name)
-        and node.iter.func.id == "range"
-        and node.iter.args
-    ]

@@ -1,0 +1,112 @@
+"""Rule scopes: what triggers and checks of each scope are given, and what a fault in one costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asynclint.engine import check_suite, check_text
+from asynclint.finding import Finding, Position, Span
+from asynclint.project.project import Project
+from asynclint.rule import Rule, Scope
+from asynclint.settings import Settings
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope as Unit
+from asynclint.source.text import SourceText
+
+MODULE = """\
+class TestShelf:
+    async def test_empty(self):
+        def helper(): ...
+
+    class Inner:
+        pass
+
+
+def test_plain(): ...
+"""
+PLACE = Span(Position(1, 0), Position(1, 5))
+
+
+def named(scope: Scope, seen: list[str], code: str = "ASL998") -> Rule:
+    """A rule that reports every unit it is asked about."""
+    rule = Rule(code, "every-unit", scope)
+
+    @rule.check
+    def check(subject: Function | Unit | Path, project: Project) -> Iterator[Finding]:
+        assert isinstance(project, Project)
+        name = subject.scope.qualname if isinstance(subject, Function) else getattr(subject, "qualname", "?")
+        seen.append(name)
+        yield Finding("", PLACE, code, f"saw {name}")
+
+    return rule
+
+
+def check(rules: list[Rule], text: str = MODULE) -> tuple[list[str], str]:
+    result = check_text(SourceText.from_bytes(text.encode()), None, "shelf.py", Settings(), rules=rules)
+    return [
+        f"{f.path} {f.message}" for f in result.findings
+    ], result.problem.message if result.problem else ""
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        (Scope.FUNCTION, ["TestShelf.test_empty", "test_plain"]),
+        (Scope.CLASS, ["TestShelf", "TestShelf.Inner"]),
+        (Scope.MODULE, [""]),
+        (Scope.SUITE, []),
+    ],
+)
+def test_each_scope_is_asked_about_its_units(scope: Scope, expected: list[str]) -> None:
+    seen: list[str] = []
+    findings, problem = check([named(scope, seen)])
+    assert (seen, problem) == (expected, "")
+    assert sorted(findings) == sorted(f"shelf.py saw {name}" for name in expected)
+
+
+def test_a_trigger_that_says_no_keeps_the_check_away() -> None:
+    seen: list[str] = []
+    rule = named(Scope.FUNCTION, seen)
+    rule.trigger(lambda unit, _: unit.is_async)
+    check([rule])
+    assert seen == ["TestShelf.test_empty"]
+
+
+def test_a_fault_in_one_rule_costs_no_other_unit() -> None:
+    seen: list[str] = []
+    broken = Rule("ASL997", "broken", Scope.FUNCTION)
+
+    @broken.check
+    def fail(function: Function, project: Project) -> Iterator[Finding]:
+        if function.scope.is_async:
+            message = "no such shelf"
+            raise LookupError(message)
+        yield Finding("", PLACE, "ASL997", "fine")
+
+    findings, problem = check([broken, named(Scope.CLASS, seen)])
+    assert findings == ["shelf.py fine", "shelf.py saw TestShelf", "shelf.py saw TestShelf.Inner"]
+    assert problem.startswith("TestShelf.test_empty could not be checked")
+    assert problem.endswith("LookupError: no such shelf")
+
+
+def test_suite_rules_see_the_project_s_directory(tmp_path: Path) -> None:
+    rule = Rule("ASL996", "suite-wide", Scope.SUITE)
+    rule.trigger(lambda root, _: root == tmp_path)
+
+    @rule.check
+    def check_root(root: Path, project: Project) -> Iterator[Finding]:
+        yield Finding(str(root / "conftest.py"), PLACE, "ASL996", "no leak check")
+        yield Finding("", PLACE, "ASL996", "no timeout")
+
+    seen: list[str] = []
+    project = Project(Settings())
+    found = check_suite(tmp_path, "pyproject.toml", [rule, named(Scope.FUNCTION, seen)], project)
+    assert [(f.path, f.message) for f in found] == [
+        (str(tmp_path / "conftest.py"), "no leak check"),
+        ("pyproject.toml", "no timeout"),
+    ]
+    assert seen == []
+    assert check_suite(tmp_path / "other", "x", [rule], project) == ()
