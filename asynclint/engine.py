@@ -193,14 +193,22 @@ def _check_once(
     if noqa and suppressions.whole_file:
         return (), None
     found: set[Finding] = set()
-    problem: Problem | None = None
+    problems: list[Problem] = []
     for kind, unit in _units(outline):
         try:
             found.update(_judge(unit, [rule for rule in rules if rule.scope is kind], project, display))
         except Exception as error:  # a fault of ours must not cost the other findings
-            problem = problem or _fault(unit, display, error)
+            problems.append(_fault(unit, display, error))
     kept = [f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code))]
-    return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message))), problem
+    return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message))), _first(problems)
+
+
+def _first(problems: Sequence[Problem]) -> Problem | None:
+    """One line for all that went wrong in a file."""
+    if len(problems) < 2:
+        return problems[0] if problems else None
+    first = min(problems, key=lambda problem: (problem.code != FAULT, problem.line))
+    return replace(first, message=f"{first.message} (and {len(problems) - 1} more in this file)")
 
 
 def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:
@@ -223,7 +231,11 @@ def _judge(unit: NameScope, rules: Sequence[Rule], project: Project, display: st
 
 
 def _fault(unit: NameScope, display: str, error: Exception) -> Problem:
+    from asynclint.source.function import UnparsedError
+
     position = Position(1, 0) if unit.parent is None else unit.outline.text.span(unit.node).start
+    if isinstance(error, UnparsedError):
+        return Problem(display, str(error), position.line, position.column)
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     name = unit.qualname or "the module"
     message = f"{name} could not be checked, which is a fault of asynclint; please report it: {cause}"

@@ -28,7 +28,7 @@ def uses_of(function: Function, scope: Scope, name: str) -> dict[cst.CSTNode, Us
     """Every load of a name that a scope binds, by its libcst node."""
     found: dict[cst.CSTNode, Use] = {}
     for node in function.nodes:
-        if not isinstance(node, cst.Name) or node.value != name or not _is_load(function, node):
+        if not isinstance(node, cst.Name) or not _loads(function, node, name):
             continue
         seen_from = function.scope_of(node)
         owner = seen_from.lookup(name)
@@ -38,12 +38,12 @@ def uses_of(function: Function, scope: Scope, name: str) -> dict[cst.CSTNode, Us
     return found
 
 
-def _is_load(function: Function, node: cst.Name) -> bool:
+def _loads(function: Function, node: cst.Name, name: str) -> bool:
     try:
         paired = function.ast_of(node)
     except KeyError:  # an attribute's or keyword's name
         return False
-    return isinstance(paired, ast.Name) and isinstance(paired.ctx, ast.Load)
+    return isinstance(paired, ast.Name) and paired.id == name and isinstance(paired.ctx, ast.Load)
 
 
 def _use(function: Function, node: cst.Name) -> Use:

@@ -61,8 +61,10 @@ rule = Rule("ASL101", "unbounded-test", Scope.FUNCTION, fix=Safety.SAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """An async test that can hang, with no guard in its body and none outside."""
-    if not unit.is_async:
-        return False
+    return unit.is_async and project.remembered((rule.code, unit), lambda: _is_unbounded(unit, project))
+
+
+def _is_unbounded(unit: Unit, project: Project) -> bool:
     from asynclint.project.guards import bounds, tests
 
     test = tests.test_of(unit, project)
@@ -80,7 +82,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
     unit = function.scope
     test = tests.test_of(unit, project)
-    assert test is not None
+    if test is None or not trigger(unit, project):
+        return
     fix, held_back = None, ""
     try:
         fix = insertion.guard_fix(unit, test, runner.runner(test, project), project)

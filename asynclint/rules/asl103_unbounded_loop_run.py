@@ -59,8 +59,10 @@ rule = Rule("ASL103", "unbounded-loop-run", Scope.FUNCTION, fix=Safety.SAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A sync test that drives a loop, with nothing outside that bounds it."""
-    if unit.is_async:
-        return False
+    return not unit.is_async and project.remembered((rule.code, unit), lambda: _is_unbounded(unit, project))
+
+
+def _is_unbounded(unit: Unit, project: Project) -> bool:
     from asynclint.project.guards import bounds, drives, tests
 
     test = tests.test_of(unit, project)
@@ -77,7 +79,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
     unit = function.scope
     test = tests.test_of(unit, project)
-    assert test is not None
+    if test is None or not trigger(unit, project):
+        return
     for drive in drives.drives(unit, project):
         if not drives.can_hang(drive, unit, project):
             continue

@@ -89,6 +89,8 @@ def _polls(unit: Unit, project: Project) -> Iterator[ast.While]:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each polling loop at its first line."""
+    if not trigger(function.scope, project):
+        return
     for loop in _polls(function.scope, project):
         span = function.text.span(loop.test)
         message = f"this loop polls while {ast.unparse(loop.test)}, and nothing bounds it"

@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from asynclint.source.pairing import PairedTree
 
 
+class UnparsedError(Exception):
+    """libcst can't parse a function that Python can; ``str()`` is its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} could not be checked: it holds syntax that libcst does not know")
+
+
 class Function:
     """One outermost function with what is nested in it.
 
     Its libcst tree is parsed when a rule first asks for a node: a rule whose verdict rests on
-    names and guards alone never pays for it. The first access raises libcst.ParserSyntaxError
-    where libcst can't parse what Python can, and PairingError where the trees disagree.
+    names and guards alone never pays for it. The first access raises UnparsedError where libcst
+    can't parse what Python can.
     """
 
     def __init__(self, scope: Scope) -> None:

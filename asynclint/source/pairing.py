@@ -8,10 +8,12 @@ its resolved names without a metadata provider.
 from __future__ import annotations
 
 import ast
+import unicodedata
 from collections.abc import Iterator
 
 import libcst as cst
 
+from asynclint.source.function import UnparsedError
 from asynclint.source.outline import FUNCTIONS, Scope
 from asynclint.source.walk import child_fields
 
@@ -107,6 +109,11 @@ def cst_children(node: cst.CSTNode) -> list[cst.CSTNode]:
     return found
 
 
+def _normal(name: str) -> str:
+    """An identifier as ast gives it; libcst keeps its spelling (PEP 3131)."""
+    return name if name.isascii() else unicodedata.normalize("NFKC", name)
+
+
 class PairingError(Exception):
     """The two trees of a function do not agree; a fault of asynclint's, never of the file's."""
 
@@ -120,8 +127,8 @@ class PairedTree:
     def __init__(self, scope: Scope) -> None:
         """Parse the slice of a function's lines.
 
-        Raises libcst.ParserSyntaxError where libcst can't parse what Python can, and PairingError
-        where the trees disagree.
+        Raises UnparsedError where libcst can't parse what Python can, PairingError where the trees
+        disagree.
         """
         self._scope = scope
         self.module, self.node = self._parse_slice()
@@ -135,10 +142,16 @@ class PairedTree:
         root, text = self._scope.node, self._scope.outline.text
         assert isinstance(root, FUNCTIONS)
         first = min([root.lineno, *(decorator.lineno for decorator in root.decorator_list)])
-        lines = text.lines[first - 1 : root.end_lineno]
+        last = root.end_lineno or 0
+        while last < len(text.lines) and text.lines[last - 1].rstrip("\r\n").endswith("\\"):
+            last += 1  # a backslash joins the blank line behind the body to it
+        lines = text.lines[first - 1 : last]
         indented = lines[0].lstrip("\f")[:1] in (" ", "\t")
         source = "".join(lines)
-        module = cst.parse_module(f"if 1:{text.newline}{source}" if indented else source)
+        try:
+            module = cst.parse_module(f"if 1:{text.newline}{source}" if indented else source)
+        except cst.ParserSyntaxError as error:
+            raise UnparsedError(self._scope.qualname) from error
         statement: cst.CSTNode = module.body[0]
         if isinstance(statement, cst.If):
             statement = statement.body.body[0]
@@ -168,7 +181,9 @@ class PairedTree:
             if key is None or (isinstance(node, cst.Name) and node.value in _CONSTANTS):
                 continue
             found = next(iterators.get(key, iter(())), None)
-            if found is None or (isinstance(node, cst.Name) and getattr(found, "id", "") != node.value):
+            if found is None or (
+                isinstance(node, cst.Name) and getattr(found, "id", "") != _normal(node.value)
+            ):
                 raise PairingError(self._scope)
             self.twins[node] = found
         if any(next(rest, None) is not None for rest in iterators.values()):

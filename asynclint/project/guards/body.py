@@ -84,7 +84,7 @@ def _judge_await(
         else:
             found.guards.append(Guard(call, seconds))
         return
-    inner = _helper(call, function, project, depth)
+    inner = _helper(call, function, project, given, depth)
     if inner is None or inner.waits:
         found.waits.append(node)
     if inner is not None and inner.guards and not inner.waits:
@@ -95,7 +95,9 @@ def _has(call: ast.Call, keyword: str) -> bool:
     return any(k.arg == keyword for k in call.keywords)
 
 
-def _helper(call: ast.Call, function: Scope, project: Project, depth: int) -> Body | None:
+def _helper(
+    call: ast.Call, function: Scope, project: Project, given: Environment | None, depth: int
+) -> Body | None:
     """The unguarded waits of a coroutine function of the same tests that a call awaits; None if unknown.
 
     Functions of the package under test are not followed: they can hang, which is why the test
@@ -108,8 +110,9 @@ def _helper(call: ast.Call, function: Scope, project: Project, depth: int) -> Bo
         return None
     if not project.is_test_code(value.scope.outline.path):
         return None
-    given = bind(call, value.scope, function, project, bound=value.receiver is not None)
-    inner = body(value.scope, project, given, depth + 1)
+    bound = value.receiver is not None
+    inner_given = bind(call, value.scope, function, project, bound=bound, given=given)
+    inner = body(value.scope, project, inner_given, depth + 1)
     covered = covered_waits(value.scope, inner)
     return Body([wait for wait in inner.waits if id(wait) not in covered], inner.guards)
 
@@ -150,7 +153,8 @@ def _context_guard(
             return None
         scope = value.function.scope
         bound = value.function.receiver is not None
-        return yield_guard(scope, project, bind(expr, scope, function, project, bound=bound), expr, depth + 1)
+        inner = bind(expr, scope, function, project, bound=bound, given=given)
+        return yield_guard(scope, project, inner, expr, depth + 1)
     if isinstance(value, Instance) and project.is_test_code(value.cls.scope.outline.path):
         return _class_guard(value, expr, project, depth + 1)
     return None

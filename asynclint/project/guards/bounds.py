@@ -80,15 +80,12 @@ def stated_bound(test: Test, project: Project) -> Verdict:
     if test.is_unittest and not _pytest_runs(test):
         return None
     configured = test.config.timeout
-    for mark in marks(test, project):
-        if mark.name != "timeout":
-            continue
-        given, seconds = _mark_seconds(mark, project)
-        if not given:
-            continue  # only method= or func_only=: the number is inherited
-        if seconds is None or seconds == 0:
-            return None
-        return Bound(seconds, "pytest.mark.timeout", in_loop=False)
+    closest = next((mark for mark in marks(test, project) if mark.name == "timeout"), None)
+    given, seconds = _mark_seconds(closest, project) if closest is not None else (False, None)
+    if given:
+        off = seconds is None or seconds == 0
+        return None if off else Bound(seconds, "pytest.mark.timeout", in_loop=False)
+    # a mark with only method= or func_only= inherits the configured number, never a farther mark's
     if configured is not None and isinstance(configured.value, float):
         return Bound(configured.value, configured.source, in_loop=False)
     return None

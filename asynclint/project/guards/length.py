@@ -74,9 +74,8 @@ def _call_length(
         stated = argument(call, -1, "timeout")
         seconds = None if stated is None else number(stated, scope, project, given)
     else:
-        return max(
-            _timeout_argument(call, scope, project, given), _helper_length(call, scope, project, depth)
-        )
+        argued = _timeout_argument(call, scope, project, given)
+        return max(argued, _helper_length(call, scope, project, given, depth))
     if isinstance(seconds, Unread):
         raise UnreadLengthError(ast.unparse(call))
     return 0.0 if seconds is None or math.isinf(seconds) else max(seconds, 0.0)
@@ -96,7 +95,9 @@ def _timeout_argument(call: ast.Call, scope: Scope, project: Project, given: Env
     return 0.0
 
 
-def _helper_length(call: ast.Call, scope: Scope, project: Project, depth: int) -> float:
+def _helper_length(
+    call: ast.Call, scope: Scope, project: Project, given: Environment | None, depth: int
+) -> float:
     """What a helper of the tests that is called may take."""
     if depth >= MAX_DEPTH:
         return 0.0
@@ -105,8 +106,8 @@ def _helper_length(call: ast.Call, scope: Scope, project: Project, depth: int) -
         return 0.0
     if _encloses(value.scope, scope) or not project.is_test_code(value.scope.outline.path):
         return 0.0  # nested functions are counted with the function they are in
-    given = bind(call, value.scope, scope, project, bound=value.receiver is not None)
-    return longest(value.scope, project, given, depth + 1)
+    inner = bind(call, value.scope, scope, project, bound=value.receiver is not None, given=given)
+    return longest(value.scope, project, inner, depth + 1)
 
 
 def _encloses(inner: Scope, scope: Scope) -> bool:

@@ -120,11 +120,18 @@ def argument(call: ast.Call, position: int, *names: str) -> ast.expr | None:
 
 
 def bind(
-    call: ast.Call, function: Scope, scope: Scope, project: Project, *, bound: bool
+    call: ast.Call,
+    function: Scope,
+    scope: Scope,
+    project: Project,
+    *,
+    bound: bool,
+    given: Environment | None = None,
 ) -> dict[str, Number]:
     """Numbers that a call gives a function's parameters, defaults included.
 
-    ``bound`` says that the call leaves out the first parameter (a method on its object).
+    ``bound`` says that the call leaves out the first parameter (a method on its object); ``given``
+    holds the values of the caller's own parameters.
     """
     node = function.node
     assert isinstance(node, FUNCTIONS)
@@ -137,11 +144,11 @@ def bind(
     for arg, keyword_default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
         values[arg.arg] = number(keyword_default, outside, project)
     for name, value in zip(positional[1 if bound else 0 :], call.args, strict=False):
-        values[name] = number(value, scope, project)
+        values[name] = number(value, scope, project, given)
         if isinstance(value, ast.Starred):
             return dict.fromkeys(values, UNREAD)
     for keyword in call.keywords:
         if keyword.arg is None:
             return dict.fromkeys(values, UNREAD)
-        values[keyword.arg] = number(keyword.value, scope, project)
+        values[keyword.arg] = number(keyword.value, scope, project, given)
     return values

@@ -178,14 +178,18 @@ def is_fixture(function: Scope, project: Project) -> ast.expr | None:
 
 
 def marks(test: Test, project: Project) -> Iterator[Mark]:
-    """Marks of a test, closest first: function, class and its bases, module."""
+    """Marks of a test in the order of pytest's ``iter_markers``, closest first.
+
+    The decorator nearest to the ``def`` leads; pytest then joins the marks of a class behind those
+    of its bases, and of each class ``pytestmark`` before decorators.
+    """
     around = test.scope.parent or test.scope
-    for decorator in test.scope.decorators:
+    for decorator in reversed(test.scope.decorators):
         yield from read_marks(decorator, around, project)
-    for cls in test.bases.project if test.bases is not None else ():
-        for decorator in cls.decorators:
-            yield from read_marks(decorator, cls.parent or cls, project)
+    for cls in reversed(test.bases.project) if test.bases is not None else ():
         yield from _pytestmark(cls, project)
+        for decorator in reversed(cls.decorators):
+            yield from read_marks(decorator, cls.parent or cls, project)
     yield from _pytestmark(test.scope.outline.scope, project)
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ast
+import sys
 from dataclasses import dataclass
 from typing import Final
 
 from asynclint.knowledge.asyncs import (
+    BOUNDED_CALLS,
     BOUNDING_DECORATORS,
     GUARD_CALLS,
     GUARD_CONTEXTS,
     NEUTRAL_DECORATORS,
     TIMERS,
 )
-from asynclint.project.guards.seconds import UNREAD, Environment, Number, Unread, argument, bind, number
+from asynclint.project.guards.seconds import UNREAD, Environment, Number, argument, bind, number
 from asynclint.project.guards.tests import read_marks
 from asynclint.project.index.values import Class, Function
-from asynclint.project.names import Chain, chain
+from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
 
@@ -61,16 +63,16 @@ def decorator_bound(decorator: ast.expr, scope: Scope, project: Project) -> Verd
         return _class_decorator(value, project)
     function = project_function(target, scope, project)
     if function is None:
+        made = definition(target, scope, project.modules)
+        if made is not None and isinstance(made[0], ast.Call):  # patient = timed(seconds=60); @patient
+            return decorator_bound(made[0], made[1], project)
         if any(True for _ in read_marks(decorator, scope, project)):
             return NOTHING
         if isinstance(target, ast.Attribute) and target.attr in ("given", "parametrize", "skipif", "skip"):
             return NOTHING
         return Unknown(ast.unparse(target))
-    given: Environment | None = None
-    if isinstance(decorator, ast.Call):
-        given = bind(decorator, function, scope, project, bound=False)
-    else:
-        given = _defaults(function, scope, project)
+    call = decorator if isinstance(decorator, ast.Call) else ast.Call(func=target, args=[], keywords=[])
+    given = bind(call, function, scope, project, bound=False)
     found = search(function, project, given)
     if isinstance(found, Bound):
         return Bound(found.seconds, f"@{function.name}", found.in_loop)
@@ -97,8 +99,6 @@ def is_builtin_decorator(target: ast.expr, scope: Scope) -> bool:
 
 def project_function(target: ast.expr, scope: Scope, project: Project) -> Scope | None:
     """The def of the project that a name stands for, whatever decorators it has itself."""
-    from asynclint.project.names import definition
-
     value = project.inference.value(target, scope)
     if isinstance(value, Function):
         return None if value.scope.outline.is_stub else value.scope
@@ -106,11 +106,6 @@ def project_function(target: ast.expr, scope: Scope, project: Project) -> Scope 
     if found is None or not isinstance(found[0], FUNCTIONS):
         return None
     return found[1].child(found[0])
-
-
-def _defaults(function: Scope, scope: Scope, project: Project) -> Environment:
-    empty = ast.Call(func=ast.Name(id=function.name), args=[], keywords=[])
-    return bind(empty, function, scope, project, bound=False)
 
 
 def _class_decorator(cls: Class, project: Project) -> Verdict:
@@ -126,19 +121,28 @@ def _class_decorator(cls: Class, project: Project) -> Verdict:
 def search(function: Scope, project: Project, given: Environment | None, depth: int = 0) -> Verdict:
     """A bound anywhere in a wrapper: in it, in what is nested in it, in project functions it calls.
 
-    Unknown if it hands what it wraps to a function of another package that isn't asyncio, anyio,
-    trio, the standard library or pytest.
+    Unknown if it hands what it wraps to a function that can't be read: of another package that isn't
+    asyncio, anyio, trio, the standard library or pytest, or one that it is given itself.
     """
     unknown: Verdict = NOTHING
-    wrapped = {arg.arg for arg in function.parameters}
+    wrapped = _wrapped_names(function)
     for scope in function.nested():
         for call in scope.facts.calls:
             found = _call_bound(call, scope, project, given, depth)
             if isinstance(found, Bound):
                 return found
-            if found is not None and _receives(call, wrapped):
+            given_on = isinstance(call.func, ast.Name) and call.func.id in wrapped
+            if given_on and _receives(call, wrapped - {ast.unparse(call.func)}):
+                unknown = Unknown(ast.unparse(call.func))
+            elif found is not None and _receives(call, wrapped):
                 unknown = found
     return unknown
+
+
+def _wrapped_names(function: Scope) -> set[str]:
+    """Parameters of a decorator, and of the decorators it makes if it is a factory."""
+    makers = [scope for scope in function.facts.scopes if scope.is_function and scope.facts.scopes]
+    return {arg.arg for scope in (function, *makers) for arg in scope.parameters}
 
 
 def _call_bound(
@@ -150,6 +154,10 @@ def _call_bound(
         return _bound(number(first, scope, project, given), names[0], in_loop=True)
     if any(name in GUARD_CALLS for name in names):
         return _bound(number(argument(call, 1, "timeout"), scope, project, given), names[0], in_loop=True)
+    if any(name in BOUNDED_CALLS for name in names):
+        limit = argument(call, -1, "timeout")
+        seconds = None if limit is None else number(limit, scope, project, given)
+        return _bound(seconds, names[0], in_loop=True)
     if any(name in TIMERS for name in names):
         return Bound(UNREAD, names[0], in_loop=False)
     if isinstance(call.func, ast.Attribute) and call.func.attr in LATER:
@@ -160,13 +168,7 @@ def _call_bound(
         return Unknown(ast.unparse(call.func))
     value = project.inference.value(call.func, scope)
     if isinstance(value, Function) and not value.scope.outline.is_stub:
-        inner = bind(call, value.scope, scope, project, bound=value.receiver is not None)
-        if given is not None:  # a parameter handed on keeps what it was given
-            inner |= {
-                k.arg: given[k.value.id]
-                for k in call.keywords
-                if k.arg and isinstance(k.value, ast.Name) and k.value.id in given
-            }
+        inner = bind(call, value.scope, scope, project, bound=value.receiver is not None, given=given)
         return search(value.scope, project, inner, depth + 1)
     if names and value is None and not _is_harmless(names[0]):
         return Unknown(names[0])
@@ -183,8 +185,6 @@ HARMLESS = frozenset(
 
 
 def _is_harmless(name: str) -> bool:
-    import sys
-
     top = name.partition(".")[0]
     return top in HARMLESS or top in sys.stdlib_module_names
 
@@ -193,8 +193,3 @@ def _receives(call: ast.Call, names: set[str]) -> bool:
     """Whether a call is given one of these names, or the result of calling one."""
     arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
     return any(isinstance(node, ast.Name) and node.id in names for arg in arguments for node in ast.walk(arg))
-
-
-def is_unread(seconds: Number) -> bool:
-    """Whether a number could not be read."""
-    return isinstance(seconds, Unread)
