@@ -78,7 +78,6 @@ def _is_unbounded(unit: Unit, project: Project) -> bool:
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """The test's ``def`` line, with a guard for its body."""
     from asynclint.project.guards import insertion, runner, tests
-    from asynclint.source.outline import header
 
     unit = function.scope
     test = tests.test_of(unit, project)
@@ -90,4 +89,4 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     except insertion.NoGuardError as error:
         held_back = str(error)
     message = f"async test {unit.name} can hang: it waits, and nothing bounds it"
-    yield Finding("", header(unit), rule.code, message, fix, held_back)
+    yield Finding("", unit.outline.text.span_of_name(unit.node), rule.code, message, fix, held_back)

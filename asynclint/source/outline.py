@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from asynclint.finding import Position, Span
 from asynclint.source.text import SourceText
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -204,11 +203,3 @@ class Outline:
     def scope_of(self, node: ast.AST) -> Scope | None:
         """The scope of a definition node of this module."""
         return next((scope for scope in self.scope.nested() if scope.node is node), None)
-
-
-def header(scope: Scope) -> Span:
-    """From ``def`` (or ``async``) to the function's name: where a report on a whole function stands."""
-    start = scope.outline.text.span(scope.node).start
-    line = scope.outline.text.lines[start.line - 1]
-    end = line.find(scope.name, start.column + len("def"))
-    return Span(start, Position(start.line, len(line.rstrip()) if end < 0 else end + len(scope.name)))
