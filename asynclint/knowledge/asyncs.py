@@ -41,6 +41,8 @@ CANCEL_SCOPES = frozenset({"anyio.CancelScope", "trio.CancelScope"})
 
 # Waits that always end: sleeps (position 0 holds the seconds) and checkpoints.
 SLEEPS = frozenset({"asyncio.sleep", "asyncio.tasks.sleep", "anyio.sleep", "trio.sleep"})
+# Sleeps until a point in time.
+SLEEPS_UNTIL = frozenset({"anyio.sleep_until", "trio.sleep_until"})
 CHECKPOINTS = frozenset(
     [
         "anyio.lowlevel.checkpoint",

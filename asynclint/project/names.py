@@ -38,13 +38,23 @@ def chain(expr: ast.AST, scope: Scope, modules: Modules, hops: int = MAX_HOPS) -
         owner, bindings = found
         roots = _of_bindings(expr.id, bindings, owner, modules, hops)
     if not attributes:
-        return roots
+        return _with_public(roots)
     names: list[str] = []
     for root in roots:
         full = ".".join([root, *reversed(attributes)])
         module, _, member = full.rpartition(".")
         names += _of_member(module, 0, member, owner.outline, modules, hops)
-    return tuple(dict.fromkeys(names))
+    return _with_public(tuple(dict.fromkeys(names)))
+
+
+def _with_public(names: Chain) -> Chain:
+    """``trio._core.run`` is ``trio.run`` too: a library's own tests import from where it is defined."""
+    if not any("._" in name for name in names):
+        return names
+    public = [".".join(p for p in name.split(".") if not p.startswith("_")) for name in names]
+    parts = [name.split(".") for name in names if "._" in name]
+    short = [f"{part[0]}{middle}.{part[-1]}" for part in parts for middle in ("", ".lowlevel")]
+    return tuple(dict.fromkeys((*names, *public, *short)))
 
 
 def known(expr: ast.AST, scope: Scope, modules: Modules, table: Container[str]) -> str:
@@ -107,6 +117,9 @@ def _member_names(
     bindings = found.scope.bindings.get(member)
     if bindings is not None:
         return (*written, *_of_bindings(member, bindings, found.scope, modules, hops - 1))
+    inner = modules.member(found, member)
+    if inner is not None:
+        return (*written, modules.name(inner))
     return (*written, *_starred(member, found, modules, hops - 1))
 
 

@@ -68,7 +68,7 @@ def _is_unbounded(unit: Unit, project: Project) -> bool:
     test = tests.test_of(unit, project)
     if test is None or bounds.stated_bound(test, project) is not None:
         return False
-    hanging = any(drives.can_hang(drive, unit, project) for drive in drives.drives(unit, project))
+    hanging = any(drives.can_hang(drive, project) for drive in drives.drives(unit, project))
     return hanging and bounds.bound(test, project) is None
 
 
@@ -82,7 +82,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     if test is None or not trigger(unit, project):
         return
     for drive in drives.drives(unit, project):
-        if not drives.can_hang(drive, unit, project):
+        if not drives.can_hang(drive, project):
             continue
         fix, held_back = None, ""
         try:
@@ -97,22 +97,26 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
     from asynclint.project.guards import drives, insertion
 
-    driven = drives.driven(drive, unit, project)
-    if driven is not None and driven.scope.parent is unit and _is_used_once(driven.scope.name, unit):
+    driven = drives.driven(drive, project)
+    if (
+        driven is not None
+        and driven.scope.parent in (unit, drive.scope)
+        and _is_used_once(driven.scope, unit)
+    ):
         try:
             return insertion.guard_fix(driven.scope, test, drive.runner, project)
         except insertion.NoGuardError:
             if drive.is_function:
                 raise
     if drive.is_function:
-        message = "it takes a function that is used elsewhere too, so there is no one place for a guard"
+        message = "it takes a function that is not this test's alone, so there is no place for a guard"
         raise insertion.NoGuardError(message)
-    if driven is None:
+    if driven is None and not drive.takes_any_awaitable:
         message = "can't tell that what it drives is a coroutine"
         raise insertion.NoGuardError(message)
     insertion.refuse_unwrappable(unit, test, project)
-    seconds = insertion.fitting_seconds(driven.scope, project)
-    name, imported = insertion.importable("asyncio", unit)
+    seconds = insertion.fitting_seconds(unit if driven is None else driven.scope, project)
+    name, imported = insertion.importable("asyncio", drive.scope)
     span = unit.outline.text.span(drive.what)
     edits = (
         Edit(Span(span.start, span.start), f"{name}.wait_for("),
@@ -122,6 +126,6 @@ def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
     return Fix(f"wrap it in {name}.wait_for(…, {seconds})", edits, Safety.SAFE, imports)
 
 
-def _is_used_once(name: str, unit: Unit) -> bool:
-    uses = [n for n in ast.walk(unit.node) if isinstance(n, ast.Name) and n.id == name]
+def _is_used_once(function: Unit, unit: Unit) -> bool:
+    uses = [n for n in ast.walk(unit.node) if isinstance(n, ast.Name) and n.id == function.name]
     return len(uses) == 1

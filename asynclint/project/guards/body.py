@@ -12,6 +12,7 @@ from asynclint.knowledge.asyncs import (
     GUARD_CALLS,
     GUARD_CONTEXTS,
     SLEEPS,
+    SLEEPS_UNTIL,
 )
 from asynclint.project.guards.seconds import Environment, Number, argument, bind, number
 from asynclint.project.index.values import Calling, Function, Instance, Result
@@ -67,9 +68,7 @@ def _judge_await(
         found.waits.append(node)
         return
     names = chain(call.func, function, project.modules)
-    if any(name in CHECKPOINTS for name in names):
-        return
-    if any(name in SLEEPS for name in names):
+    if any(name in SLEEPS or name in SLEEPS_UNTIL or name in CHECKPOINTS for name in names):
         return
     if any(name in BOUNDED_CALLS for name in names):
         if number(argument(call, -1, "timeout"), function, project, given) is None or not _has(

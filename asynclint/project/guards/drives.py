@@ -14,6 +14,7 @@ from asynclint.knowledge.asyncs import (
     LOOP_RUNS,
     RUNNERS,
     SLEEPS,
+    SLEEPS_UNTIL,
 )
 from asynclint.project.guards.body import body, covered_waits
 from asynclint.project.guards.runner import Runner
@@ -35,10 +36,30 @@ class Drive:
     what: ast.expr
     runner: Runner
     is_function: bool
+    scope: Scope
+
+    @property
+    def takes_any_awaitable(self) -> bool:
+        """``run_until_complete`` does; ``asyncio.run`` and ``Runner.run`` insist on a coroutine."""
+        return isinstance(self.call.func, ast.Attribute) and self.call.func.attr == "run_until_complete"
 
 
-def drives(scope: Scope, project: Project) -> Iterator[Drive]:
-    """Loop-driving calls in a function's own body."""
+def drives(unit: Scope, project: Project) -> Iterator[Drive]:
+    """Loop-driving calls in a sync function, and in sync functions nested in it that it calls itself."""
+    for scope in unit.nested():
+        if scope is unit or (scope.is_function and not scope.is_async and _runs_here(scope)):
+            yield from _own_drives(scope, project)
+
+
+def _runs_here(function: Scope) -> bool:
+    """Whether a nested function runs in its test: called, or decorated (``@benchmark``), not a thread's."""
+    assert function.parent is not None
+    calls = function.parent.facts.calls
+    called = any(isinstance(call.func, ast.Name) and call.func.id == function.name for call in calls)
+    return called or bool(function.decorators)
+
+
+def _own_drives(scope: Scope, project: Project) -> Iterator[Drive]:
     for call in scope.facts.calls:
         if not call.args or isinstance(call.args[0], ast.Starred):
             continue
@@ -47,12 +68,12 @@ def drives(scope: Scope, project: Project) -> Iterator[Drive]:
         if name:
             top = name.partition(".")[0]
             loop = {"anyio": Runner.ANYIO, "trio": Runner.TRIO}.get(top, Runner.ASYNCIO)
-            yield Drive(call, what, loop, is_function=LOOP_RUNS[name] == "function")
+            yield Drive(call, what, loop, LOOP_RUNS[name] == "function", scope)
         elif isinstance(call.func, ast.Attribute):
             receiver = call.func.value
             until = call.func.attr == "run_until_complete" and _is_loop(receiver, scope, project)
             if until or (call.func.attr == "run" and _is_runner(receiver, scope, project)):
-                yield Drive(call, what, Runner.ASYNCIO, is_function=False)
+                yield Drive(call, what, Runner.ASYNCIO, False, scope)
 
 
 def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
@@ -78,8 +99,9 @@ def _is_runner(receiver: ast.expr, scope: Scope, project: Project) -> bool:
     return any(name in RUNNERS for name in chain(receiver.func, scope, project.modules))
 
 
-def driven(drive: Drive, scope: Scope, project: Project) -> Function | None:
+def driven(drive: Drive, project: Project) -> Function | None:
     """The coroutine function whose coroutine is driven, where it is known."""
+    scope = drive.scope
     expr = _followed(drive.what, scope) if not drive.is_function else drive.what
     target = expr if drive.is_function else expr.func if isinstance(expr, ast.Call) else None
     value = project.inference.value(target, scope) if target is not None else None
@@ -95,13 +117,14 @@ def _followed(expr: ast.expr, scope: Scope) -> ast.expr:
     return expr
 
 
-def can_hang(drive: Drive, scope: Scope, project: Project) -> bool:
+def can_hang(drive: Drive, project: Project) -> bool:
     """Whether what is driven waits with nothing to end it; False where that can't be told."""
+    scope = drive.scope
     expr = _followed(drive.what, scope)
     ends = None if drive.is_function else _ends(expr, scope, project)
     if ends is not None:
         return not ends
-    function = driven(drive, scope, project)
+    function = driven(drive, project)
     if function is not None:
         if not project.is_test_code(function.scope.outline.path):
             return True
@@ -113,11 +136,12 @@ def can_hang(drive: Drive, scope: Scope, project: Project) -> bool:
         covered = covered_waits(function.scope, inner)
         return not inner.guards and any(id(wait) not in covered for wait in inner.waits)
     if drive.is_function:
-        return False
+        return isinstance(expr, ast.Attribute)  # a method of something; a name may be a decorated function
     if not isinstance(expr, ast.Call):
         return isinstance(expr, (ast.Name, ast.Attribute))  # a future or task made elsewhere
     # a local function under an unknown decorator may well bound itself
-    local = isinstance(expr.func, ast.Name) and scope.lookup(expr.func.id) is not None
+    found = scope.lookup(expr.func.id) if isinstance(expr.func, ast.Name) else None
+    local = found is not None and any(binding.kind == "def" for binding in found[1])
     return not local or bool(chain(expr.func, scope, project.modules))
 
 
@@ -128,7 +152,7 @@ def _ends(expr: ast.expr, scope: Scope, project: Project) -> bool | None:
     names = chain(expr.func, scope, project.modules)
     if any(name in GUARD_CALLS for name in names):
         return number(argument(expr, 1, "timeout"), scope, project) is not None
-    if any(name in SLEEPS or name in CHECKPOINTS for name in names):
+    if any(name in SLEEPS or name in SLEEPS_UNTIL or name in CHECKPOINTS for name in names):
         return True
     if any(name in BOUNDED_CALLS for name in names):
         return argument(expr, -1, "timeout") is not None

@@ -5,9 +5,16 @@ from __future__ import annotations
 import ast
 import math
 
-from asynclint.knowledge.asyncs import BOUNDED_CALLS, DEADLINES, GUARD_CALLS, GUARD_CONTEXTS, SLEEPS
+from asynclint.knowledge.asyncs import (
+    BOUNDED_CALLS,
+    DEADLINES,
+    GUARD_CALLS,
+    GUARD_CONTEXTS,
+    SLEEPS,
+    SLEEPS_UNTIL,
+)
 from asynclint.project.guards.loops import repeats
-from asynclint.project.guards.seconds import UNREAD, Environment, Number, Unread, argument, bind, number
+from asynclint.project.guards.seconds import Environment, Unread, argument, bind, number
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -16,6 +23,7 @@ from asynclint.source.outline import Scope
 MARGIN = 10.0  # seconds on top of the bounds and sleeps inside
 POLL = 1.0  # seconds; a shorter sleep in a loop of unknown length is a poll
 MAX_DEPTH = 4
+BESIDE = 10  # depths from here on are of functions that may run beside the test and not in it
 
 
 class UnreadLengthError(Exception):
@@ -33,41 +41,55 @@ def guard_seconds(function: Scope, project: Project) -> float:
 
 
 def longest(function: Scope, project: Project, given: Environment | None = None, depth: int = 0) -> float:
-    """Sum of the sleeps and bounds in a function and in what is nested in it, in seconds.
+    """Sum of the sleeps and bounds in a function and in what it calls of the tests, in seconds.
 
     What a loop holds counts as often as the loop runs. Where that can't be told, short sleeps (a
-    poll) count once; UnreadLengthError is raised for longer ones, but not in nested functions,
-    which may well run beside the test and not in it.
+    poll) count once, and UnreadLengthError is raised for longer ones. Nested functions that are not
+    called by name (handlers, tasks) count once, with their parameters' defaults.
     """
+    times = repeats(function, project, given)
+    called: set[Scope] = set()
     total = 0.0
-    for scope in function.nested():
-        times = repeats(scope, project, given)
-        for call in scope.facts.calls:
-            seconds = _call_length(call, scope, project, given, depth)
-            count = times.get(id(call), 1.0)
-            if math.isnan(count):
-                if seconds >= POLL and scope is function:
-                    message = f"{ast.unparse(call)} in a loop"
-                    raise UnreadLengthError(message)
-                count = 1.0
-            total += seconds * count
+    for call in function.facts.calls:
+        seconds = _call_length(call, function, project, given, depth, called)
+        count = times.get(id(call), 1.0)
+        if math.isnan(count):
+            if seconds >= POLL and depth < BESIDE:
+                message = f"{ast.unparse(call)} in a loop"
+                raise UnreadLengthError(message)
+            count = 1.0
+        total += seconds * count
+    for scope in function.facts.scopes:
+        if scope not in called and depth < BESIDE + MAX_DEPTH:
+            total += longest(scope, project, _defaults(scope, project), max(depth, BESIDE) + 1)
     return total
 
 
+def _defaults(scope: Scope, project: Project) -> Environment | None:
+    if not scope.is_function:
+        return None
+    return bind(
+        ast.Call(func=ast.Name(id=scope.name), args=[], keywords=[]), scope, scope, project, bound=False
+    )
+
+
 def _call_length(
-    call: ast.Call, scope: Scope, project: Project, given: Environment | None, depth: int
+    call: ast.Call,
+    scope: Scope,
+    project: Project,
+    given: Environment | None,
+    depth: int,
+    called: set[Scope],
 ) -> float:
+    """Seconds that one call may take; adds to ``called`` the function that it measured."""
     names = chain(call.func, scope, project.modules)
     if any(name in SLEEPS for name in names):
         seconds = number(argument(call, 0, "delay", "seconds"), scope, project, given)
-    elif any(name in DEADLINES for name in names):
+    elif any(name in DEADLINES or name in SLEEPS_UNTIL for name in names):
         raise UnreadLengthError(ast.unparse(call))
     elif any(name in GUARD_CONTEXTS for name in names):
-        seconds = (
-            number(call.args[0] if call.args else None, scope, project, given)
-            if call.args
-            else _only(call, scope, project, given)
-        )
+        first = call.args[0] if call.args else (call.keywords[0].value if call.keywords else None)
+        seconds = number(first, scope, project, given)
     elif any(name in GUARD_CALLS for name in names):
         seconds = number(argument(call, 1, "timeout"), scope, project, given)
     elif any(name in BOUNDED_CALLS for name in names):
@@ -75,14 +97,10 @@ def _call_length(
         seconds = None if stated is None else number(stated, scope, project, given)
     else:
         argued = _timeout_argument(call, scope, project, given)
-        return max(argued, _helper_length(call, scope, project, given, depth))
+        return max(argued, _helper_length(call, scope, project, given, depth, called))
     if isinstance(seconds, Unread):
         raise UnreadLengthError(ast.unparse(call))
     return 0.0 if seconds is None or math.isinf(seconds) else max(seconds, 0.0)
-
-
-def _only(call: ast.Call, scope: Scope, project: Project, given: Environment | None) -> Number:
-    return number(call.keywords[0].value, scope, project, given) if call.keywords else UNREAD
 
 
 def _timeout_argument(call: ast.Call, scope: Scope, project: Project, given: Environment | None) -> float:
@@ -96,36 +114,27 @@ def _timeout_argument(call: ast.Call, scope: Scope, project: Project, given: Env
 
 
 def _helper_length(
-    call: ast.Call, scope: Scope, project: Project, given: Environment | None, depth: int
+    call: ast.Call,
+    scope: Scope,
+    project: Project,
+    given: Environment | None,
+    depth: int,
+    called: set[Scope],
 ) -> float:
     """What a helper of the tests that is called may take."""
-    if depth >= MAX_DEPTH:
-        return 0.0
     value = project.inference.value(call.func, scope)
-    if not isinstance(value, Function) or value.scope.outline.is_stub:
+    if not isinstance(value, Function) or value.scope.outline.is_stub or depth % BESIDE >= MAX_DEPTH:
         return 0.0
-    if _encloses(value.scope, scope) or not project.is_test_code(value.scope.outline.path):
-        return 0.0  # nested functions are counted with the function they are in
+    if _holds(value.scope, scope) or not project.is_test_code(value.scope.outline.path):
+        return 0.0
+    called.add(value.scope)
     inner = bind(call, value.scope, scope, project, bound=value.receiver is not None, given=given)
     return longest(value.scope, project, inner, depth + 1)
 
 
-def _encloses(inner: Scope, scope: Scope) -> bool:
-    """Whether a called function is nested in the function that is measured, or is that function."""
-    outermost = scope
-    while outermost.parent is not None and (outermost.parent.is_function or _in_function(outermost.parent)):
-        outermost = outermost.parent
-    around: Scope | None = inner
-    while around is not None:
-        if around is outermost:
-            return True
+def _holds(function: Scope, scope: Scope) -> bool:
+    """Whether a call is in the function it calls: a recursion, whose depth nobody knows."""
+    around: Scope | None = scope
+    while around is not None and around is not function:
         around = around.parent
-    return False
-
-
-def _in_function(scope: Scope) -> bool:
-    while scope.parent is not None:
-        scope = scope.parent
-        if scope.is_function:
-            return True
-    return False
+    return around is function

@@ -49,8 +49,8 @@ def number(
     match expr:
         case ast.Constant(value=None):
             return None
-        case ast.Constant(value=bool()):
-            return UNREAD
+        case ast.Constant(value=bool() as flag):
+            return UNREAD if flag else 0.0
         case ast.Constant(value=int() | float() as value):
             return float(value)
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -69,10 +69,16 @@ class Test:
 
 
 def tests(outline: Outline, project: Project) -> Iterator[Test]:
-    """The tests of a module, in source order."""
+    """The tests of a module, in source order; a mixin's as the first class that inherits them has them."""
     config = find_pytest_config(outline.path.parent)
     collected = is_collected(outline, config)
-    known: dict[int, Bases | None] = {}
+    known: dict[Scope, Bases] = {}
+    for cls in reversed(outline.classes):  # heirs before the mixins they run
+        found = _test_class(cls, config, project, collected=collected)
+        if found is not None:
+            for base in found.project:
+                known[base] = found
+            known[cls] = found
     for scope in outline.functions:
         if not _matches(scope.name, config.python_functions) or is_fixture(scope, project):
             continue
@@ -81,11 +87,9 @@ def tests(outline: Outline, project: Project) -> Iterator[Test]:
             if collected and scope.parent is outline.scope:
                 yield Test(scope, config, None)
             continue
-        if id(owner) not in known:
-            known[id(owner)] = _test_class(owner, config, project, collected=collected)
-        bases = known[id(owner)]
-        if bases is not None and (not bases.is_unittest or scope.name.startswith("test")):
-            yield Test(scope, config, bases)
+        found = known.get(owner)
+        if found is not None and (not found.is_unittest or scope.name.startswith("test")):
+            yield Test(scope, config, found)
 
 
 def test_of(scope: Scope, project: Project) -> Test | None:
@@ -217,8 +221,18 @@ def read_marks(expr: ast.expr, scope: Scope, project: Project, hops: int = 6) ->
     if names:
         yield Mark(names[0].split(".")[2], call, scope)
         return
-    found = definition(target, scope, project.modules)
-    if found is not None and isinstance(found[0], ast.expr) and found[0] is not target:
-        inner = list(read_marks(found[0], found[1], project, hops - 1))
-        for mark in inner:  # the call may stand here: ``limited = pytest.mark.timeout``, ``@limited(5)``
+    for value, owner in _assigned(target, scope, project):
+        for mark in read_marks(value, owner, project, hops - 1):
+            # the call may stand here: ``limited = pytest.mark.timeout``, ``@limited(5)``
             yield Mark(mark.name, call or mark.call, scope if call is not None else mark.scope)
+
+
+def _assigned(target: ast.expr, scope: Scope, project: Project) -> list[tuple[ast.expr, Scope]]:
+    """The expressions a name is bound to; several where ``try`` and ``except`` bind it differently."""
+    found = definition(target, scope, project.modules)
+    if found is not None:
+        return [(found[0], found[1])] if isinstance(found[0], ast.expr) and found[0] is not target else []
+    local = scope.lookup(target.id) if isinstance(target, ast.Name) else None
+    if local is None or any(binding.kind != "assign" for binding in local[1]):
+        return []
+    return [(binding.value, local[0]) for binding in local[1] if binding.value is not None]
