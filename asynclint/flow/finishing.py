@@ -8,6 +8,8 @@ import libcst as cst
 
 from asynclint.finding import Edit, Fix, Position, Safety, Span
 from asynclint.project.guards.insertion import NoGuardError, importable
+from asynclint.project.guards.tests import is_fixture, test_of
+from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 from asynclint.source.wrap import UnwrappableError, wrap_rest
@@ -17,8 +19,11 @@ class CannotFinishError(Exception):
     """A task that can't be finished by an edit; ``str()`` says why."""
 
 
-def keep_and_finish(function: Function, node: cst.CSTNode, call: ast.Call, scope: Scope) -> Fix:
+def keep_and_finish(
+    function: Function, node: cst.CSTNode, call: ast.Call, scope: Scope, project: Project
+) -> Fix:
     """Keep a dropped task in a new name and finish it; raises CannotFinishError."""
+    _refuse_helpers(function, scope, project)
     statement = function.ast_of(node)
     assert isinstance(statement, (ast.Expr, ast.Assign))
     name = _free_name(function.scope.node)
@@ -26,8 +31,9 @@ def keep_and_finish(function: Function, node: cst.CSTNode, call: ast.Call, scope
     return _finished(statement, call, name, scope, keep, f"keep the task as {name}, and cancel and await it")
 
 
-def finish_rest(function: Function, node: cst.CSTNode, name: str, scope: Scope) -> Fix:
+def finish_rest(function: Function, node: cst.CSTNode, name: str, scope: Scope, project: Project) -> Fix:
     """Finish a task that is kept in ``name``; raises CannotFinishError."""
+    _refuse_helpers(function, scope, project)
     statement = function.ast_of(node)
     assert isinstance(statement, (ast.Assign, ast.AnnAssign))
     if len(scope.bindings[name]) > 1:
@@ -35,6 +41,15 @@ def finish_rest(function: Function, node: cst.CSTNode, name: str, scope: Scope) 
         raise CannotFinishError(message)
     assert isinstance(statement.value, ast.Call)
     return _finished(statement, statement.value, name, scope, [], f"cancel and await {name} in finally")
+
+
+def _refuse_helpers(function: Function, scope: Scope, project: Project) -> None:
+    """Only a test or a fixture that yields knows when its task has to end."""
+    unit = function.scope
+    ends = test_of(unit, project) is not None or (unit.is_generator and is_fixture(unit, project) is not None)
+    if scope is not unit or not ends:
+        message = f"{scope.name} is no test, and its task may be meant to outlive it"
+        raise CannotFinishError(message)
 
 
 def _finished(

@@ -34,7 +34,14 @@ DEADLINES = frozenset(
     ]
 )
 # Calls that end what they are given when time is up: name -> position of the seconds.
-GUARD_CALLS = {"asyncio.wait_for": 1, "asyncio.tasks.wait_for": 1}
+GUARD_CALLS = {
+    "asyncio.wait_for": 1,
+    "asyncio.tasks.wait_for": 1,
+    "asyncio.as_completed": -1,  # by keyword only
+    "asyncio.tasks.as_completed": -1,
+}
+# Calls that wait for each of their arguments.
+GATHERING = frozenset({"asyncio.gather", "asyncio.tasks.gather", "asyncio.shield", "asyncio.tasks.shield"})
 # Calls that return when time is up, whether or not their work is done.
 BOUNDED_CALLS = frozenset({"asyncio.wait", "asyncio.tasks.wait"})
 CANCEL_SCOPES = frozenset({"anyio.CancelScope", "trio.CancelScope"})

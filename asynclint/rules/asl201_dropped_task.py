@@ -63,6 +63,10 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 def _statements(scope: Unit) -> Iterator[ast.Expr | ast.Assign]:
     yield from scope.facts.expressions
+    if any(
+        isinstance(n, ast.Name) and n.id == "_" and isinstance(n.ctx, ast.Load) for n in ast.walk(scope.node)
+    ):
+        return
     for binding in scope.bindings.get("_", []):
         if isinstance(binding.node, ast.Assign) and len(binding.node.targets) == 1:
             yield binding.node
@@ -102,7 +106,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             continue
         fix, held_back = None, ""
         try:
-            fix = keep_and_finish(function, node, call, scope)
+            fix = keep_and_finish(function, node, call, scope, project)
         except CannotFinishError as error:
             held_back = str(error)
         started = ast.unparse(call.func)

@@ -86,7 +86,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
                 continue
             fix, held_back = None, ""
             try:
-                fix = finish_rest(function, made, name, scope)
+                fix = finish_rest(function, made, name, scope, project)
             except CannotFinishError as error:
                 held_back = str(error)
             assert binding.value is not None

@@ -9,12 +9,15 @@ from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
     CANCEL_SCOPES,
     CHECKPOINTS,
+    GATHERING,
     GUARD_CALLS,
     GUARD_CONTEXTS,
     SLEEPS,
     SLEEPS_UNTIL,
+    SPAWNS,
+    TIMERS,
 )
-from asynclint.project.guards.seconds import Environment, Number, argument, bind, number
+from asynclint.project.guards.seconds import UNREAD, Environment, Number, argument, bind, number
 from asynclint.project.index.values import Calling, Function, Instance, Result
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -43,7 +46,8 @@ def body(function: Scope, project: Project, given: Environment | None = None, de
     """Waits and guards of a function's own body.
 
     A wait is an ``await``, ``async with`` or ``async for`` that may never end. Waits that a guard
-    covers still count: what lies outside a guard is another question than whether there is one.
+    covers still count: what lies outside a guard is another question than whether there is one. A
+    guard counts however it is put to use: entered, awaited, given to an exit stack or a task group.
     """
     found = Body()
     facts = function.facts
@@ -52,46 +56,88 @@ def body(function: Scope, project: Project, given: Environment | None = None, de
             guard = _context_guard(item.context_expr, function, project, given, depth)
             if guard is not None:
                 found.guards.append(guard)
-            elif isinstance(statement, ast.AsyncWith):
+            elif isinstance(statement, ast.AsyncWith) and not _is_bounded_group(
+                item, function, project, given
+            ):
                 found.waits.append(item.context_expr)
+    seen = {id(guard.node) for guard in found.guards}
+    for call in facts.calls:
+        guard = None if id(call) in seen else _call_guard(call, function, project, given, depth)
+        if guard is not None:
+            found.guards.append(guard)
+            seen.add(id(call))
+    if any(target.attr == "deadline" for target, _ in facts.attributes):
+        found.guards.append(Guard(function.node, UNREAD))  # scope.deadline = current_time() + 5
     for node in facts.awaits:
-        _judge_await(node, function, project, given, depth, found)
+        if id(node.value) not in seen:
+            inner = _awaited(node.value, function, project, given, depth)
+            if inner is None or inner.waits:
+                found.waits.append(node)
+            elif inner.guards:
+                found.guards.append(Guard(node.value, inner.guards[0].seconds))
     found.waits.extend(facts.async_fors)
     return found
 
 
-def _judge_await(
-    node: ast.Await, function: Scope, project: Project, given: Environment | None, depth: int, found: Body
-) -> None:
-    call = node.value
-    if not isinstance(call, ast.Call):
-        found.waits.append(node)
-        return
+def _is_bounded_group(
+    item: ast.withitem, function: Scope, project: Project, given: Environment | None
+) -> bool:
+    """A TaskGroup whose tasks are all known to end."""
+    if not isinstance(item.context_expr, ast.Call) or not isinstance(item.optional_vars, ast.Name):
+        return False
+    if "asyncio.TaskGroup" not in chain(item.context_expr.func, function, project.modules):
+        return False
+    group = item.optional_vars.id
+    started = [c for c in function.facts.calls if ast.unparse(c.func) == f"{group}.create_task" and c.args]
+    inner = [_awaited(call.args[0], function, project, given, 0) for call in started]
+    return bool(inner) and all(part is not None and not part.waits for part in inner)
+
+
+def _call_guard(
+    call: ast.Call, function: Scope, project: Project, given: Environment | None, depth: int
+) -> Guard | None:
+    """The guard that a call makes or is."""
     names = chain(call.func, function, project.modules)
+    if any(name in GUARD_CONTEXTS for name in names):
+        return _context_guard(call, function, project, given, depth)
+    for name in names:
+        if name in GUARD_CALLS:
+            seconds = number(argument(call, GUARD_CALLS[name], "timeout"), function, project, given)
+            return None if seconds is None else Guard(call, seconds)
+        if name in TIMERS:
+            return Guard(call, UNREAD)
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "reschedule":
+        return Guard(call, UNREAD)
+    return None
+
+
+def _awaited(
+    expr: ast.expr, function: Scope, project: Project, given: Environment | None, depth: int
+) -> Body | None:
+    """What an awaited expression waits for, and the guards it brings; None if that is unknown."""
+    if isinstance(expr, ast.Name):
+        bindings = function.bindings.get(expr.id, [])
+        value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
+        if not isinstance(value, ast.Call):
+            return None
+        return _awaited(value, function, project, given, depth)  # task = create_task(…); await task
+    if not isinstance(expr, ast.Call):
+        return None
+    names = chain(expr.func, function, project.modules)
     if any(name in SLEEPS or name in SLEEPS_UNTIL or name in CHECKPOINTS for name in names):
-        return
+        return Body()
     if any(name in BOUNDED_CALLS for name in names):
-        if number(argument(call, -1, "timeout"), function, project, given) is None or not _has(
-            call, "timeout"
-        ):
-            found.waits.append(node)
-        return
-    if any(name in GUARD_CALLS for name in names):
-        seconds = number(argument(call, 1, "timeout"), function, project, given)
-        if seconds is None:
-            found.waits.append(node)
-        else:
-            found.guards.append(Guard(call, seconds))
-        return
-    inner = _helper(call, function, project, given, depth)
-    if inner is None or inner.waits:
-        found.waits.append(node)
-    if inner is not None and inner.guards and not inner.waits:
-        found.guards.append(Guard(call, inner.guards[0].seconds))
-
-
-def _has(call: ast.Call, keyword: str) -> bool:
-    return any(k.arg == keyword for k in call.keywords)
+        limit = argument(expr, -1, "timeout")
+        return None if limit is None or number(limit, function, project, given) is None else Body()
+    for name in names:
+        if name in GUARD_CALLS:
+            guard = _call_guard(expr, function, project, given, depth)
+            return None if guard is None else Body(guards=[guard])
+    if any(name in GATHERING or name in SPAWNS for name in names) and expr.args:
+        parts = [_awaited(part, function, project, given, depth) for part in expr.args]
+        known = [part for part in parts if part is not None and not part.waits]
+        return Body(guards=[g for part in known for g in part.guards]) if len(known) == len(parts) else None
+    return _helper(expr, function, project, given, depth)
 
 
 def _helper(
@@ -146,6 +192,9 @@ def _context_guard(
         return None if deadline is None else Guard(expr, number(deadline, function, project, given))
     if depth >= MAX_DEPTH:
         return None
+    maker = project.inference.value(expr.func, function)
+    if isinstance(maker, Function) and maker.calling is Calling.SYNC:
+        return _returned_guard(maker, expr, function, project, given, depth + 1)
     value = project.inference.value(expr, function)
     if isinstance(value, Result) and value.function.calling in (Calling.CONTEXT, Calling.ASYNC_CONTEXT):
         if not project.is_test_code(value.function.scope.outline.path):
@@ -157,6 +206,24 @@ def _context_guard(
     if isinstance(value, Instance) and project.is_test_code(value.cls.scope.outline.path):
         return _class_guard(value, expr, project, depth + 1)
     return None
+
+
+def _returned_guard(
+    maker: Function,
+    call: ast.Call,
+    function: Scope,
+    project: Project,
+    given: Environment | None,
+    depth: int,
+) -> Guard | None:
+    """``def no_longer(seconds): return asyncio.timeout(seconds)``, entered as ``no_longer(5)``."""
+    if not project.is_test_code(maker.scope.outline.path):
+        return None
+    inner = bind(call, maker.scope, function, project, bound=maker.receiver is not None, given=given)
+    values = [r.value for r in maker.scope.facts.returns if r.value is not None]
+    guards = [_context_guard(value, maker.scope, project, inner, depth) for value in values]
+    found = [guard for guard in guards if guard is not None]
+    return Guard(call, found[0].seconds) if found and len(found) == len(guards) else None
 
 
 def _first_keyword(call: ast.Call) -> ast.expr | None:
@@ -198,5 +265,5 @@ def _class_guard(value: Instance, node: ast.AST, project: Project, depth: int) -
             continue
         for call in method.scope.facts.calls:
             if depth < MAX_DEPTH and _context_guard(call, method.scope, project, None, depth):
-                return Guard(node, number(None, method.scope, project))
+                return Guard(node, UNREAD)
     return None

@@ -18,7 +18,7 @@ from asynclint.knowledge.asyncs import (
 )
 from asynclint.project.guards.body import body, covered_waits
 from asynclint.project.guards.runner import Runner
-from asynclint.project.guards.seconds import argument, bind, number
+from asynclint.project.guards.seconds import Environment, argument, bind, number
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -37,11 +37,6 @@ class Drive:
     runner: Runner
     is_function: bool
     scope: Scope
-
-    @property
-    def takes_any_awaitable(self) -> bool:
-        """``run_until_complete`` does; ``asyncio.run`` and ``Runner.run`` insist on a coroutine."""
-        return isinstance(self.call.func, ast.Attribute) and self.call.func.attr == "run_until_complete"
 
 
 def drives(unit: Scope, project: Project) -> Iterator[Drive]:
@@ -108,6 +103,14 @@ def driven(drive: Drive, project: Project) -> Function | None:
     return value if isinstance(value, Function) and value.calling is Calling.COROUTINE else None
 
 
+def arguments(drive: Drive, function: Function, project: Project) -> Environment | None:
+    """Values of the parameters of the coroutine function that is driven."""
+    expr = _followed(drive.what, drive.scope)
+    if not isinstance(expr, ast.Call) or drive.is_function:
+        return None
+    return bind(expr, function.scope, drive.scope, project, bound=function.receiver is not None)
+
+
 def _followed(expr: ast.expr, scope: Scope) -> ast.expr:
     """``coro = main()``, then ``asyncio.run(coro)``."""
     if isinstance(expr, ast.Name):
@@ -128,10 +131,7 @@ def can_hang(drive: Drive, project: Project) -> bool:
     if function is not None:
         if not project.is_test_code(function.scope.outline.path):
             return True
-        bound = function.receiver is not None
-        given = (
-            bind(expr, function.scope, scope, project, bound=bound) if isinstance(expr, ast.Call) else None
-        )
+        given = arguments(drive, function, project)
         inner = body(function.scope, project, given)
         covered = covered_waits(function.scope, inner)
         return not inner.guards and any(id(wait) not in covered for wait in inner.waits)

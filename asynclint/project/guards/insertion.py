@@ -11,6 +11,7 @@ from asynclint.project.dependencies import dependencies
 from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.length import UnreadLengthError, guard_seconds
 from asynclint.project.guards.runner import Runner
+from asynclint.project.guards.seconds import Environment
 from asynclint.project.guards.tests import Test, marks
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -101,10 +102,13 @@ def fitting_guard(function: Scope, loop: Runner, project: Project) -> Guard:
     return Guard(module, name, imported, seconds, frame.format(module=name, seconds=seconds))
 
 
-def fitting_seconds(function: Scope, project: Project) -> str:
-    """How long a guard round a function must be, as it is written; raises NoGuardError."""
+def fitting_seconds(function: Scope, project: Project, given: Environment | None = None) -> str:
+    """How long a guard round a function must be, as it is written; raises NoGuardError.
+
+    ``given`` holds the values of the function's parameters.
+    """
     try:
-        return f"{guard_seconds(function, project):g}"
+        return f"{guard_seconds(function, project, given):g}"
     except UnreadLengthError as error:
         message = f"can't tell how long {error} takes, and a shorter guard would cut it off"
         raise NoGuardError(message) from None

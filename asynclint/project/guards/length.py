@@ -30,12 +30,13 @@ class UnreadLengthError(Exception):
     """A bound or sleep inside can't be read; ``str()`` is its text."""
 
 
-def guard_seconds(function: Scope, project: Project) -> float:
+def guard_seconds(function: Scope, project: Project, given: Environment | None = None) -> float:
     """Seconds for a guard round a function's body: the setting, or more where the body may take longer.
 
-    Raises UnreadLengthError where a bound or sleep inside can't be read.
+    ``given`` holds the values of its parameters. Raises UnreadLengthError where a bound or sleep
+    inside can't be read.
     """
-    inside = longest(function, project)
+    inside = longest(function, project, given)
     wanted = project.settings.guard_seconds
     return wanted if inside + MARGIN <= wanted or inside == 0 else float(math.ceil(inside + MARGIN))
 

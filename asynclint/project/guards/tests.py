@@ -194,6 +194,12 @@ def marks(test: Test, project: Project) -> Iterator[Mark]:
         yield from _pytestmark(cls, project)
         for decorator in reversed(cls.decorators):
             yield from read_marks(decorator, cls.parent or cls, project)
+    outer = test.bases.project[0].enclosing_class if test.bases is not None else None
+    while outer is not None:  # pytest collects classes in classes
+        yield from _pytestmark(outer, project)
+        for decorator in reversed(outer.decorators):
+            yield from read_marks(decorator, outer.parent or outer, project)
+        outer = outer.enclosing_class
     yield from _pytestmark(test.scope.outline.scope, project)
 
 
