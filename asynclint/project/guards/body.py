@@ -19,10 +19,11 @@ from asynclint.knowledge.asyncs import (
 )
 from asynclint.project.guards.seconds import UNREAD, Environment, Number, argument, bind, number
 from asynclint.project.index.values import Calling, Function, Instance, Result
-from asynclint.project.names import chain
+from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
+STACK_METHODS = frozenset({"enter_context", "enter_async_context"})
 MAX_DEPTH = 4  # helpers that call helpers; deeper counts as a wait that can hang
 
 
@@ -192,6 +193,9 @@ def _context_guard(
         return None if deadline is None else Guard(expr, number(deadline, function, project, given))
     if depth >= MAX_DEPTH:
         return None
+    partial = _partial_guard(expr, function, project, given, depth)
+    if partial is not None:
+        return partial
     maker = project.inference.value(expr.func, function)
     if isinstance(maker, Function) and maker.calling is Calling.SYNC:
         return _returned_guard(maker, expr, function, project, given, depth + 1)
@@ -206,6 +210,20 @@ def _context_guard(
     if isinstance(value, Instance) and project.is_test_code(value.cls.scope.outline.path):
         return _class_guard(value, expr, project, depth + 1)
     return None
+
+
+def _partial_guard(
+    expr: ast.Call, function: Scope, project: Project, given: Environment | None, depth: int
+) -> Guard | None:
+    """``patient = functools.partial(asyncio.timeout, 60)``, entered as ``patient()``."""
+    made = definition(expr.func, function, project.modules)
+    if made is None or not isinstance(made[0], ast.Call) or not made[0].args:
+        return None
+    if "functools.partial" not in chain(made[0].func, made[1], project.modules):
+        return None
+    call = ast.Call(func=made[0].args[0], args=made[0].args[1:] + expr.args, keywords=made[0].keywords)
+    guard = _context_guard(call, made[1], project, given, depth + 1)
+    return None if guard is None else Guard(expr, guard.seconds)
 
 
 def _returned_guard(
@@ -253,6 +271,11 @@ def yield_guard(
         for item in statement.items:
             guard = _context_guard(item.context_expr, generator, project, given, depth)
             if guard is not None and any(id(inner) in yields for inner in ast.walk(statement)):
+                return Guard(node, guard.seconds)
+    for call in generator.facts.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in STACK_METHODS and call.args:
+            guard = _context_guard(call.args[0], generator, project, given, depth)
+            if guard is not None:
                 return Guard(node, guard.seconds)
     return None
 
