@@ -103,12 +103,21 @@ def _ends_live(function: Function, scope: Unit, name: str, made: cst.CSTNode) ->
     uses = uses_of(function, scope, name)
     if Use.CLOSED_OVER in uses.values():
         return False
-    settling = _with_parents(function, (node for node, use in uses.items() if use is Use.SETTLES))
+    settled = [node for node, use in uses.items() if use is Use.SETTLES]
+    settling = _with_parents(function, [*settled, *_ends_of_all(function)])
     mentioning = _with_parents(function, uses)
     life = Lifetime(made, settling.__contains__, mentioning.__contains__)
     owner = function.cst_of(scope.node)
     assert isinstance(owner, cst.FunctionDef)
     return life.ends_live(owner.body)
+
+
+def _ends_of_all(function: Function) -> list[cst.CSTNode]:
+    """``for task in asyncio.all_tasks(): task.cancel()`` and its kin."""
+    import libcst as cst
+
+    calls = [node for node in function.nodes if isinstance(node, cst.Call)]
+    return [node for node in calls if function.module.code_for_node(node.func).endswith("all_tasks")]
 
 
 def _with_parents(function: Function, nodes: Iterable[cst.CSTNode]) -> set[cst.CSTNode]:

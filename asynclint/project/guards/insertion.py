@@ -173,13 +173,26 @@ def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
     if clock:
         message = f"{clock} replaces the clock that a guard would read"
         raise NoGuardError(message)
-    for scope in function.nested():
-        for node in ast.walk(scope.node):
-            word = _word(node)
-            if word in INSPECTED:
-                message = f"it looks at {word}, which a guard would change"
-                raise NoGuardError(message)
-        break
+    for node in ast.walk(function.node):
+        word = _word(node)
+        if word in INSPECTED:
+            message = f"it looks at {word}, which a guard would change"
+            raise NoGuardError(message)
+    if any(_moves_clock(scope) for scope in function.nested()):
+        message = "it replaces a clock, perhaps the one that a guard would read"
+        raise NoGuardError(message)
+
+
+def _moves_clock(scope: Scope) -> bool:
+    """``monkeypatch.setattr(loop, "time", …)``, ``patch.object(loop, "time")``, ``loop.time = …``."""
+    if any(target.attr == "time" for target, _ in scope.facts.attributes):
+        return True
+    for call in scope.facts.calls:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        words = [a.value for a in call.args if isinstance(a, ast.Constant)]
+        if name in ("setattr", "object") and "time" in words:
+            return True
+    return False
 
 
 def _word(node: ast.AST) -> str:

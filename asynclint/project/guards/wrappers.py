@@ -61,11 +61,11 @@ def decorator_bound(decorator: ast.expr, scope: Scope, project: Project) -> Verd
     value = project.inference.value(target, scope)
     if isinstance(value, Class) and not value.scope.outline.is_stub:
         return _class_decorator(value, project)
+    made = definition(target, scope, project.modules)
+    if made is not None and isinstance(made[0], ast.Call):  # patient = timed(seconds=60); @patient
+        return decorator_bound(made[0], made[1], project)
     function = project_function(target, scope, project)
     if function is None:
-        made = definition(target, scope, project.modules)
-        if made is not None and isinstance(made[0], ast.Call):  # patient = timed(seconds=60); @patient
-            return decorator_bound(made[0], made[1], project)
         if any(True for _ in read_marks(decorator, scope, project)):
             return NOTHING
         if isinstance(target, ast.Attribute) and target.attr in ("given", "parametrize", "skipif", "skip"):

@@ -21,6 +21,7 @@ from asynclint.project.index.values import (
     Instance,
     Module,
     Result,
+    Super,
     Value,
     agreed,
 )
@@ -213,6 +214,8 @@ class Inference:
                 return self._member(cls, name, value)
             case Class():
                 return self._member(value, name, value)
+            case Super(cls):
+                return self._member(cls, name, Instance(cls), behind=True)
         return None
 
     def _starred_member(self, name: str, outline: Outline) -> Value | None:
@@ -227,11 +230,18 @@ class Inference:
                     return found
         return None
 
-    def _member(self, cls: Class, name: str, receiver: Instance | Class) -> Value | None:
-        """An attribute through the class and its bases; None if an unknown base could define it first."""
+    def _member(
+        self, cls: Class, name: str, receiver: Instance | Class, *, behind: bool = False
+    ) -> Value | None:
+        """An attribute through the class and its bases; None if an unknown base could define it first.
+
+        ``behind`` leaves out the class itself, as ``super()`` does.
+        """
         for ancestor in ancestors(cls, self):
             if ancestor is None:
                 return None
+            if behind and ancestor == cls:
+                continue
             if name in self._instance_attributes(ancestor):
                 return self._instance_attribute(ancestor, name)
             bindings = ancestor.scope.bindings.get(name)
@@ -276,7 +286,8 @@ class Inference:
 
     def _called(self, call: ast.Call, scope: Scope) -> Value | None:
         if isinstance(call.func, ast.Name) and call.func.id == "super" and scope.lookup("super") is None:
-            return None
+            owner = scope.enclosing_class
+            return Super(Class(owner)) if owner is not None and not call.args else None
         return self.result(self.value(call.func, scope))
 
     def result(self, value: Value | None) -> Value | None:

@@ -51,6 +51,13 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class Super:
+    """``super()`` in a method of a class: its attributes are those of the classes behind it."""
+
+    cls: Class
+
+
+@dataclass(frozen=True, slots=True)
 class Builtin:
     """An object whose class is one of Python's builtins; none of its methods is a coroutine function."""
 
@@ -64,7 +71,7 @@ class Result:
     function: Function
 
 
-Value = Module | Class | Function | Instance | Builtin | Result
+Value = Module | Class | Function | Instance | Super | Builtin | Result
 
 
 def agreed(values: list[Value | None]) -> Value | None:
