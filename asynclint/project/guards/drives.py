@@ -124,7 +124,9 @@ def can_hang(drive: Drive, project: Project) -> bool:
     """Whether what is driven waits with nothing to end it; False where that can't be told."""
     scope = drive.scope
     expr = _followed(drive.what, scope)
-    ends = None if drive.is_function else _ends(expr, scope, project)
+    # anyio.run(sleep, 1) is anyio.run's way to say asyncio.run(sleep(1))
+    called = ast.Call(func=drive.what, args=drive.call.args[1:], keywords=[]) if drive.is_function else expr
+    ends = _ends(called, scope, project)
     if ends is not None:
         return not ends
     function = driven(drive, project)
