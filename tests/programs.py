@@ -1,0 +1,193 @@
+"""Programs to try the engine on, and what must hold for every program there is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import libcst as cst
+
+from asynclint.engine import Fixing, Result, _check_once, check_text
+from asynclint.finding import Finding
+from asynclint.project.project import Project
+from asynclint.rule import all_rules
+from asynclint.settings import Settings
+from asynclint.source.function import UnparsedError
+from asynclint.source.outline import Outline
+from asynclint.source.pairing import PairedTree
+from asynclint.source.text import SourceError, SourceText
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+EVERYTHING = Settings(extend_select=tuple(rule.code for rule in all_rules()))
+# The other rules' verdict is their trigger's.
+SCREENED = frozenset({"ASL201", "ASL202", "ASL301"})
+REPORTED_AT_CALLS = frozenset({"ASL103", "ASL201", "ASL202", "ASL301"})
+
+Reported = tuple[object, ...]
+
+
+def fixture_sources() -> dict[str, str]:
+    """The text of every Python file below fixtures/ by its name there, the answers of fixes included."""
+    return {
+        path.relative_to(FIXTURES).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(FIXTURES.rglob("*.py"))
+    }
+
+
+@dataclass
+class Bench:
+    """Checks programs as if each were the one test file of a directory that has no configuration."""
+
+    directory: Path
+    project: Project = field(default_factory=lambda: Project(EVERYTHING))
+    checks: int = 0
+
+    @property
+    def path(self) -> Path:
+        return self.directory / "test_program.py"
+
+    def check(self, raw: bytes, fixing: Fixing = Fixing.NONE) -> Result:
+        """Raises SourceError for what can't be decoded or parsed."""
+        self.checks += 1
+        if self.checks % 500 == 0:  # a project keeps every text it has seen
+            self.project = Project(EVERYTHING)
+        text = SourceText.from_bytes(raw)
+        return check_text(text, self.path, self.path.name, EVERYTHING, fixing=fixing, project=self.project)
+
+    def findings(self, raw: bytes) -> tuple[Finding, ...]:
+        result = self.check(raw)
+        assert result.problem is None, result.problem
+        return result.findings
+
+
+def reported(finding: Finding) -> Reported:
+    """A finding without the text of its edits, which end where lines do."""
+    fix = finding.fix
+    return (
+        finding.span,
+        finding.code,
+        finding.message,
+        finding.held_back,
+        fix and (fix.message, fix.safety, fix.imports, len(fix.edits)),
+    )
+
+
+def assert_sound(bench: Bench, raw: bytes) -> Counter[str]:
+    """What must hold for any file that parses; counts the findings and the fixes it has seen."""
+    text = SourceText.from_bytes(raw)
+    result = bench.check(raw)
+    assert result.problem is None, result.problem
+    assert result.written is None
+    seen = Counter(finding.code for finding in result.findings)
+    for finding in result.findings:
+        assert_on_its_text(text, finding)
+    for fixing in (Fixing.SAFE, Fixing.UNSAFE):
+        seen[fixing.value] += assert_fixes_well(bench, raw, result, fixing)
+    return seen
+
+
+def assert_on_its_text(text: SourceText, finding: Finding) -> None:
+    """The span lies in the file, begins and ends with a character of the code, and holds what is reported."""
+    shown = text.slice(finding.span)
+    assert shown
+    assert shown == shown.strip()
+    if finding.code == "ASL101":
+        assert re.fullmatch(r"async\s+def\s+\w+", shown), shown
+    if finding.code in REPORTED_AT_CALLS:
+        assert isinstance(ast.parse(f"({shown}\n)", mode="eval").body, ast.Call), shown
+
+
+def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing) -> int:
+    """Fixed text compiles, keeps what no fix is about, and is not fixed again; gives the number of fixes."""
+    fixed = bench.check(raw, fixing)
+    assert fixed.problem is None, fixed.problem
+    if fixed.written is None:
+        assert fixed.after == fixed.before
+        assert fixed.fixed == 0
+        return 0
+    before, after = SourceText.from_bytes(raw), SourceText.from_bytes(fixed.written)
+    assert fixed.fixed > 0
+    assert (after.text, after.encoding, after.bom) == (fixed.after, before.encoding, before.bom)
+    compile(after.text, "<fixed>", "exec", dont_inherit=True)
+    assert_only_edited(before, after, found.findings)
+    again = bench.check(fixed.written, fixing)
+    assert again.written is None, "fixing again changes it again"
+    assert [reported(f) for f in again.findings] == [reported(f) for f in fixed.findings]
+    return fixed.fixed
+
+
+def assert_only_edited(before: SourceText, after: SourceText, findings: tuple[Finding, ...]) -> None:
+    """Lines outside functions with a fix are all there as they were; inside, nothing is lost but ``_ =``."""
+    touched = set()
+    for function in Outline(Path("test_program.py"), before, before.parse(), (3, 11)).functions:
+        span = before.span(function.node)
+        if any(f.fix and span.start.line <= f.span.start.line <= span.end.line for f in findings):
+            last = span.end.line
+            while last < len(before.lines) and before.lines[last].lstrip().startswith("#"):
+                last += 1  # comments behind a body move with it
+            touched |= set(range(span.start.line, last + 1))
+    outside = Counter(line for number, line in enumerate(before.lines, 1) if number not in touched)
+    assert not outside - Counter(after.lines)
+    rest = iter("".join(after.text.split()))
+    kept = "".join(re.sub(r"^\s*_ = ", "", before.text, flags=re.MULTILINE).split())
+    assert all(character in rest for character in kept), "a fix dropped something"
+    assert not constants(before) - constants(after), "a fix changed a string"
+    assert not re.search(r"(?<!\r)\n", after.text) or re.search(r"(?<!\r)\n", before.text), (
+        "a foreign newline"
+    )
+
+
+def constants(text: SourceText) -> Counter[str]:
+    nodes = ast.walk(text.parse())
+    return Counter(repr(node.value) for node in nodes if isinstance(node, ast.Constant))
+
+
+def unscreened(text: SourceText, place: Path, project: Project) -> tuple[list[Reported], list[Reported]]:
+    """Findings of the screened rules, with their triggers and with triggers that pick everything."""
+    chosen = [rule for rule in all_rules() if rule.code in SCREENED]
+    answers = []
+    for rules in (chosen, [replace(rule, triggered=None) for rule in chosen]):
+        found, problem = _check_once(
+            text, tree=None, place=place, display="-", rules=rules, project=project, noqa=True
+        )
+        assert problem is None, problem
+        answers.append([reported(finding) for finding in found])
+    return answers[0], answers[1]
+
+
+def pair_all(path: Path) -> Counter[str]:
+    """Pair the trees of every function of a file; counts what was seen."""
+    seen: Counter[str] = Counter()
+    try:
+        text = SourceText.from_bytes(path.read_bytes())
+        outline = Outline(path, text, text.parse(), sys.version_info[:2])
+    except SourceError:  # the standard library's tests hold files that are wrong on purpose
+        return seen
+    seen["files"] += 1
+    for scope in outline.functions:
+        seen["functions"] += 1
+        try:
+            twins = PairedTree(scope).twins
+        except UnparsedError:
+            seen["unparsable"] += 1
+            continue
+        for node, twin in twins.items():
+            seen["paired"] += 1
+            assert kind_of(node) == type(twin).__name__, f"{path}:{scope.qualname}"
+    return seen
+
+
+def kind_of(node: cst.CSTNode) -> str:
+    """The name of the ast class that pairs with a libcst node."""
+    match node:
+        case cst.FunctionDef() | cst.For() | cst.With() if node.asynchronous:
+            return f"Async{type(node).__name__}"
+        case cst.Yield(value=cst.From()):
+            return "YieldFrom"
+        case cst.Del():
+            return "Delete"
+    return type(node).__name__

@@ -1,0 +1,213 @@
+"""What an expression is: a table of small modules, one line of each asked about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_projects import shown, small
+
+PRELUDE = """
+import asyncio
+import contextlib
+import functools
+from typing import *
+from collections.abc import AsyncIterator
+"""
+LOCAL = {
+    # definitions
+    "async def": ("async def f(): ...\nf  # ?", "coroutine f"),
+    "its call": ("async def f(): ...\nf()  # ?", "result of coroutine f"),
+    "plain def": ("def f(): ...\nf  # ?", "sync f"),
+    "generator": ("def f(): yield\nf  # ?", "generator f"),
+    "async generator": ("async def f(): yield\nf  # ?", "async generator f"),
+    "branches that agree": (
+        "if x:\n    async def f(): ...\nelse:\n    async def f(a): ...\nf  # ?",
+        "coroutine f",
+    ),
+    "branches that differ": ("if x:\n    async def f(): ...\nelse:\n    def f(): ...\nf  # ?", "?"),
+    "rebound": ("async def f(): ...\nf = g()\nf  # ?", "?"),
+    "shadowed": ("async def f(): ...\ndef g(f):\n    f()  # ?", "?"),
+    "nested": ("def g():\n    async def f(): ...\n    f()  # ?", "result of coroutine g.f"),
+    # decorators
+    "context manager": (
+        "@contextlib.contextmanager\ndef f(): yield 1\nf()  # ?",
+        "result of context manager f",
+    ),
+    "async context manager": (
+        "@contextlib.asynccontextmanager\nasync def f(): yield 1\nf()  # ?",
+        "result of async context manager f",
+    ),
+    "unknown decorator": ("from elsewhere import d\n@d\nasync def f(): ...\nf()  # ?", "?"),
+    "harmless decorator": ("@functools.lru_cache\nasync def f(): ...\nf()  # ?", "result of coroutine f"),
+    # classes
+    "constructed": ("class C: ...\nC()  # ?", "a C"),
+    "method": ("class C:\n    async def f(self): ...\nC().f  # ?", "coroutine C.f"),
+    "method on self": (
+        "class C:\n    async def f(self): ...\n    def g(self):\n        self.f()  # ?",
+        "result of coroutine C.f",
+    ),
+    "inherited": ("class B:\n    async def f(self): ...\nclass C(B): ...\nC().f  # ?", "coroutine B.f"),
+    "overridden": (
+        "class B:\n    async def f(self): ...\nclass C(B):\n    def f(self): ...\nC().f  # ?",
+        "sync C.f",
+    ),
+    "behind an unknown base": ("from elsewhere import B\nclass C(B): ...\nC().f  # ?", "?"),
+    "own, before an unknown base": (
+        "from elsewhere import B\nclass C(B):\n    async def f(self): ...\nC().f  # ?",
+        "coroutine C.f",
+    ),
+    "diamond": (
+        (
+            "class A:\n    def f(self): ...\nclass B(A): ...\nclass C(A):\n"
+            "    async def f(self): ...\nclass D(B, C): ...\nD().f  # ?"
+        ),
+        "coroutine C.f",
+    ),
+    "generic base": (
+        (
+            "T = TypeVar('T')\nclass B(Generic[T]):\n"
+            "    async def f(self): ...\nclass C(B[int]): ...\nC().f  # ?"
+        ),
+        "coroutine B.f",
+    ),
+    "class method": ("class C:\n    @classmethod\n    async def f(cls): ...\nC.f  # ?", "coroutine C.f"),
+    "static method": ("class C:\n    @staticmethod\n    async def f(): ...\nC().f  # ?", "coroutine C.f"),
+    "property": ("class B: ...\nclass C:\n    @property\n    def b(self) -> B: ...\nC().b  # ?", "a B"),
+    "attribute": ("class B: ...\nclass C:\n    def __init__(self):\n        self.b = B()\nC().b  # ?", "a B"),
+    "attributes that differ": (
+        (
+            "class B: ...\nclass C:\n    def __init__(self):\n"
+            "        self.b = B()\n    def g(self):\n        self.b = 1\nC().b  # ?"
+        ),
+        "?",
+    ),
+    "declared attribute": (
+        "class B: ...\nclass C:\n    b: B\n    def g(self):\n        self.b = x\nC().b  # ?",
+        "a B",
+    ),
+    "made by __new__": ("class C:\n    def __new__(cls): ...\nC()  # ?", "?"),
+    "super": ("class C:\n    def f(self):\n        super().f  # ?", "?"),
+    "base of itself": ("class C(C): ...\nC().f  # ?", "?"),
+    # results
+    "returned": ("class C: ...\ndef f(): return C()\nf()  # ?", "a C"),
+    "returns that differ": ("class C: ...\ndef f():\n    if x: return C()\n    return 1\nf()  # ?", "?"),
+    "return annotation": ("class C: ...\ndef f() -> 'C | None': ...\nf()  # ?", "a C"),
+    "self type": ("class B:\n    def f(self) -> Self: ...\nclass C(B): ...\nC().f()  # ?", "a C"),
+    "returned self": ("class B:\n    def f(self): return self\nclass C(B): ...\nC().f()  # ?", "a C"),
+    "awaited": ("class C: ...\nasync def f(): return C()\nasync def g():\n    await f()  # ?", "a C"),
+    "recursive": ("def f(): return f()\nf()  # ?", "?"),
+    # bindings
+    "assigned": ("class C: ...\nx = C()\nx  # ?", "a C"),
+    "annotated": ("class C: ...\nx: Optional[C] = g()\nx  # ?", "a C"),
+    "parameter": ("class C: ...\ndef f(x: C):\n    x  # ?", "a C"),
+    "union": ("class C: ...\nclass D: ...\ndef f(x: C | D):\n    x  # ?", "?"),
+    "entered": ("class C:\n    def __enter__(self): return self\nwith C() as x:\n    x  # ?", "a C"),
+    "entered async": (
+        (
+            "class C:\n    async def __aenter__(self): return self\n"
+            "async def f():\n    async with C() as x:\n        x  # ?"
+        ),
+        "a C",
+    ),
+    "yielded": (
+        "class C: ...\n@contextlib.contextmanager\ndef f(): yield C()\nwith f() as x:\n    x  # ?",
+        "a C",
+    ),
+    "yield annotation": (
+        (
+            "class C: ...\n@contextlib.asynccontextmanager\nasync def f() -> AsyncIterator[C]: yield\n"
+            "async def g():\n    async with f() as x:\n        x  # ?"
+        ),
+        "a C",
+    ),
+    "unpacked": ("class C: ...\nx, y = C(), C()\nx  # ?", "?"),
+    # literals and builtins
+    "string": ("f'{1}'  # ?", "builtin str"),
+    "list": ("[]  # ?", "builtin list"),
+    "dict": ("{}  # ?", "builtin dict"),
+    "set": ("{1}  # ?", "builtin set"),
+    "tuple": ("(1,)  # ?", "builtin tuple"),
+    # the standard library's stubs
+    "asyncio.sleep": ("asyncio.sleep(1)  # ?", "result of coroutine sleep"),
+    "an event": ("asyncio.Event().wait()  # ?", "result of coroutine Event.wait"),
+    "its sync method": ("asyncio.Event().set  # ?", "sync Event.set"),
+    "an inherited one": ("asyncio.PriorityQueue().join()  # ?", "result of coroutine Queue.join"),
+    "module": ("asyncio  # ?", "module __init__"),
+    "unknown module": ("import elsewhere\nelsewhere.f  # ?", "?"),
+}
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_value(name: str, tmp_path: Path) -> None:
+    source, expected = LOCAL[name]
+    project = small(tmp_path, PRELUDE + source)
+    assert shown(project.project.inference.value(*project.asked())) == expected
+
+
+ACROSS = {
+    "import": ("import pkg\npkg.f()  # ?", "result of coroutine f"),
+    "from": ("from pkg import C\nC().g()  # ?", "result of coroutine C.g"),
+    "submodule": ("import pkg.inner\npkg.inner.f  # ?", "coroutine f"),
+    "from package": ("from pkg import inner\ninner.f  # ?", "coroutine f"),
+    "star": ("from pkg import *\nf()  # ?", "result of coroutine f"),
+    "namespace package": ("from ns import inner\ninner.h  # ?", "coroutine h"),
+    "base elsewhere": ("from pkg import C\nclass D(C): ...\nD().g()  # ?", "result of coroutine C.g"),
+    "cycle": ("from one import f\nf()  # ?", "?"),
+    "cycle with an end": ("from two import g\ng()  # ?", "result of coroutine g"),
+    "decorator that stays async": (
+        "from pkg.deco import stays\n@stays\nasync def f(): ...\nf()  # ?",
+        "result of coroutine ",
+    ),
+    "decorator that makes it sync": ("from pkg.deco import runs\n@runs\nasync def f(): ...\nf()  # ?", "?"),
+}
+FILES = {
+    "pkg/__init__.py": "from .inner import f, C\n",
+    "pkg/inner.py": "async def f(): ...\nclass C:\n    async def g(self): ...\n",
+    "pkg/deco.py": """
+        import asyncio, functools
+        def stays(f):
+            @functools.wraps(f)
+            async def inner(*args):
+                return await f(*args)
+            return inner
+        def runs(f):
+            @functools.wraps(f)
+            def inner(*args):
+                return asyncio.run(f(*args))
+            return inner
+        """,
+    "ns/inner.py": "async def h(): ...\n",
+    "one.py": "from two import f\n",
+    "two.py": "from one import f\nasync def g(): ...\n",
+}
+
+
+@pytest.mark.parametrize("name", ACROSS)
+def test_value_across_files(name: str, tmp_path: Path) -> None:
+    source, expected = ACROSS[name]
+    project = small(tmp_path, source, FILES)
+    found = shown(project.project.inference.value(*project.asked()))
+    if expected.endswith(" "):
+        assert found.startswith(expected)
+    elif expected == "?":
+        assert not project.project.inference.is_coroutine(project.project.inference.value(*project.asked()))
+    else:
+        assert found == expected
+
+
+def test_an_answer_does_not_depend_on_what_was_asked_before(tmp_path: Path) -> None:
+    """Modules that import each other cut some questions short; that must not be remembered."""
+    files = {
+        "a.py": "import b\nclass A(b.B):\n    async def f(self): ...\n",
+        "b.py": "import a\nclass B:\n    async def g(self): ...\ndef make(): return a.A()\n",
+    }
+    source = "import a, b\nb.make().g()  # ?"
+    fresh = small(tmp_path, source, files)
+    expected = shown(fresh.project.inference.value(*fresh.asked()))
+    assert expected == "result of coroutine B.g"
+    for first in ("a.A", "b.make()", "a.A().f", "b.B"):
+        again = small(tmp_path, f"import a, b\n{first}\nb.make().g()  # ?", files)
+        module = again.outline()
+        again.project.inference.value(module.scope.facts.expressions[0].value, module.scope)
+        assert shown(again.project.inference.value(*again.asked())) == expected, first
