@@ -123,8 +123,15 @@ def fixed_and_stable(laid: Laid, path: Path, fixing: Fixing) -> bytes:
 
 
 def report(results: list[Result]) -> str:
-    findings = [finding for result in results for finding in result.findings]
-    return "".join(f"{concise(finding)}\n" for finding in findings)
+    """The concise report, with what a fix would do or why there is none."""
+    lines = []
+    for finding in (finding for result in results for finding in result.findings):
+        lines.append(concise(finding))
+        if finding.fix is not None:
+            lines.append(f"    {finding.fix.safety.value} fix: {finding.fix.message}")
+        elif finding.held_back:
+            lines.append(f"    no fix: {finding.held_back}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def expect(path: Path, content: bytes | str, update: bool, *, unless: bytes | None = None) -> None:
