@@ -13,6 +13,7 @@ import libcst as cst
 
 from asynclint.engine import Fixing, Result, _check_once, check_text
 from asynclint.finding import Finding
+from asynclint.output.fix import apply
 from asynclint.project.project import Project
 from asynclint.rule import all_rules
 from asynclint.settings import Settings
@@ -31,10 +32,11 @@ Reported = tuple[object, ...]
 
 
 def fixture_sources() -> dict[str, str]:
-    """The text of every Python file below fixtures/ by its name there, the answers of fixes included."""
+    """The text of every Python file below fixtures/ by its name there, the answers of fixes left out."""
     return {
         path.relative_to(FIXTURES).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(FIXTURES.rglob("*.py"))
+        if path.suffixes == [".py"]
     }
 
 
@@ -113,7 +115,8 @@ def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing) -
     assert fixed.fixed > 0
     assert (after.text, after.encoding, after.bom) == (fixed.after, before.encoding, before.bom)
     compile(after.text, "<fixed>", "exec", dont_inherit=True)
-    assert_only_edited(before, after, found.findings)
+    once = apply(before, found.findings, unsafe=fixing is Fixing.UNSAFE)
+    assert_only_edited(before, SourceText.from_bytes(before.encode(once.text)), once.applied)
     again = bench.check(fixed.written, fixing)
     assert again.written is None, "fixing again changes it again"
     assert [reported(f) for f in again.findings] == [reported(f) for f in fixed.findings]

@@ -69,7 +69,8 @@ def test_a_screen_that_picks_everything_changes_no_answer() -> None:
                 on, off = unscreened(text, file.path, project)
                 assert on == off, file.display
                 seen += Counter(code for _, code, *_ in on)
-    assert set(seen) == SCREENED
+    assert set(seen) <= SCREENED
+    assert sum(seen.values()) > 50
 
 
 @pytest.mark.parametrize("fixing", [Fixing.SAFE, Fixing.UNSAFE])
@@ -112,7 +113,9 @@ def formatted_as_before(changed: list[Path], before: dict[Path, bytes], room: Pa
         seen += 1
         for hunk in re.split(r"^@@.*\n", diff(path.read_bytes(), room), flags=re.MULTILINE)[1:]:
             removed = [line[1:] for line in hunk.splitlines() if line.startswith("-")]
-            assert any(len(line) > LINE_LENGTH for line in removed), f"{path}:\n{hunk}"
+            added = "".join(line[1:] for line in hunk.splitlines() if line.startswith("+"))
+            blank = not removed and not added.strip()  # before a nested function
+            assert blank or any(len(line) > LINE_LENGTH for line in removed), f"{path}:\n{hunk}"
     return seen
 
 
