@@ -16,13 +16,14 @@ from pathlib import Path
 
 from asynclint.finding import Finding, Position
 from asynclint.project.project import Project
+from asynclint.project.test_files import no_test_module
 from asynclint.rule import Rule, Scope, all_rules
 from asynclint.settings import Selection, Settings
 from asynclint.source.files import File, Problem
+from asynclint.source.function import Function, UnparsedError
 from asynclint.source.noqa import Suppressions
 from asynclint.source.outline import Outline
 from asynclint.source.outline import Scope as NameScope
-from asynclint.source.screen import no_test_module, wanted
 from asynclint.source.text import SourceError, SourceText
 
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
@@ -141,7 +142,7 @@ def check_text(
     place = path or Path.cwd() / "test_stdin.py"
     selection = Selection(settings, path)
     rules = [rule for rule in (all_rules() if rules is None else rules) if selection.enabled(rule)]
-    note = no_test_module(text, place, project)
+    note = no_test_module(text, place)
     if note and settings.scope != "all":
         return Result(display, path, note=note, before=text.text, after=text.text)
     one = partial(_check_once, place=place, display=display, rules=rules, project=project, noqa=noqa)
@@ -195,10 +196,13 @@ def _check_once(
     found: set[Finding] = set()
     problems: list[Problem] = []
     for kind, unit in _units(outline):
-        try:
-            found.update(_judge(unit, [rule for rule in rules if rule.scope is kind], project, display))
-        except Exception as error:  # a fault of ours must not cost the other findings
-            problems.append(_fault(unit, display, error))
+        subject = Function(unit) if kind is Scope.FUNCTION else unit
+        for rule in rules:
+            if rule.scope is kind:
+                try:
+                    found.update(_judge(rule, unit, subject, project, display))
+                except Exception as error:  # a fault of ours must not cost the other findings
+                    problems.append(_fault(unit, display, error))
     kept = [f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code))]
     return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message))), _first(problems)
 
@@ -218,21 +222,16 @@ def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:
     yield Scope.MODULE, outline.scope
 
 
-def _judge(unit: NameScope, rules: Sequence[Rule], project: Project, display: str) -> list[Finding]:
-    """Findings of the rules that want to see a unit."""
-    picked = wanted(unit, rules, project) if rules else ()
-    if not picked:
+def _judge(
+    rule: Rule, unit: NameScope, subject: Function | NameScope, project: Project, display: str
+) -> list[Finding]:
+    """What a rule has to say of a unit, if its trigger wants to see it at all."""
+    if rule.checked is None or not (rule.triggered is None or rule.triggered(unit, project)):
         return []
-    from asynclint.source.function import Function
-
-    subject = Function(unit) if unit.is_function else unit
-    checks = [rule.checked for rule in picked if rule.checked is not None]
-    return [replace(finding, path=display) for check in checks for finding in check(subject, project)]
+    return [replace(finding, path=display) for finding in rule.checked(subject, project)]
 
 
 def _fault(unit: NameScope, display: str, error: Exception) -> Problem:
-    from asynclint.source.function import UnparsedError
-
     position = Position(1, 0) if unit.parent is None else unit.outline.text.span(unit.node).start
     if isinstance(error, UnparsedError):
         return Problem(display, str(error), position.line, position.column)

@@ -1,13 +1,15 @@
-"""Which files are test files, by their place and name alone."""
+"""Which files are test files, by their place and name, or by what they hold."""
 
 from __future__ import annotations
 
+import ast
 from functools import cache
 from pathlib import Path
 
 from asynclint.project.config import find_pytest_config
 from asynclint.project.index.modules import project_directories
 from asynclint.source.files import is_test_path
+from asynclint.source.text import SourceText
 
 
 @cache
@@ -21,3 +23,20 @@ def is_test_file(path: Path) -> bool:
     roots = project_directories(directory)
     root = roots[-1] if roots else config.root
     return is_test_path(path.relative_to(root) if path.is_relative_to(root) else path, config.python_files)
+
+
+def no_test_module(text: SourceText, path: Path) -> str:
+    """Why a module is no module of tests; empty for one that is, by its name or its content."""
+    if is_test_file(path) or ("TestCase" in text.text and _has_test_case(text)):
+        return ""
+    return 'no test file by its name or content, so it was not checked; scope = "all" checks every file'
+
+
+def _has_test_case(text: SourceText) -> bool:
+    for node in ast.walk(text.parse()):
+        if isinstance(node, ast.ClassDef):
+            for base in node.bases:
+                name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
+                if name.endswith("TestCase"):
+                    return True
+    return False

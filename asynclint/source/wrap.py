@@ -8,7 +8,7 @@ import tokenize
 from collections.abc import Sequence
 
 from asynclint.finding import Edit, Position, Span
-from asynclint.source.outline import FunctionNode, Scope
+from asynclint.source.outline import FUNCTIONS, FunctionNode, Scope
 from asynclint.source.text import SourceText
 
 
@@ -43,7 +43,9 @@ def wrap_body(function: Scope, header: str) -> Edit:
     unit = _unit(node, indent, text)
     moved_lines = indented(lines[first - 1 : last], indent, unit)
     end = Position(last, len(lines[last - 1]))
-    return Edit(Span(Position(first, 0), end), f"{indent}{header}{text.newline}{moved_lines}")
+    # formatters want a blank line in front of a nested definition
+    gap = text.newline if isinstance(moved[0], (*FUNCTIONS, ast.ClassDef)) else ""
+    return Edit(Span(Position(first, 0), end), f"{indent}{header}{text.newline}{gap}{moved_lines}")
 
 
 def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequence[str]) -> Edit:

@@ -157,7 +157,7 @@ def _searched_class(test: Test, project: Project) -> Verdict:
         for method in _running_methods(cls, project):
             found = search(method, project, None)
             if isinstance(found, Bound):
-                return Bound(found.seconds, f"{cls.name}.{method.name}", found.in_loop)
+                return Bound(found.seconds, method.qualname, found.in_loop)
             unknown = unknown or found
         for method in cls.facts.scopes:
             if method.name in SETUP_METHODS:
