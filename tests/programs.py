@@ -24,8 +24,6 @@ from asynclint.source.text import SourceError, SourceText
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 EVERYTHING = Settings(extend_select=tuple(rule.code for rule in all_rules()))
-# The other rules' verdict is their trigger's.
-SCREENED = frozenset({"ASL201", "ASL202", "ASL301"})
 REPORTED_AT_CALLS = frozenset({"ASL103", "ASL201", "ASL202", "ASL301"})
 
 Reported = tuple[object, ...]
@@ -150,10 +148,9 @@ def constants(text: SourceText) -> Counter[str]:
 
 
 def unscreened(text: SourceText, place: Path, project: Project) -> tuple[list[Reported], list[Reported]]:
-    """Findings of the screened rules, with their triggers and with triggers that pick everything."""
-    chosen = [rule for rule in all_rules() if rule.code in SCREENED]
+    """Findings of all rules, with their triggers and with triggers that pick everything."""
     answers = []
-    for rules in (chosen, [replace(rule, triggered=None) for rule in chosen]):
+    for rules in (all_rules(), [replace(rule, triggered=None) for rule in all_rules()]):
         found, problem = _check_once(
             text, tree=None, place=place, display="-", rules=rules, project=project, noqa=True
         )

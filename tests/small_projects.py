@@ -17,17 +17,23 @@ from asynclint.project.project import Project
 from asynclint.settings import DEFAULTS, Settings
 from asynclint.source.outline import Outline, Scope
 
-IT = "tests/test_it.py"
+MODULE = "tests/test_it.py"
+
+PRELUDE = "import asyncio, signal, unittest, functools, math\nimport anyio, trio, pytest\n"
+IT = "async def test_it(x):\n    await x\n"
+IN_CLASS = "    async def test_it(self):\n        await self.x\n"
+
+Files = Mapping[str, str]
 
 
 @dataclass
 class Small:
-    """A project whose module ``IT`` is in question."""
+    """A project whose module ``MODULE`` is in question."""
 
     root: Path
     project: Project
 
-    def outline(self, name: str = IT) -> Outline:
+    def outline(self, name: str = MODULE) -> Outline:
         found = self.project.modules.load(self.root / name)
         assert found is not None, name
         return found
@@ -41,7 +47,7 @@ class Small:
         raise LookupError
 
     def function(self, name: str) -> Scope:
-        """A function of ``IT`` by its dotted name."""
+        """A function of ``MODULE`` by its dotted name."""
         return next(scope for scope in self.outline().scope.nested() if scope.qualname == name)
 
     def test(self, name: str = "test_it") -> Test:
@@ -51,12 +57,17 @@ class Small:
 
 
 def small(root: Path, source: str, files: Mapping[str, str] = {}, settings: Settings = DEFAULTS) -> Small:
-    """Write ``files`` and ``source``, as ``IT``, below an own ``pyproject.toml``."""
-    for name, text in {"pyproject.toml": "", **files, IT: source}.items():
+    """Write ``files`` and ``source``, as ``MODULE``, below an own ``pyproject.toml``."""
+    for name, text in {"pyproject.toml": "", **files, MODULE: source}.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
     return Small(root, Project(settings))
+
+
+def ask(root: Path, source: str, files: Files | None = None) -> Small:
+    """The project whose module imports asyncio, anyio, trio and pytest and goes on with ``source``."""
+    return small(root, PRELUDE + source, files or {})
 
 
 def shown(value: Value | None) -> str:

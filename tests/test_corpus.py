@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from programs import SCREENED, pair_all, reported, unscreened
+from programs import pair_all, reported, unscreened
 
 from asynclint.engine import Fixing, Result, check_files
 from asynclint.project.project import Project
@@ -69,8 +69,7 @@ def test_a_screen_that_picks_everything_changes_no_answer() -> None:
                 on, off = unscreened(text, file.path, project)
                 assert on == off, file.display
                 seen += Counter(code for _, code, *_ in on)
-    assert set(seen) <= SCREENED
-    assert sum(seen.values()) > 50
+    assert sum(seen.values()) > 1_000
 
 
 @pytest.mark.parametrize("fixing", [Fixing.SAFE, Fixing.UNSAFE])

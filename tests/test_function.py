@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import sys
 import sysconfig
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
 import libcst as cst
 import pytest
-from programs import kind_of, pair_all
+from programs import Bench, kind_of, pair_all
 
 from asynclint.source.function import Function, UnparsedError
 from asynclint.source.outline import Outline
@@ -55,6 +56,7 @@ def f():
 """,
     "concatenated strings": "def f():\n    return ('a' f'{b()}' f'{c()}' 'd'), b'e' b'g'\n",
     "conditional": "def f():\n    return a() if b() else c() if d() else e()\n",
+    "continued at the end": "def f():\n    a() \\\n\nb()\n",
     "constants": """\
 def f(a=None, b=True):
     return None, True, False, ..., __debug__, 1j, 0x1F, 1_000, 'a', b'b'
@@ -110,6 +112,7 @@ def f():
     async def c(d=e(), *g, h=i(), **j) -> k(): return l()
     return c
 """,
+    "normalised names": "def f(ª):\n    ﬁ = ℌ(ª)\n    return ﬁ\n",
     "one line": "def f(): a(); b(); c = d();\n",
     "operators": """\
 def f():
@@ -194,6 +197,18 @@ def test_what_libcst_cannot_parse_is_said_so(source: str) -> None:
         PairedTree(scope)
 
 
+def test_such_a_function_is_one_clear_problem(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    waits = "async def test_it(x):\n    asyncio.create_task(x)\n    await x\n"
+    odd = waits.replace("    await x\n", "    class A(metaclass=B, *x): pass\n    await x\n")
+    result = bench.check(f"import asyncio\n{odd}\n\n{waits.replace('test_it', 'test_other')}".encode())
+    assert result.problem is not None
+    assert (result.problem.code, result.problem.line) == ("ASL001", 2)
+    assert result.problem.message.startswith("test_it could not be checked: ")
+    found = [(finding.code, finding.span.start.line) for finding in result.findings]
+    assert found == [("ASL101", 2), ("ASL101", 8), ("ASL201", 9)]
+
+
 def test_trees_agree_over_the_standard_library() -> None:
     files = sorted(path for path in STDLIB.rglob("*.py") if "site-packages" not in path.parts)
     seen: Counter[str] = Counter()
@@ -217,7 +232,7 @@ def assert_same(module: cst.Module, node: cst.CSTNode, twin: ast.AST) -> None:
     assert kind_of(node) == type(twin).__name__
     if isinstance(node, cst.Name):
         assert isinstance(twin, ast.Name)
-        assert twin.id == node.value
+        assert twin.id == unicodedata.normalize("NFKC", node.value)  # PEP 3131
     elif isinstance(node, cst.BaseExpression):
         code = module.code_for_node(node)
         assert ast.dump(ast.parse(f"({code}\n)", mode="eval").body) == ast.dump(twin)

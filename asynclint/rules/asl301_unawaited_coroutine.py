@@ -75,27 +75,14 @@ def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> bool
         return False
     inference = project.inference
     value = inference.value(call, scope)
-    return inference.is_coroutine(value) and not _is_replaced(call.func, scope)
+    return inference.is_coroutine(value) and not _is_replaced(call.func, scope, project)
 
 
-def _is_replaced(func: ast.expr, scope: Unit) -> bool:
-    """Whether the tests patch an attribute of that name: it may be a plain mock by then."""
-    if not isinstance(func, ast.Attribute):
-        return False
-    name = func.attr
-    outermost = scope
-    while (
-        outermost.parent is not None and not outermost.parent.is_class and outermost.parent.parent is not None
-    ):
-        outermost = outermost.parent
-    for inner in outermost.nested():
-        if any(target.attr == name for target, _ in inner.facts.attributes):
-            return True
-        for call in (*inner.facts.calls, *(d for d in inner.decorators if isinstance(d, ast.Call))):
-            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            if any(word.rpartition(".")[2] == name for word in words):
-                return True
-    return False
+def _is_replaced(func: ast.expr, scope: Unit, project: Project) -> bool:
+    """Whether the tests put something else in the place of a name: it may be a plain mock by then."""
+    from asynclint.project.guards.replaced import is_replaced
+
+    return is_replaced(func, scope, project)
 
 
 @rule.check
@@ -109,7 +96,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         statement = function.ast_of(node)
         scope = function.scope_of(node)
         assert isinstance(statement, ast.Expr)
-        if not _drops_coroutine(statement, scope, project) or _is_on_purpose(function, node):
+        if not _drops_coroutine(statement, scope, project) or _is_on_purpose(function, node, project):
             continue
         call = statement.value
         assert isinstance(call, ast.Call)
@@ -123,22 +110,49 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         yield Finding("", span, rule.code, message, fix, held_back)
 
 
-def _is_on_purpose(function: Function, node: cst.CSTNode) -> bool:
+def _is_on_purpose(function: Function, node: cst.CSTNode, project: Project) -> bool:
+    """Whether a test wants the warning of a dropped coroutine, or the TypeError of a wrong call."""
     import libcst as cst
 
+    unit = function.scope
+    wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
+    if "never awaited" in wants or "RuntimeWarning" in wants or "recwarn" in {a.arg for a in unit.parameters}:
+        return True
     for outer in function.parents(node):
-        if not isinstance(outer, cst.With):
-            continue
-        for item in outer.items:
-            call = item.item
-            if not isinstance(call, cst.Call):
-                continue
-            name = (
-                call.func.attr.value
-                if isinstance(call.func, cst.Attribute)
-                else getattr(call.func, "value", "")
-            )
-            expected = function.module.code_for_node(call)
-            if name in ON_PURPOSE or (name in RAISES and "TypeError" in expected):
+        if isinstance(outer, cst.Try) and any(_may_catch_type_error(function, h) for h in outer.handlers):
+            return True
+        if isinstance(outer, cst.With):
+            statement = function.ast_of(outer)
+            assert isinstance(statement, (ast.With, ast.AsyncWith))
+            scope = function.scope_of(outer)
+            if any(_expects(item.context_expr, scope, project) for item in statement.items):
                 return True
     return False
+
+
+def _may_catch_type_error(function: Function, handler: cst.ExceptHandler) -> bool:
+    return handler.type is not None and "TypeError" in function.module.code_for_node(handler.type)
+
+
+def _expects(expr: ast.expr, scope: Unit, project: Project) -> bool:
+    """A block whose point is a warning, or an exception that may be the TypeError of a wrong call."""
+    if not isinstance(expr, ast.Call):
+        return False
+    name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
+    if name in ON_PURPOSE:
+        return True
+    if name in RAISES:
+        return any(_may_be_type_error(argument, scope) for argument in expr.args[:1])
+    value = project.inference.value(expr.func, scope)
+    maker = getattr(value, "scope", None)
+    if maker is None or maker.outline.is_stub:
+        return False
+    text = maker.outline.text
+    return any(word in text.slice(text.span(maker.node)) for word in (*RAISES, *ON_PURPOSE))
+
+
+def _may_be_type_error(expected: ast.expr, scope: Unit) -> bool:
+    names = {node.id for node in ast.walk(expected) if isinstance(node, ast.Name)}
+    found = [scope.lookup(name) for name in names]
+    is_parameter = any(f is not None and f[1][0].kind in ("param", "for", "unpack") for f in found)
+    return is_parameter or "TypeError" in names

@@ -78,9 +78,7 @@ def reaching_fixtures(test: Test, project: Project) -> list[Scope]:
 
 def _reaching(test: Test, project: Project) -> list[Scope]:
     outline = test.scope.outline
-    waiting = list(
-        project.remembered(("fixtures", outline), lambda: _visible_fixtures(outline, test.config, project))
-    )
+    waiting = list(visible_fixtures(outline, test.config, project))
     for cls in test.bases.project if test.bases is not None else ():
         waiting += _fixtures(cls, project)
     wanted = {arg.arg for arg in test.scope.parameters} | _used_by_mark(test, project)
@@ -94,6 +92,11 @@ def _reaching(test: Test, project: Project) -> list[Scope]:
             found.append(fixture.scope)
             wanted |= {arg.arg for arg in fixture.scope.parameters}
     return found
+
+
+def visible_fixtures(outline: Outline, config: PytestConfig, project: Project) -> list[Fixture]:
+    """Fixtures that tests of a module can request: its own, its conftest files' and local plugins'."""
+    return project.remembered(("fixtures", outline), lambda: _visible_fixtures(outline, config, project))
 
 
 def _visible_fixtures(outline: Outline, config: PytestConfig, project: Project) -> list[Fixture]:

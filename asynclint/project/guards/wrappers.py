@@ -16,8 +16,8 @@ from asynclint.knowledge.asyncs import (
     TIMERS,
 )
 from asynclint.project.guards.seconds import UNREAD, Environment, Number, argument, bind, number
-from asynclint.project.guards.tests import read_marks
-from asynclint.project.index.values import Class, Function
+from asynclint.project.guards.tests import bases, read_marks
+from asynclint.project.index.values import Calling, Class, Function, Instance
 from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
@@ -166,13 +166,30 @@ def _call_bound(
         return Bound(number(argument(call, 0, "timeout"), scope, project, given), names[0], in_loop=False)
     if depth >= MAX_DEPTH:
         return Unknown(ast.unparse(call.func))
-    value = project.inference.value(call.func, scope)
+    value = project.inference.value(call.func, scope) or _own_method(call.func, scope, project)
     if isinstance(value, Function) and not value.scope.outline.is_stub:
         inner = bind(call, value.scope, scope, project, bound=value.receiver is not None, given=given)
         return search(value.scope, project, inner, depth + 1)
     if names and value is None and not _is_harmless(names[0]):
         return Unknown(names[0])
     return NOTHING
+
+
+def _own_method(func: ast.expr, scope: Scope, project: Project) -> Function | None:
+    """``self.limited``, also where a class may rewrite its methods and inference won't say."""
+    around: Scope | None = scope
+    while around is not None and around.enclosing_class is None:
+        around = around.parent
+    if around is None or not around.parameters or not isinstance(func, ast.Attribute):
+        return None
+    owner = around.enclosing_class
+    if owner is None or ast.unparse(func.value) != around.parameters[0].arg:
+        return None
+    for cls in bases(owner, project).project:
+        for method in cls.facts.scopes:
+            if method.name == func.attr:
+                return Function(method, Calling.SYNC, Instance(Class(owner)))
+    return None
 
 
 def _bound(seconds: Number, source: str, *, in_loop: bool) -> Verdict:

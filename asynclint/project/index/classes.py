@@ -8,13 +8,72 @@ from typing import TYPE_CHECKING
 
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import Builtin, Class
-from asynclint.project.names import known
+from asynclint.project.names import chain, known
 from asynclint.source.outline import Scope
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
 
 MAX_DEPTH = 40  # bases of bases; deeper is a cycle
+
+
+# Class decorators and metaclasses that leave methods as they are written.
+PLAIN = frozenset(
+    [
+        "dataclasses.dataclass",
+        "functools.total_ordering",
+        "attr.s",
+        "attr.attrs",
+        "attr.define",
+        "attr.frozen",
+        "attr.mutable",
+        "attrs.define",
+        "attrs.frozen",
+        "attrs.mutable",
+        "typing.final",
+        "typing.runtime_checkable",
+        "enum.unique",
+        "typing_extensions.final",
+        "typing_extensions.runtime_checkable",
+        "abc.ABCMeta",
+        "enum.EnumMeta",
+        "enum.EnumType",
+    ]
+)
+PLAIN_PACKAGES = ("pytest.mark.", "unittest.", "pytest_asyncio.")
+REWRITERS = frozenset({"__getattribute__", "__init_subclass__", "__prepare__"})
+
+
+def is_dynamic(cls: Class, inference: Inference) -> bool:
+    """Whether something may put other methods on a class than its body says.
+
+    An unknown decorator or metaclass, ``__getattribute__``, ``__init_subclass__``, or a method that
+    calls ``setattr`` or writes to ``__dict__``.
+    """
+    scope = cls.scope
+    if scope.outline.is_stub:
+        return False
+    if scope not in inference.dynamic:
+        inference.dynamic[scope] = _is_rewritten(scope, inference)
+    return inference.dynamic[scope]
+
+
+def _is_rewritten(scope: Scope, inference: Inference) -> bool:
+    assert isinstance(scope.node, ast.ClassDef)
+    around = scope.parent or scope
+    metaclasses = [keyword.value for keyword in scope.node.keywords if keyword.arg in ("metaclass", None)]
+    for expr in [*scope.decorators, *metaclasses]:
+        names = chain(expr.func if isinstance(expr, ast.Call) else expr, around, inference.modules)
+        if not any(name in PLAIN or name.startswith(PLAIN_PACKAGES) for name in names):
+            return True
+    if any(name in scope.bindings for name in REWRITERS):
+        return True
+    methods = (method for method in scope.facts.scopes if method.is_function)
+    return any("setattr(" in text or "__dict__" in text for text in map(_source, methods))
+
+
+def _source(scope: Scope) -> str:
+    return scope.outline.text.slice(scope.outline.text.span(scope.node))
 
 
 def ancestors(cls: Class, inference: Inference) -> Iterable[Class | None]:

@@ -91,7 +91,8 @@ def _wrapped(kind: Calling, decorator: ast.expr, scope: Scope, inference: Infere
         return calling(inner, inference) if not inner.decorators else _undecorated(inner, inference)
     first = wrapper.parameters[0].arg
     returned = [r.value for r in wrapper.facts.returns]
-    if returned and all(isinstance(r, ast.Name) and r.id == first for r in returned):
+    rebound = len(wrapper.bindings.get(first, [])) != 1
+    if returned and not rebound and all(isinstance(r, ast.Name) and r.id == first for r in returned):
         return kind
     return None
 

@@ -10,8 +10,9 @@ import ast
 import builtins
 from collections.abc import Callable, Hashable
 
-from asynclint.project.index.classes import ancestors
+from asynclint.project.index.classes import ancestors, is_dynamic
 from asynclint.project.index.decorators import calling
+from asynclint.project.index.evidence import exports, looks_mocked
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import (
     Builtin,
@@ -48,6 +49,7 @@ class Inference:
         self._known: dict[Hashable, Value | None] = {}
         self._busy: set[Hashable] = set()
         self._cut = False
+        self.dynamic: dict[Scope, bool] = {}  # what asynclint.project.index.classes has worked out
         self._attributes: dict[Scope, dict[str, list[tuple[ast.expr | None, Scope]]]] = {}
         self._parsed: dict[str, ast.expr | None] = {}
 
@@ -112,7 +114,10 @@ class Inference:
         if found is None:
             return self._starred(name, scope.outline)
         owner, bindings = found
-        return self._bound(name, bindings, owner)
+        value = self._bound(name, bindings, owner)
+        if owner.parent is None and owner.outline.scope.facts.stars:
+            return agreed([value, *self._starred_over(name, bindings, owner.outline)])
+        return value
 
     def _bound(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
         return self._once((name, scope), lambda: self._of_bindings(name, bindings, scope))
@@ -140,6 +145,8 @@ class Inference:
             case "param":
                 return self._parameter(name, binding, scope)
             case "assign":
+                if looks_mocked(binding.value):
+                    return None
                 if binding.annotation is not None:
                     return self.annotated(binding.annotation, scope)
                 return self.value(binding.value, scope)
@@ -163,16 +170,28 @@ class Inference:
         return self._once((name, outline), lambda: self._of_stars(name, outline))
 
     def _of_stars(self, name: str, outline: Outline) -> Value | None:
-        for star in outline.scope.facts.stars:
+        for star in reversed(outline.scope.facts.stars):  # the last one wins
             module = self.modules.find(star.module, star.level, outline)
             if module is None or module is outline:
                 return None  # it might bring the name in
-            found = self.attribute(Module(module), name)
-            if found is not None or name in module.scope.bindings:
+            found = self.attribute(Module(module), name) if exports(module, name) else None
+            if found is not None or (name in module.scope.bindings and exports(module, name)):
                 return found
         if hasattr(builtins, name) and not outline.scope.facts.stars:
             return Builtin(name)
         return None
+
+    def _starred_over(self, name: str, bindings: list[Binding], outline: Outline) -> list[Value | None]:
+        """What star imports further down make of a name that a module binds itself."""
+        found = []
+        for star in outline.scope.facts.stars:
+            if all(_line(star) > _line(binding) for binding in bindings):
+                module = self.modules.find(star.module, star.level, outline)
+                if module is None:
+                    found.append(None)
+                elif name in module.scope.bindings and exports(module, name):
+                    found.append(self.attribute(Module(module), name))
+        return found
 
     def _parameter(self, name: str, binding: Binding, scope: Scope) -> Value | None:
         owner = scope.enclosing_class
@@ -181,7 +200,9 @@ class Inference:
             decorators = {d.id for d in scope.decorators if isinstance(d, ast.Name)}
             if "staticmethod" in decorators:
                 return None
-            return Class(owner) if "classmethod" in decorators else Instance(Class(owner))
+            if "classmethod" in decorators:
+                return Class(owner, open=True)
+            return Instance(Class(owner), open=True)
         if binding.annotation is None:
             return None
         outside = scope.parent if scope.parent is not None else scope
@@ -222,9 +243,9 @@ class Inference:
         return self._once((name, outline, "member"), lambda: self._of_starred_member(name, outline))
 
     def _of_starred_member(self, name: str, outline: Outline) -> Value | None:
-        for star in outline.scope.facts.stars:
+        for star in reversed(outline.scope.facts.stars):
             module = self.modules.find(star.module, star.level, outline)
-            if module is not None and module is not outline:
+            if module is not None and module is not outline and exports(module, name):
                 found = self.attribute(Module(module), name)
                 if found is not None:
                     return found
@@ -238,16 +259,32 @@ class Inference:
         ``behind`` leaves out the class itself, as ``super()`` does.
         """
         for ancestor in ancestors(cls, self):
-            if ancestor is None:
+            if ancestor is None or is_dynamic(ancestor, self):
                 return None
             if behind and ancestor == cls:
                 continue
+            if receiver.open and not behind and ancestor == cls and self._is_overridden(cls, name):
+                return None
             if name in self._instance_attributes(ancestor):
                 return self._instance_attribute(ancestor, name)
             bindings = ancestor.scope.bindings.get(name)
             if bindings is not None:
                 return self._bind(self._bound(name, bindings, ancestor.scope), receiver)
         return None
+
+    def _is_overridden(self, cls: Class, name: str) -> bool:
+        """Whether a class of the same module inherits from this one and makes another thing of a name."""
+        if cls.scope.outline.is_stub:
+            return False
+        for scope in cls.scope.outline.classes:
+            own = name in scope.bindings or name in self._instance_attributes(Class(scope))
+            if own and scope is not cls.scope and cls in ancestors(Class(scope), self):
+                theirs = self._member(Class(scope), name, Class(scope))
+                ours = self._member(cls, name, cls)
+                kinds = {f.calling if isinstance(f, Function) else None for f in (ours, theirs)}
+                if len(kinds) > 1 or None in kinds:
+                    return True
+        return False
 
     def _bind(self, value: Value | None, receiver: Instance | Class) -> Value | None:
         if not isinstance(value, Function):
@@ -275,6 +312,8 @@ class Inference:
         return found
 
     def _instance_attribute(self, cls: Class, name: str) -> Value | None:
+        if any(looks_mocked(value) for value, _ in self._instance_attributes(cls)[name]):
+            return None
         declared = cls.scope.bindings.get(name)
         if declared is not None:
             annotations = [b.annotation for b in declared if b.annotation is not None]
@@ -294,7 +333,7 @@ class Inference:
         """What calling a value gives."""
         match value:
             case Class(scope):
-                return Instance(value) if self._constructs_itself(scope) else None
+                return Instance(value, open=value.open) if self._constructs_itself(scope) else None
             case Function(_, Calling.SYNC):
                 return self.returned(value)
             case Function():
@@ -328,6 +367,14 @@ class Inference:
 
     def returned(self, function: Function) -> Value | None:
         """What a function returns (once awaited, for a coroutine function)."""
+        value, receiver = self._returned(function), function.receiver
+        if isinstance(value, Instance) and receiver is not None:
+            cls = receiver.cls if isinstance(receiver, Instance) else receiver
+            if value.cls != cls and value.cls in ancestors(cls, self):
+                return None  # a method of the base says "one of us": of the base or of the subclass?
+        return value
+
+    def _returned(self, function: Function) -> Value | None:
         node = function.scope.node
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
             return self.annotated(node.returns, function.scope.parent or function.scope, function.receiver)
@@ -338,6 +385,12 @@ class Inference:
 
     def _own(self, expr: ast.expr, function: Function) -> Value | None:
         """A returned expression; ``return self`` means the receiver, not the class it is written in."""
+        receiver = function.receiver
+        if isinstance(expr, ast.Call) and receiver is not None:
+            made = ast.unparse(expr.func)
+            first = function.scope.parameters[0].arg if function.scope.parameters else ""
+            if made in (first, f"type({first})", f"{first}.__class__"):
+                return receiver if isinstance(receiver, Instance) else Instance(receiver)
         value = self.value(expr, function.scope)
         is_self = (
             isinstance(expr, ast.Name) and function.receiver is not None and _is_first(expr.id, function)
@@ -378,7 +431,7 @@ class Inference:
             return receiver if isinstance(receiver, Instance) else Instance(receiver)
         value = self.value(annotation, scope)
         if isinstance(value, Class):
-            return Instance(value)
+            return Instance(value, open=True)
         return value if isinstance(value, Builtin) else None
 
     def _quoted(self, text: str) -> ast.expr | None:
@@ -399,3 +452,7 @@ def _first_argument(subscript: ast.Subscript) -> ast.expr:
 def _is_first(name: str, function: Function) -> bool:
     parameters = function.scope.parameters
     return bool(parameters) and parameters[0].arg == name
+
+
+def _line(binding: Binding) -> int:
+    return getattr(binding.node, "lineno", 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from asynclint.source.outline import Outline, Scope
@@ -17,9 +17,10 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A class object."""
+    """A class object; ``open`` where it may be a subclass (``cls`` in a class method)."""
 
     scope: Scope
+    open: bool = field(default=False, compare=False)
 
 
 class Calling(Enum):
@@ -45,9 +46,10 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An object of a class of the project or of a stub."""
+    """An object of a class of the project or of a stub; ``open`` where it may be of a subclass."""
 
     cls: Class
+    open: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
