@@ -15,7 +15,7 @@ PATCHES = frozenset(
 
 
 def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
-    """Whether a part of a dotted name is patched somewhere, or is a parameter that a mocking fixture fills."""
+    """Whether part of a dotted name is patched somewhere, or a parameter that a mocking fixture fills."""
     parts = _parts(func)
     outline = scope.outline
     patched = project.remembered(("replaced", outline), lambda: _replaced_names(outline, project))

@@ -10,9 +10,10 @@ import ast
 import builtins
 from collections.abc import Callable, Hashable
 
+from asynclint.project.index import stars
 from asynclint.project.index.classes import ancestors, is_dynamic
 from asynclint.project.index.decorators import calling
-from asynclint.project.index.evidence import exports, looks_mocked
+from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import (
     Builtin,
@@ -116,7 +117,7 @@ class Inference:
         owner, bindings = found
         value = self._bound(name, bindings, owner)
         if owner.parent is None and owner.outline.scope.facts.stars:
-            return agreed([value, *self._starred_over(name, bindings, owner.outline)])
+            return agreed([value, *stars.bound_over(name, bindings, owner.outline, self)])
         return value
 
     def _bound(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
@@ -167,31 +168,7 @@ class Inference:
         return Module(inner) if inner is not None else None
 
     def _starred(self, name: str, outline: Outline) -> Value | None:
-        return self._once((name, outline), lambda: self._of_stars(name, outline))
-
-    def _of_stars(self, name: str, outline: Outline) -> Value | None:
-        for star in reversed(outline.scope.facts.stars):  # the last one wins
-            module = self.modules.find(star.module, star.level, outline)
-            if module is None or module is outline:
-                return None  # it might bring the name in
-            found = self.attribute(Module(module), name) if exports(module, name) else None
-            if found is not None or (name in module.scope.bindings and exports(module, name)):
-                return found
-        if hasattr(builtins, name) and not outline.scope.facts.stars:
-            return Builtin(name)
-        return None
-
-    def _starred_over(self, name: str, bindings: list[Binding], outline: Outline) -> list[Value | None]:
-        """What star imports further down make of a name that a module binds itself."""
-        found = []
-        for star in outline.scope.facts.stars:
-            if all(_line(star) > _line(binding) for binding in bindings):
-                module = self.modules.find(star.module, star.level, outline)
-                if module is None:
-                    found.append(None)
-                elif name in module.scope.bindings and exports(module, name):
-                    found.append(self.attribute(Module(module), name))
-        return found
+        return self._once((name, outline), lambda: stars.free_name(name, outline, self))
 
     def _parameter(self, name: str, binding: Binding, scope: Scope) -> Value | None:
         owner = scope.enclosing_class
@@ -226,7 +203,7 @@ class Inference:
                 bindings = outline.scope.bindings.get(name)
                 if bindings is not None:
                     return self._bound(name, bindings, outline.scope)
-                found = self._starred_member(name, outline)
+                found = self._once((name, outline, "member"), lambda: stars.member(name, outline, self))
                 if found is not None:
                     return found
                 inner = self.modules.member(outline, name)
@@ -237,18 +214,6 @@ class Inference:
                 return self._member(value, name, value)
             case Super(cls):
                 return self._member(cls, name, Instance(cls), behind=True)
-        return None
-
-    def _starred_member(self, name: str, outline: Outline) -> Value | None:
-        return self._once((name, outline, "member"), lambda: self._of_starred_member(name, outline))
-
-    def _of_starred_member(self, name: str, outline: Outline) -> Value | None:
-        for star in reversed(outline.scope.facts.stars):
-            module = self.modules.find(star.module, star.level, outline)
-            if module is not None and module is not outline and exports(module, name):
-                found = self.attribute(Module(module), name)
-                if found is not None:
-                    return found
         return None
 
     def _member(
@@ -452,7 +417,3 @@ def _first_argument(subscript: ast.Subscript) -> ast.expr:
 def _is_first(name: str, function: Function) -> bool:
     parameters = function.scope.parameters
     return bool(parameters) and parameters[0].arg == name
-
-
-def _line(binding: Binding) -> int:
-    return getattr(binding.node, "lineno", 0)
