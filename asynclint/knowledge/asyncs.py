@@ -11,6 +11,7 @@ GUARD_CONTEXTS = frozenset(
     [
         "asyncio.timeout",
         "asyncio.timeout_at",
+        "asyncio.Timeout",
         "asyncio.timeouts.timeout",
         "asyncio.timeouts.timeout_at",
         "async_timeout.timeout",
@@ -27,6 +28,7 @@ GUARD_CONTEXTS = frozenset(
 DEADLINES = frozenset(
     [
         "asyncio.timeout_at",
+        "asyncio.Timeout",
         "asyncio.timeouts.timeout_at",
         "async_timeout.timeout_at",
         "trio.fail_at",

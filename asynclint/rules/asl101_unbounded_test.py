@@ -67,13 +67,16 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 
 def _is_unbounded(unit: Unit, project: Project) -> bool:
-    from asynclint.project.guards import bounds, tests
+    from asynclint.project.guards import bounds, runner, tests
 
     test = tests.test_of(unit, project)
     if test is None or bounds.stated_bound(test, project) is not None:
         return False
     found = bounds.own_body(test, project)
-    return bool(found.waits) and not found.guards and bounds.bound(test, project) is None
+    if not found.waits or found.guards or bounds.bound(test, project) is not None:
+        return False
+    # unittest alone never awaits a coroutine: without a runner that is known, it may be no test at all
+    return not test.is_unittest or runner.runner(test, project) is not runner.Runner.UNKNOWN
 
 
 @rule.check

@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterator
 from functools import partial
 
-from asynclint.knowledge.asyncs import TEST_CASES, TIMERS
-from asynclint.project.guards.body import Body, body, yield_guard
+from asynclint.knowledge.asyncs import TEST_CASES
+from asynclint.project.guards.body import Body, body
+from asynclint.project.guards.contexts import arms_timer, yield_guard
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
 from asynclint.project.guards.tests import Mark, Test, bases, marks, read_marks
 from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, decorator_bound, search
-from asynclint.project.index.values import Class
-from asynclint.project.names import chain
+from asynclint.project.index.values import Class, Function
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
@@ -36,6 +36,9 @@ RUN_METHODS = frozenset(
     ]
 )
 SETUP_METHODS = frozenset(["setUp", "asyncSetUp", "setup_method", "setUpClass", "setup_class", "_callSetUp"])
+STARTING_HOOKS = frozenset(
+    {"pytest_configure", "pytest_load_initial_conftests", "pytest_cmdline_preparse", "pytest_cmdline_main"}
+)
 HOOKS = frozenset(
     [
         "pytest_pyfunc_call",
@@ -77,10 +80,18 @@ def stated_bound(test: Test, project: Project) -> Verdict:
         return None
     if test.config.broken:
         return Unknown(test.config.broken)
-    if test.is_unittest and not _pytest_runs(test):
-        return None
-    configured = test.config.timeout
-    closest = next((mark for mark in marks(test, project) if mark.name == "timeout"), None)
+    if _is_bound_anew(test.scope):
+        return Unknown(f"{test.scope.name} is bound anew")
+    configured = test.config.timeout if not test.is_unittest or _pytest_runs(test) else None
+    closest = None
+    for mark in marks(test, project):
+        if mark.name in ("", "skip"):
+            return Unknown("a mark that can't be read" if not mark.name else "skipped")
+        if mark.name == "timeout":
+            closest = mark
+            break
+        if mark.name == "parametrize" and mark.call is not None and ".timeout(" in ast.unparse(mark.call):
+            return Unknown("marks of parameters")
     given, seconds = _mark_seconds(closest, project) if closest is not None else (False, None)
     if given:
         off = seconds is None or seconds == 0
@@ -89,6 +100,12 @@ def stated_bound(test: Test, project: Project) -> Verdict:
     if configured is not None and isinstance(configured.value, float):
         return Bound(configured.value, configured.source, in_loop=False)
     return None
+
+
+def _is_bound_anew(function: Scope) -> bool:
+    """``test_a = pytest.mark.timeout(5)(test_a)`` under the definition."""
+    owner = function.parent
+    return owner is not None and any(b.kind != "def" for b in owner.bindings.get(function.name, []))
 
 
 def _pytest_runs(test: Test) -> bool:
@@ -162,8 +179,9 @@ def _searched_class(test: Test, project: Project) -> Verdict:
         for method in cls.facts.scopes:
             if method.name in SETUP_METHODS:
                 found = search(method, project, None)
-                if isinstance(found, Bound) and not found.in_loop:
-                    return Bound(found.seconds, f"{cls.name}.{method.name}", in_loop=False)
+                replaces = "setattr(" in method.outline.text.slice(method.outline.text.span(method.node))
+                if isinstance(found, Bound) and (replaces or not found.in_loop):
+                    return Bound(found.seconds, f"{cls.name}.{method.name}", found.in_loop)
     return unknown
 
 
@@ -173,6 +191,8 @@ def _running_methods(cls: Scope, project: Project) -> list[Scope]:
     for keyword in cls.node.keywords:  # type: ignore[union-attr]
         if keyword.arg == "metaclass":
             value = project.inference.value(keyword.value, cls.parent or cls)
+            if isinstance(value, Function):
+                found.append(value.scope)
             if isinstance(value, Class):
                 for meta in bases(value.scope, project).project:
                     found += [m for m in meta.facts.scopes if m.is_function and m.name in RUN_METHODS]
@@ -182,7 +202,9 @@ def _running_methods(cls: Scope, project: Project) -> list[Scope]:
 def _hook_bound(test: Test, project: Project) -> Verdict:
     unknown: Verdict = None
     for outline in plugin_modules(test.scope.outline, test.config, project):
-        for hook in hooks(outline):
+        if _sets_timeouts(outline):
+            return Unknown(f"{outline.path.name} sets a timeout")
+        for hook in hooks(outline, project):
             found = search(hook, project, None)
             if isinstance(found, Bound):
                 return Bound(found.seconds, f"{outline.path.name} {hook.name}", found.in_loop)
@@ -190,9 +212,22 @@ def _hook_bound(test: Test, project: Project) -> Verdict:
     return unknown
 
 
-def hooks(outline: Outline) -> list[Scope]:
-    """Pytest hooks of a conftest or plugin that can change how a test runs."""
-    return [f for f in outline.scope.facts.scopes if f.is_function and f.name in HOOKS]
+def _sets_timeouts(outline: Outline) -> bool:
+    """A conftest that puts pytest-timeout's options in place by code."""
+    if outline.path.name == "conftest.py" and "PYTEST_TIMEOUT" in outline.text.text:
+        return True
+    starting = [f for f in outline.scope.facts.scopes if f.is_function and f.name in STARTING_HOOKS]
+    return any("timeout" in outline.text.slice(outline.text.span(hook.node)) for hook in starting)
+
+
+def hooks(outline: Outline, project: Project) -> list[Scope]:
+    """Hooks of a conftest or plugin, imported ones too, that can change how pytest runs a test."""
+    found = [f for f in outline.scope.facts.scopes if f.is_function and f.name in HOOKS]
+    for name in HOOKS & outline.scope.bindings.keys():
+        value = project.inference.name(name, outline.scope)
+        if isinstance(value, Function) and value.scope not in found:
+            found.append(value.scope)
+    return found
 
 
 def _fixture_bound(test: Test, project: Project) -> Verdict:
@@ -208,8 +243,6 @@ def _one_fixture(fixture: Scope, project: Project) -> Verdict:
     guard = yield_guard(fixture, project, None, fixture.node)
     if guard is not None:
         return Bound(guard.seconds, f"fixture {fixture.name}", in_loop=True)
-    for scope in fixture.nested():
-        for call in scope.facts.calls:
-            if any(name in TIMERS for name in chain(call.func, scope, project.modules)):
-                return Bound(UNREAD, f"fixture {fixture.name}", in_loop=False)
+    if arms_timer(fixture, project):
+        return Bound(UNREAD, f"fixture {fixture.name}", in_loop=False)
     return None

@@ -7,18 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asynclint.knowledge.asyncs import (
-    BOUNDED_CALLS,
-    CHECKPOINTS,
-    GUARD_CALLS,
     LOOP_GETTERS,
     LOOP_RUNS,
     RUNNERS,
-    SLEEPS,
-    SLEEPS_UNTIL,
 )
-from asynclint.project.guards.body import body, covered_waits
+from asynclint.project.guards.body import awaited, body, covered_waits
+from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.guards.runner import Runner
-from asynclint.project.guards.seconds import Environment, argument, bind, number
+from asynclint.project.guards.seconds import Environment, bind
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -126,9 +122,11 @@ def can_hang(drive: Drive, project: Project) -> bool:
     expr = _followed(drive.what, scope)
     # anyio.run(sleep, 1) is anyio.run's way to say asyncio.run(sleep(1))
     called = ast.Call(func=drive.what, args=drive.call.args[1:], keywords=[]) if drive.is_function else expr
-    ends = _ends(called, scope, project)
-    if ends is not None:
-        return not ends
+    if _tidies(called) or is_replaced(drive.call.func, scope, project):
+        return False
+    found = awaited(called, scope, project, None, 0)
+    if found is not None:
+        return bool(found.waits)
     function = driven(drive, project)
     if function is not None:
         if not project.is_test_code(function.scope.outline.path):
@@ -142,20 +140,10 @@ def can_hang(drive: Drive, project: Project) -> bool:
     if not isinstance(expr, ast.Call):
         return isinstance(expr, (ast.Name, ast.Attribute))  # a future or task made elsewhere
     # a local function under an unknown decorator may well bound itself
-    found = scope.lookup(expr.func.id) if isinstance(expr.func, ast.Name) else None
-    local = found is not None and any(binding.kind == "def" for binding in found[1])
+    bound = scope.lookup(expr.func.id) if isinstance(expr.func, ast.Name) else None
+    local = bound is not None and any(binding.kind == "def" for binding in bound[1])
     return not local or bool(chain(expr.func, scope, project.modules))
 
 
-def _ends(expr: ast.expr, scope: Scope, project: Project) -> bool | None:
-    """Whether a call of a known function always ends; None where its name doesn't tell."""
-    if not isinstance(expr, ast.Call):
-        return None
-    names = chain(expr.func, scope, project.modules)
-    if any(name in GUARD_CALLS for name in names):
-        return number(argument(expr, 1, "timeout"), scope, project) is not None
-    if any(name in SLEEPS or name in SLEEPS_UNTIL or name in CHECKPOINTS for name in names):
-        return True
-    if any(name in BOUNDED_CALLS for name in names):
-        return argument(expr, -1, "timeout") is not None
-    return True if isinstance(expr.func, ast.Attribute) and expr.func.attr in TIDYING else None
+def _tidies(expr: ast.expr) -> bool:
+    return isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute) and expr.func.attr in TIDYING

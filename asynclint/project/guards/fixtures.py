@@ -81,6 +81,10 @@ def _reaching(test: Test, project: Project) -> list[Scope]:
     waiting = list(visible_fixtures(outline, test.config, project))
     for cls in test.bases.project if test.bases is not None else ():
         waiting += _fixtures(cls, project)
+    outer = test.scope.enclosing_class
+    while outer is not None:
+        waiting += [f for f in _fixtures(outer, project) if f not in waiting]
+        outer = outer.enclosing_class
     wanted = {arg.arg for arg in test.scope.parameters} | _used_by_mark(test, project)
     found: list[Scope] = []
     growing = True
@@ -115,6 +119,29 @@ def _defined_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
         decorator = is_fixture(scope, project) if scope.is_function and scope.decorators else None
         if decorator is not None:
             yield Fixture(scope, _fixture_name(scope, decorator), _is_autouse(decorator))
+    if owner.parent is None:
+        yield from _imported_fixtures(owner, project)
+
+
+def _imported_fixtures(module: Scope, project: Project) -> Iterator[Fixture]:
+    """Fixtures that a conftest or test module imports from another module of the project."""
+    for name, bindings in module.bindings.items():
+        for binding in bindings:
+            if binding.kind == "from":
+                origin = project.modules.find(binding.module, binding.level, module.outline)
+                yield from _fixtures_named(origin, binding.member, name, project)
+    for star in module.facts.stars:
+        origin = project.modules.find(star.module, star.level, module.outline)
+        yield from _fixtures_named(origin, "", "", project)
+
+
+def _fixtures_named(origin: Outline | None, member: str, name: str, project: Project) -> Iterator[Fixture]:
+    if origin is None or origin.is_stub or "fixture" not in origin.text.text:
+        return
+    for fixture in _fixtures(origin.scope, project):
+        if not member or fixture.scope.name == member:
+            own_name = fixture.name != fixture.scope.name or not name
+            yield Fixture(fixture.scope, fixture.name if own_name else name, fixture.autouse)
 
 
 def _used_by_mark(test: Test, project: Project) -> set[str]:

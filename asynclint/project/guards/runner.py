@@ -125,7 +125,7 @@ def _loop_of(call: ast.Call, scope: Scope, project: Project) -> Runner | None:
 
 def _of_hooks(test: Test, project: Project) -> Runner | None:
     for outline in plugin_modules(test.scope.outline, test.config, project):
-        for hook in hooks(outline):
+        for hook in hooks(outline, project):
             found = driver(hook, project)
             if found is not None:
                 return found

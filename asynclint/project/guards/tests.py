@@ -84,7 +84,7 @@ def tests(outline: Outline, project: Project) -> Iterator[Test]:
             continue
         owner = scope.enclosing_class
         if owner is None:
-            if collected and scope.parent is outline.scope:
+            if collected and scope.parent is outline.scope and not _is_switched_off(scope):
                 yield Test(scope, config, None)
             continue
         found = known.get(owner)
@@ -102,6 +102,12 @@ def test_of(scope: Scope, project: Project) -> Test | None:
         ("tests", scope.outline), lambda: {test.scope: test for test in tests(scope.outline, project)}
     )
     return found.get(scope)
+
+
+def _is_switched_off(function: Scope) -> bool:
+    """``test_connection.__test__ = False``: no test in spite of its name."""
+    assigned = function.parent.facts.attributes if function.parent is not None else []
+    return any(ast.unparse(target) == f"{function.name}.__test__" for target, _ in assigned)
 
 
 def is_collected(outline: Outline, config: PytestConfig) -> bool:
@@ -204,9 +210,22 @@ def marks(test: Test, project: Project) -> Iterator[Mark]:
 
 
 def _pytestmark(scope: Scope, project: Project) -> Iterator[Mark]:
-    for binding in scope.bindings.get("pytestmark", []):
-        if binding.value is not None:
-            yield from read_marks(binding.value, scope, project)
+    """Marks of a module or class; a mark without a name stands for what can't be read."""
+    bindings = scope.bindings.get("pytestmark", [])
+    for binding in bindings:
+        if binding.kind != "assign" or binding.value is None:
+            yield Mark("", None, scope)
+            continue
+        parts = binding.value.elts if isinstance(binding.value, (ast.List, ast.Tuple)) else [binding.value]
+        for part in parts:
+            found = list(read_marks(part, scope, project))
+            yield from found or [Mark("", None, scope)]
+    starred = any(star.kind == "from" for star in scope.facts.stars) and not bindings
+    if starred and project.inference.name("pytestmark", scope) is not None:
+        yield Mark("", None, scope)
+    for call in scope.facts.calls if bindings else ():
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "pytestmark":
+            yield Mark("", None, scope)  # pytestmark.append(…)
 
 
 def read_marks(expr: ast.expr, scope: Scope, project: Project, hops: int = 6) -> Iterator[Mark]:

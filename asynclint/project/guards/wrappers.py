@@ -72,6 +72,10 @@ def decorator_bound(decorator: ast.expr, scope: Scope, project: Project) -> Verd
             return NOTHING
         return Unknown(ast.unparse(target))
     call = decorator if isinstance(decorator, ast.Call) else ast.Call(func=target, args=[], keywords=[])
+    for part in call.args:  # @compose(limited(5), traced)
+        composed = decorator_bound(part, scope, project) if isinstance(part, ast.Call) else NOTHING
+        if isinstance(composed, Bound):
+            return composed
     given = bind(call, function, scope, project, bound=False)
     found = search(function, project, given)
     if isinstance(found, Bound):
