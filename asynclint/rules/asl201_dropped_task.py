@@ -62,14 +62,12 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 
 def _statements(scope: Unit) -> Iterator[ast.Expr | ast.Assign]:
+    """Bare expressions, and assignments to a ``_`` that nobody reads."""
     yield from scope.facts.expressions
-    if any(
-        isinstance(n, ast.Name) and n.id == "_" and isinstance(n.ctx, ast.Load) for n in ast.walk(scope.node)
-    ):
-        return
-    for binding in scope.bindings.get("_", []):
-        if isinstance(binding.node, ast.Assign) and len(binding.node.targets) == 1:
-            yield binding.node
+    unread = [b.node for b in scope.bindings.get("_", []) if isinstance(b.node, ast.Assign)]
+    names = (n for n in ast.walk(scope.node) if isinstance(n, ast.Name) and n.id == "_") if unread else ()
+    if not any(isinstance(name.ctx, ast.Load) for name in names):
+        yield from (node for node in unread if len(node.targets) == 1)
 
 
 def _dropped(statement: ast.Expr | ast.Assign, scope: Unit, project: Project) -> ast.Call | None:

@@ -147,8 +147,9 @@ def _expects(expr: ast.expr, scope: Unit, project: Project) -> bool:
     maker = getattr(value, "scope", None)
     if maker is None or maker.outline.is_stub:
         return False
-    text = maker.outline.text
-    return any(word in text.slice(text.span(maker.node)) for word in (*RAISES, *ON_PURPOSE))
+    calls = [call.func for inner in maker.nested() for call in inner.facts.calls]
+    called = {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls}
+    return bool(called & (RAISES | ON_PURPOSE))
 
 
 def _may_be_type_error(expected: ast.expr, scope: Unit) -> bool:

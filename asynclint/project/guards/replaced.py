@@ -6,6 +6,7 @@ import ast
 
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.fixtures import Fixture, plugin_modules, visible_fixtures
+from asynclint.project.index.values import Function, Instance
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
@@ -19,7 +20,12 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     parts = _parts(func)
     outline = scope.outline
     patched = project.remembered(("replaced", outline), lambda: _replaced_names(outline, project))
-    return any(part in patched for part in parts) or _is_mocked_parameter(parts[0], scope, project)
+    if any(part in patched for part in parts) or _is_mocked_parameter(parts[0], scope, project):
+        return True
+    value = project.inference.value(func, scope)
+    receiver = value.receiver if isinstance(value, Function) else None
+    cls = receiver.cls if isinstance(receiver, Instance) else receiver
+    return cls is not None and cls.scope.name in patched
 
 
 def _parts(expr: ast.expr) -> list[str]:
@@ -50,10 +56,16 @@ def _patched_in(scope: Scope) -> set[str]:
     for call in scope.facts.calls:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         if name in PATCHES:
-            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            names |= {word.rpartition(".")[2] for word in words}
+            names |= {_text(argument).rpartition(".")[2] for argument in call.args} - {""}
             names |= {keyword.arg for keyword in call.keywords if keyword.arg and name == "multiple"}
     return names
+
+
+def _text(expr: ast.expr) -> str:
+    """A string, or the last piece of an f-string (``f"{__name__}.fetch"``)."""
+    if isinstance(expr, ast.JoinedStr) and expr.values:
+        expr = expr.values[-1]
+    return expr.value if isinstance(expr, ast.Constant) and isinstance(expr.value, str) else ""
 
 
 def _is_mocked_parameter(name: str, scope: Scope, project: Project) -> bool:

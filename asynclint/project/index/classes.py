@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -47,14 +48,15 @@ REWRITERS = frozenset({"__getattribute__", "__init_subclass__", "__prepare__"})
 def is_dynamic(cls: Class, inference: Inference) -> bool:
     """Whether something may put other methods on a class than its body says.
 
-    An unknown decorator or metaclass, ``__getattribute__``, ``__init_subclass__``, or a method that
-    calls ``setattr`` or writes to ``__dict__``.
+    An unknown decorator or metaclass, ``__getattribute__``, ``__init_subclass__``, or an ``__init__``
+    that calls ``setattr``, of the class or of a base.
     """
     scope = cls.scope
     if scope.outline.is_stub:
         return False
     if scope not in inference.dynamic:
-        inference.dynamic[scope] = _is_rewritten(scope, inference)
+        known = [a.scope for a in ancestors(cls, inference) if a is not None and not a.scope.outline.is_stub]
+        inference.dynamic[scope] = any(_is_rewritten(ancestor, inference) for ancestor in known)
     return inference.dynamic[scope]
 
 
@@ -64,12 +66,21 @@ def _is_rewritten(scope: Scope, inference: Inference) -> bool:
     metaclasses = [keyword.value for keyword in scope.node.keywords if keyword.arg in ("metaclass", None)]
     for expr in [*scope.decorators, *metaclasses]:
         names = chain(expr.func if isinstance(expr, ast.Call) else expr, around, inference.modules)
-        if not any(name in PLAIN or name.startswith(PLAIN_PACKAGES) for name in names):
+        plain = any(name in PLAIN or name.startswith(PLAIN_PACKAGES) for name in names)
+        if not plain and not (expr in metaclasses and _leaves_methods(expr, around, inference)):
             return True
     if any(name in scope.bindings for name in REWRITERS):
         return True
-    methods = (method for method in scope.facts.scopes if method.is_function)
-    return any("setattr(" in text or "__dict__" in text for text in map(_source, methods))
+    starting = (method for method in scope.facts.scopes if method.name in ("__init__", "__new__"))
+    return any("setattr(" in _source(m) or "__dict__" in _source(m) for m in starting)
+
+
+def _leaves_methods(metaclass: ast.expr, scope: Scope, inference: Inference) -> bool:
+    """A metaclass of the project that assigns to nothing by name: it only forbids or registers."""
+    value = inference.value(metaclass, scope)
+    if not isinstance(value, Class) or value.scope.outline.is_stub:
+        return False
+    return not re.search(r"setattr\(|__dict__|\w\[[^\]]+\] *=[^=]", _source(value.scope))
 
 
 def _source(scope: Scope) -> str:
