@@ -112,7 +112,7 @@ def _call_guard(
             seconds = number(argument(call, GUARD_CALLS[name], "timeout"), function, project, given)
             return None if seconds is None else Guard(call, seconds)
         if name in TIMERS:
-            return Guard(call, UNREAD)
+            return Guard(call, UNREAD, in_loop=False)
     if cancels_later(call) or (isinstance(call.func, ast.Attribute) and call.func.attr == "reschedule"):
         return Guard(call, UNREAD)
     made = definition(call.func, function, project.modules)

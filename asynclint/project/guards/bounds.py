@@ -8,7 +8,7 @@ from functools import partial
 
 from asynclint.knowledge.asyncs import TEST_CASES
 from asynclint.project.guards.body import Body, body
-from asynclint.project.guards.contexts import arms_timer, yield_guard
+from asynclint.project.guards.contexts import yield_guard
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
 from asynclint.project.guards.tests import Mark, Test, bases, marks, read_marks
@@ -67,8 +67,11 @@ def bound(test: Test, project: Project) -> Verdict:
 
 
 def own_body(test: Test, project: Project) -> Body:
-    """Waits and guards of the test function itself."""
-    return body(test.scope, project)
+    """Waits and guards of the test function itself; with ``loop-guards-only``, guards in the loop."""
+    found = body(test.scope, project)
+    if project.settings.loop_guards_only:
+        found.guards = [guard for guard in found.guards if guard.in_loop]
+    return found
 
 
 def stated_bound(test: Test, project: Project) -> Verdict:
@@ -242,7 +245,5 @@ def _one_fixture(fixture: Scope, project: Project) -> Verdict:
     """A guard round a fixture's ``yield``, or a timer it starts."""
     guard = yield_guard(fixture, project, None, fixture.node)
     if guard is not None:
-        return Bound(guard.seconds, f"fixture {fixture.name}", in_loop=True)
-    if arms_timer(fixture, project):
-        return Bound(UNREAD, f"fixture {fixture.name}", in_loop=False)
+        return Bound(guard.seconds, f"fixture {fixture.name}", guard.in_loop)
     return None

@@ -22,10 +22,14 @@ MAX_DEPTH = 4  # helpers that call helpers
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Something in a body that ends it when time is up; ``seconds`` may be unreadable, never None."""
+    """Something in a body that ends it when time is up; ``seconds`` may be unreadable, never None.
+
+    ``in_loop`` is False for timers outside the event loop (signals, threads).
+    """
 
     node: ast.AST
     seconds: Number
+    in_loop: bool = True
 
 
 def context_guard(
@@ -124,13 +128,13 @@ def yield_guard(
         for item in statement.items:
             guard = context_guard(item.context_expr, generator, project, given, depth)
             if guard is not None and any(id(inner) in yields for inner in ast.walk(statement)):
-                return Guard(node, guard.seconds)
+                return Guard(node, guard.seconds, guard.in_loop)
     for call in generator.facts.calls:
         if isinstance(call.func, ast.Attribute) and call.func.attr in STACK_METHODS and call.args:
             guard = context_guard(call.args[0], generator, project, given, depth)
             if guard is not None:
                 return Guard(node, guard.seconds)
-    return Guard(node, UNREAD) if arms_timer(generator, project, depth) else None
+    return Guard(node, UNREAD, in_loop=False) if arms_timer(generator, project, depth) else None
 
 
 def arms_timer(function: Scope, project: Project, depth: int = 0) -> bool:
@@ -165,5 +169,5 @@ def _class_guard(value: Instance, node: ast.AST, project: Project, depth: int) -
             if made or cancels_later(call):
                 return Guard(node, UNREAD)
         if arms_timer(method.scope, project, depth):
-            return Guard(node, UNREAD)
+            return Guard(node, UNREAD, in_loop=False)
     return None
