@@ -296,6 +296,9 @@ def _check_stdin(
     from asynclint.engine import check_text
     from asynclint.source.text import SourceError, SourceText
 
+    if sys.stdin is None:  # closed by the caller
+        message = "standard input is closed"
+        raise click.UsageError(message)
     raw = sys.stdin.buffer.read()
     name = options["stdin_filename"]
     path = _absolute(Path(name)) if name else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, partial
@@ -28,6 +28,7 @@ from asynclint.source.text import SourceError, SourceText
 
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 FAULT = "ASL002"  # the code of a problem that is asynclint's own
+MAX_JOBS = 61  # what Windows allows a pool
 CHUNK = 8  # files handed to a process at a time
 
 
@@ -74,11 +75,36 @@ def check_files(
         for file in files:
             yield _check_file(file, settings, fixing, write, project)
         return
-    from concurrent.futures import ProcessPoolExecutor
+    yield from _check_in_processes(list(files), partial(_work, settings, fixing, write), jobs)
 
-    work = partial(_check_in_process, settings=settings, fixing=fixing, write=write)
-    with ProcessPoolExecutor(jobs, initializer=pause_collector) as pool:
-        yield from pool.map(work, list(files), chunksize=CHUNK)
+
+def _check_in_processes(files: Sequence[File], work: Callable[[File], Result], jobs: int) -> Iterator[Result]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    pool = ProcessPoolExecutor(max(1, min(jobs, len(files), MAX_JOBS)), initializer=_start_worker)
+    done = 0
+    try:
+        for result in pool.map(work, files, chunksize=CHUNK):
+            done += 1
+            yield result
+    except BrokenProcessPool:  # killed, or crashed in the interpreter itself
+        message = "could not be checked: a worker process died; --jobs 1 shows at which file"
+        for file in files[done:]:
+            yield Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT))
+    except BaseException:  # Ctrl-C: waiting for the workers could take for ever
+        for process in list((pool._processes or {}).values()):  # noqa: SLF001 (terminate_workers is 3.14's)
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    pause_collector()
 
 
 def pause_collector() -> None:
@@ -91,7 +117,7 @@ def _process_project(settings: Settings) -> Project:
     return Project(settings)
 
 
-def _check_in_process(file: File, settings: Settings, fixing: Fixing, write: bool) -> Result:
+def _work(settings: Settings, fixing: Fixing, write: bool, file: File) -> Result:
     return _check_file(file, settings, fixing, write, _process_project(settings))
 
 
@@ -235,6 +261,9 @@ def _fault(unit: NameScope, display: str, error: Exception) -> Problem:
     position = Position(1, 0) if unit.parent is None else unit.outline.text.span(unit.node).start
     if isinstance(error, UnparsedError):
         return Problem(display, str(error), position.line, position.column)
+    if isinstance(error, RecursionError):
+        message = f"{unit.qualname or 'the module'} could not be checked: it is nested too deeply"
+        return Problem(display, message, position.line, position.column)
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     name = unit.qualname or "the module"
     message = f"{name} could not be checked, which is a fault of asynclint; please report it: {cause}"

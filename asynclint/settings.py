@@ -224,7 +224,7 @@ def from_text(key: str, text: str) -> tuple[str, Any]:
         except ValueError:
             value = text
     elif key not in ("target-version", "scope"):
-        value = [part for part in re.split(r"[,\s]+", text) if part]
+        value = [part for part in re.split(r"[,\s]+", text) if part] or [""]
     try:
         return _field(key), parse(key, value)
     except ValueError as error:

@@ -7,7 +7,8 @@ import ast
 import libcst as cst
 
 from asynclint.finding import Edit, Fix, Position, Safety, Span
-from asynclint.project.guards.insertion import NoGuardError, importable
+from asynclint.project.guards.insertion import importable
+from asynclint.project.guards.refusals import NoGuardError
 from asynclint.project.guards.tests import is_fixture, test_of
 from asynclint.project.project import Project
 from asynclint.source.function import Function
@@ -28,7 +29,8 @@ def keep_and_finish(
     assert isinstance(statement, (ast.Expr, ast.Assign))
     name = _free_name(function.scope.node)
     keep = _keep(statement, call, name, function)
-    return _finished(statement, call, name, scope, keep, f"keep the task as {name}, and cancel and await it")
+    message = f"keep the task as {name}, and cancel and await it"
+    return _finished(statement, call, name, scope, keep, message, project)
 
 
 def finish_rest(function: Function, node: cst.CSTNode, name: str, scope: Scope, project: Project) -> Fix:
@@ -40,7 +42,8 @@ def finish_rest(function: Function, node: cst.CSTNode, name: str, scope: Scope, 
         message = f"{name} is assigned more than once"
         raise CannotFinishError(message)
     assert isinstance(statement.value, ast.Call)
-    return _finished(statement, statement.value, name, scope, [], f"cancel and await {name} in finally")
+    message = f"cancel and await {name} in finally"
+    return _finished(statement, statement.value, name, scope, [], message, project)
 
 
 def _refuse_helpers(function: Function, scope: Scope, project: Project) -> None:
@@ -59,6 +62,7 @@ def _finished(
     scope: Scope,
     edits: list[Edit],
     message: str,
+    project: Project,
 ) -> Fix:
     if not scope.is_async:
         cause = f"{scope.name} is not async, so it cannot await the task"
@@ -67,7 +71,7 @@ def _finished(
         cause = "what it returns belongs to another thread"
         raise CannotFinishError(cause)
     try:
-        module, imported = importable("asyncio", scope)
+        module, imported = importable("asyncio", scope, project)
         gather = f"    await {module}.gather({name}, return_exceptions=True)"
         rest = wrap_rest(scope, statement, "try:", ("finally:", f"    {name}.cancel()", gather))
     except (UnwrappableError, NoGuardError) as error:

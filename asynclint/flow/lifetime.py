@@ -37,13 +37,15 @@ class _Exits:
 class Lifetime:
     """Follows one value.
 
-    ``made`` is the statement that makes it; ``settles`` says of a node whether it uses the value in a
-    way that finishes it or hands it over; ``mentions`` whether it looks at the value at all.
+    ``made`` is the statement that makes it, ``conditional`` whether that stands under an ``if``;
+    ``settles`` says of a node whether it uses the value in a way that finishes it or hands it over,
+    ``mentions`` whether it looks at the value at all.
     """
 
     made: cst.CSTNode
     settles: Uses
     mentions: Uses
+    conditional: bool = False
     _exits: list[_Exits] = field(default_factory=list)
 
     def ends_live(self, body: cst.BaseSuite) -> bool:
@@ -77,7 +79,7 @@ class Lifetime:
         if isinstance(node, cst.Return):
             exits.returned |= state
             return State.NOWHERE
-        if isinstance(node, cst.Raise):
+        if isinstance(node, cst.Raise) or _never_returns(node):
             return State.NOWHERE
         if isinstance(node, cst.Break):
             exits.broken |= state
@@ -126,8 +128,10 @@ class Lifetime:
                 other = self._suite(node.orelse.body, state)
             case _:
                 other = state
-        if self.mentions(node.test) and State.SETTLED in (then, other):
-            return State.SETTLED  # ``if not task.done(): await task``
+        correlated = self.conditional and bool(state & State.LIVE)
+        if State.SETTLED in (then, other) and (self.mentions(node.test) or correlated):
+            # ``if not task.done(): await task``; ``if started: await task`` for one made under an ``if``
+            return State.SETTLED
         return then | other
 
     def _loop(self, body: cst.BaseSuite, orelse: cst.Else | None, state: State, *, endless: bool) -> State:
@@ -176,6 +180,17 @@ class Lifetime:
                 leaving = self._suite(node.finalbody.body, leaving)
             setattr(outer, name, getattr(outer, name) | leaving)
         return self._suite(node.finalbody.body, after) if node.finalbody is not None else after
+
+
+def _never_returns(node: cst.CSTNode) -> bool:
+    """``pytest.fail(…)``, ``self.skipTest(…)``, ``sys.exit()``, ``assert False``."""
+    if isinstance(node, cst.Assert):
+        return isinstance(node.test, cst.Name) and node.test.value == "False"
+    if not isinstance(node, cst.Expr) or not isinstance(node.value, cst.Call):
+        return False
+    func = node.value.func
+    name = func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
+    return name in ("fail", "skip", "xfail", "skipTest", "exit", "_exit", "abort")
 
 
 def _is_true(test: cst.BaseExpression) -> bool:

@@ -49,25 +49,34 @@ def _loads(function: Function, node: cst.Name, name: str) -> bool:
 def _use(function: Function, node: cst.Name) -> Use:
     parent = function.parent(node)
     if isinstance(parent, cst.Attribute):
-        return Use.LOOKS if parent.attr.value in TASK_INSPECTION else Use.SETTLES
+        return _use_of_attribute(function, parent)
     if isinstance(parent, cst.Arg):
         call = function.parent(parent)
-        if (
-            isinstance(call, cst.Call)
-            and isinstance(call.func, cst.Name)
-            and call.func.value in LOOKING_CALLS
-        ):
-            return Use.LOOKS
+        name = call.func.value if isinstance(call, cst.Call) and isinstance(call.func, cst.Name) else ""
+        return Use.LOOKS if name in LOOKING_CALLS else Use.SETTLES
+    held: cst.CSTNode = node
+    while isinstance(parent, cst.BooleanOperation):  # the value flows on: await (task or other)
+        held, parent = parent, function.parent(parent)
+    if isinstance(parent, (cst.If, cst.While, cst.IfExp)):
+        return Use.LOOKS if parent.test is held else Use.SETTLES
+    return Use.LOOKS if isinstance(parent, LOOKING) else Use.SETTLES
+
+
+LOOKING = (
+    cst.Comparison,
+    cst.ComparisonTarget,
+    cst.UnaryOperation,
+    cst.Assert,
+    cst.FormattedStringExpression,
+    cst.Expr,
+)
+
+
+def _use_of_attribute(function: Function, attribute: cst.Attribute) -> Use:
+    """``task.done()`` looks; ``poll(task.done)`` and ``over = task.done()`` may well act on it."""
+    call = function.parent(attribute)
+    if attribute.attr.value not in TASK_INSPECTION:
         return Use.SETTLES
-    looking = (
-        cst.Comparison,
-        cst.ComparisonTarget,
-        cst.UnaryOperation,
-        cst.BooleanOperation,
-        cst.Assert,
-        cst.If,
-        cst.While,
-        cst.FormattedStringExpression,
-        cst.Expr,
-    )
-    return Use.LOOKS if isinstance(parent, looking) else Use.SETTLES
+    if not isinstance(call, cst.Call) or call.func is not attribute:
+        return Use.SETTLES
+    return Use.SETTLES if isinstance(function.parent(call), (cst.Assign, cst.NamedExpr)) else Use.LOOKS

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 
 from asynclint.knowledge.asyncs import LOOP_GETTERS, SPAWN_METHODS, SPAWNS
-from asynclint.project.index.values import Calling, Function
+from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.index.evidence import looks_mocked
+from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
@@ -19,10 +21,12 @@ def spawns(call: ast.Call, scope: Scope, project: Project, depth: int = 0) -> bo
     ``asyncio.create_task`` and its kin, a loop's ``create_task``, and project functions that do
     nothing with the task but return it. Not the methods of a TaskGroup or nursery: the group owns those.
     """
-    if any(name in SPAWNS for name in chain(call.func, scope, project.modules)):
-        return True
-    if isinstance(call.func, ast.Attribute) and call.func.attr in SPAWN_METHODS:
-        return _is_loop(call.func.value, scope, project)
+    named = any(name in SPAWNS for name in chain(call.func, scope, project.modules))
+    method = isinstance(call.func, ast.Attribute) and call.func.attr in SPAWN_METHODS
+    if named or method:
+        if not named and not _is_loop(call.func.value, scope, project):  # type: ignore[attr-defined]
+            return False
+        return not is_replaced(call.func, scope, project) and not _is_task_already(call, scope)
     return depth < MAX_DEPTH and _wraps_spawn(call, scope, project, depth)
 
 
@@ -36,7 +40,14 @@ def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
             "get_event_loop",
         )
     name = receiver.attr if isinstance(receiver, ast.Attribute) else getattr(receiver, "id", "")
-    return name == "loop" or name.endswith("_loop")
+    if (name != "loop" and not name.endswith("_loop")) or "mock" in name.lower():
+        return False
+    found = scope.lookup(name) if isinstance(receiver, ast.Name) else None
+    bindings = found[1] if found is not None else []
+    if any(binding.kind == "async with" or looks_mocked(binding.value) for binding in bindings):
+        return False  # async with asyncio.TaskGroup() as loop
+    value = project.inference.value(receiver, scope)
+    return not isinstance(value, Instance) or value.cls.scope.outline.is_stub
 
 
 def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> bool:
@@ -62,3 +73,16 @@ def _may_be_wrapper(func: ast.expr, scope: Scope) -> bool:
         return found is not None and found[1][0].kind in ("import", "from")
     found = scope.lookup(func.id) if isinstance(func, ast.Name) else None
     return found is not None and found[1][0].kind in ("def", "from")
+
+
+def _is_task_already(call: ast.Call, scope: Scope) -> bool:
+    """``ensure_future(task)`` gives back the task or future it is given."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    argument = call.args[0] if call.args else None
+    if name != "ensure_future" or not isinstance(argument, ast.Name):
+        return False
+    found = scope.lookup(argument.id)
+    values = [binding.value for binding in found[1]] if found is not None else []
+    makers = [v.func for v in values if isinstance(v, ast.Call)]
+    made = {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in makers}
+    return bool(made & {"create_task", "ensure_future", "create_future", "Future", "gather"})

@@ -82,7 +82,7 @@ def _is_unbounded(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """The test's ``def`` line, with a guard for its body."""
-    from asynclint.project.guards import insertion, runner, tests
+    from asynclint.project.guards import insertion, refusals, runner, tests
 
     unit = function.scope
     test = tests.test_of(unit, project)
@@ -91,7 +91,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     fix, held_back = None, ""
     try:
         fix = insertion.guard_fix(unit, test, runner.runner(test, project), project)
-    except insertion.NoGuardError as error:
+    except refusals.NoGuardError as error:
         held_back = str(error)
     message = f"async test {unit.name} can hang: it waits, and nothing bounds it"
     yield Finding("", unit.outline.text.span_of_name(unit.node), rule.code, message, fix, held_back)

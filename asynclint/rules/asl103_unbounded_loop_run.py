@@ -77,7 +77,7 @@ def _is_unbounded(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each unbounded loop run at its call."""
-    from asynclint.project.guards import drives, insertion, tests
+    from asynclint.project.guards import drives, refusals, tests
 
     unit = function.scope
     test = tests.test_of(unit, project)
@@ -89,7 +89,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         fix, held_back = None, ""
         try:
             fix = _fix(drive, unit, test, project)
-        except insertion.NoGuardError as error:
+        except refusals.NoGuardError as error:
             held_back = str(error)
         run = ast.unparse(drive.call.func)
         message = f"test {unit.name} can hang: nothing bounds what {run} drives"
@@ -97,7 +97,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
 
 def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
-    from asynclint.project.guards import drives, insertion
+    from asynclint.project.guards import drives, insertion, refusals
 
     driven = drives.driven(drive, project)
     if (
@@ -107,21 +107,19 @@ def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
     ):
         try:
             return insertion.guard_fix(driven.scope, test, drive.runner, project)
-        except insertion.NoGuardError:
+        except refusals.NoGuardError:
             if drive.is_function:
                 raise
     if drive.is_function:
         message = "it takes a function that is not this test's alone, so there is no place for a guard"
-        raise insertion.NoGuardError(message)
-    if driven is None and _is_expected_to_fail(drive, unit):
-        message = "it is expected to fail, which it may do in another way inside wait_for"
-        raise insertion.NoGuardError(message)
-    insertion.refuse_unwrappable(unit, test, project)
+        raise refusals.NoGuardError(message)
+    _refuse_second_task(drive, driven.scope if driven is not None else unit, unit)
+    refusals.refuse_unwrappable(unit, test, project)
     if driven is None:
         seconds = insertion.fitting_seconds(unit, project)
     else:
         seconds = insertion.fitting_seconds(driven.scope, project, drives.arguments(drive, driven, project))
-    name, imported = insertion.importable("asyncio", drive.scope)
+    name, imported = insertion.importable("asyncio", drive.scope, project)
     span = unit.outline.text.span(drive.what)
     edits = (
         Edit(Span(span.start, span.start), f"{name}.wait_for("),
@@ -136,11 +134,22 @@ def _is_used_once(function: Unit, unit: Unit) -> bool:
     return len(uses) == 1
 
 
-def _is_expected_to_fail(drive: Drive, unit: Unit) -> bool:
-    """Whether a drive stands under ``raises``; a loop takes only awaitables, so elsewhere it has one."""
-    for scope in unit.nested():
-        for statement in scope.facts.withs:
-            expects = any("aises" in ast.unparse(item.context_expr) for item in statement.items)
-            if expects and any(node is drive.call for node in ast.walk(statement)):
-                return True
-    return False
+def _refuse_second_task(drive: Drive, runs: Unit, unit: Unit) -> None:
+    """Before Python 3.12 ``wait_for`` runs what it is given in a task of its own, which a test may notice."""
+    from asynclint.project.guards.refusals import NoGuardError
+
+    names = {n.id if isinstance(n, ast.Name) else getattr(n, "attr", "") for n in ast.walk(runs.node)}
+    seen = names & {"all_tasks", "current_task", "ContextVar", "copy_context"}
+    if seen or any(keyword.arg == "context" for keyword in drive.call.keywords):
+        message = f"it looks at {min(seen, default='its context')}, which wait_for would change"
+        raise NoGuardError(message)
+    if isinstance(drive.what, ast.Name):
+        message = f"{drive.what.id} is used elsewhere too"
+        uses = [n for n in ast.walk(unit.node) if isinstance(n, ast.Name) and n.id == drive.what.id]
+        if len(uses) > 2:
+            raise NoGuardError(message)
+    for statement in (s for scope in unit.nested() for s in scope.facts.withs):
+        expects = any("aises" in ast.unparse(item.context_expr) for item in statement.items)
+        if expects and any(node is drive.call for node in ast.walk(statement)):
+            message = "it is expected to fail, which it may do in another way inside wait_for"
+            raise NoGuardError(message)

@@ -46,6 +46,8 @@ from asynclint.finding import Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
+    import libcst as cst
+
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -87,20 +89,22 @@ def _dropped(statement: ast.Expr | ast.Assign, scope: Unit, project: Project) ->
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped task at the call that starts it."""
-    import libcst as cst
-
     from asynclint.flow.finishing import CannotFinishError, keep_and_finish
 
-    for node in function.nodes:
-        if not isinstance(node, (cst.Expr, cst.Assign)):
+    dropped = [
+        (statement, scope, call)
+        for scope in function.scope.nested()
+        for statement in _statements(scope)
+        if (call := _dropped(statement, scope, project)) is not None
+    ]
+    swept = {
+        id(s) for s in function.scope.nested() if any("all_tasks" in ast.unparse(c) for c in s.facts.calls)
+    }
+    for statement, scope, call in dropped:
+        if id(scope) in swept:  # gather(*asyncio.all_tasks() …) finishes what nobody kept
             continue
-        statement = function.ast_of(node)
-        scope = function.scope_of(node)
-        if statement not in set(_statements(scope)):
-            continue
-        assert isinstance(statement, (ast.Expr, ast.Assign))
-        call = _dropped(statement, scope, project)
-        if call is None:
+        node = function.cst_of(statement)
+        if _is_expected_to_fail(function, node):
             continue
         fix, held_back = None, ""
         try:
@@ -110,3 +114,14 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         started = ast.unparse(call.func)
         message = f"the task that {started} starts is not kept, so it can vanish or outlive the test"
         yield Finding("", function.text.span(call), rule.code, message, fix, held_back)
+
+
+def _is_expected_to_fail(function: Function, node: cst.CSTNode) -> bool:
+    """``with pytest.raises(TypeError): asyncio.create_task(42)``: no task is ever made."""
+    import libcst as cst
+
+    for outer in function.parents(node):
+        if isinstance(outer, cst.With):
+            items = function.module.code_for_node(outer.items[0]) if outer.items else ""
+            return "aises" in items and len(outer.body.body) == 1
+    return False

@@ -106,7 +106,8 @@ def _ends_live(function: Function, scope: Unit, name: str, made: cst.CSTNode) ->
     settled = [node for node, use in uses.items() if use is Use.SETTLES]
     settling = _with_parents(function, [*settled, *_ends_of_all(function)])
     mentioning = _with_parents(function, uses)
-    life = Lifetime(made, settling.__contains__, mentioning.__contains__)
+    conditional = any(isinstance(outer, (cst.If, cst.Match)) for outer in function.parents(made))
+    life = Lifetime(made, settling.__contains__, mentioning.__contains__, conditional)
     owner = function.cst_of(scope.node)
     assert isinstance(owner, cst.FunctionDef)
     return life.ends_live(owner.body)
@@ -117,7 +118,8 @@ def _ends_of_all(function: Function) -> list[cst.CSTNode]:
     import libcst as cst
 
     calls = [node for node in function.nodes if isinstance(node, cst.Call)]
-    return [node for node in calls if function.module.code_for_node(node.func).endswith("all_tasks")]
+    names = ("all_tasks", "locals")
+    return [node for node in calls if function.module.code_for_node(node.func).endswith(names)]
 
 
 def _with_parents(function: Function, nodes: Iterable[cst.CSTNode]) -> set[cst.CSTNode]:

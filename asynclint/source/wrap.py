@@ -11,6 +11,8 @@ from asynclint.finding import Edit, Position, Span
 from asynclint.source.outline import FUNCTIONS, FunctionNode, Scope
 from asynclint.source.text import SourceText
 
+MAX_DEPTH = 16  # blocks in each other, before a new one is put round them
+
 
 class UnwrappableError(Exception):
     """A body that can't be put under a new header; ``str()`` says why."""
@@ -26,6 +28,9 @@ def wrap_body(function: Scope, header: str) -> Edit:
     node = function.node
     assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     text = function.outline.text
+    if _depth(node) >= MAX_DEPTH:
+        message = "it holds too many blocks in each other"
+        raise UnwrappableError(message)
     kept, moved = _split(node)
     if not moved:
         message = "its body has no statement to guard"
@@ -81,6 +86,9 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
 def indented(lines: Sequence[str], indent: str, unit: str) -> str:
     """Lines of a block at ``indent``, one ``unit`` deeper; blank lines and string contents as they are."""
     inside = _inside_strings("".join(lines))
+    if any("\f" in _indent(line) for line in lines):
+        message = "form feeds stand in its indentation"
+        raise UnwrappableError(message)
     parts = []
     for number, line in enumerate(lines, start=1):
         if number in inside or not line.strip():
@@ -100,6 +108,12 @@ def _following(root: ast.AST, statement: ast.stmt) -> list[ast.stmt]:
             if isinstance(block, list) and statement in block:
                 return block[block.index(statement) + 1 :]
     return []
+
+
+def _depth(node: ast.AST) -> int:
+    """How many blocks stand in each other; CPython's compiler takes 20, and 3.12.1 crashes before that."""
+    inner = max((_depth(child) for child in ast.iter_child_nodes(node)), default=0)
+    return inner + isinstance(node, (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.While, ast.Try))
 
 
 def _split(node: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt]]:

@@ -57,7 +57,7 @@ def body(function: Scope, project: Project, given: Environment | None = None, de
             elif (
                 isinstance(statement, ast.AsyncWith)
                 and not _enters_at_once(item, function, project)
-                and not _is_bounded_group(item, function, project, given)
+                and not _is_bounded_group(item, function, project, given, depth)
             ):
                 found.waits.append(item.context_expr)
     seen = {id(guard.node) for guard in found.guards}
@@ -87,7 +87,7 @@ def _enters_at_once(item: ast.withitem, function: Scope, project: Project) -> bo
 
 
 def _is_bounded_group(
-    item: ast.withitem, function: Scope, project: Project, given: Environment | None
+    item: ast.withitem, function: Scope, project: Project, given: Environment | None, depth: int
 ) -> bool:
     """A TaskGroup whose tasks are all known to end."""
     if not isinstance(item.context_expr, ast.Call) or not isinstance(item.optional_vars, ast.Name):
@@ -96,7 +96,7 @@ def _is_bounded_group(
         return False
     group = item.optional_vars.id
     started = [c for c in function.facts.calls if ast.unparse(c.func) == f"{group}.create_task" and c.args]
-    inner = [awaited(call.args[0], function, project, given, 0) for call in started]
+    inner = [awaited(call.args[0], function, project, given, depth) for call in started]
     return bool(inner) and all(part is not None and not part.waits for part in inner)
 
 

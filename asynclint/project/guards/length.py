@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from itertools import pairwise
 
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
@@ -84,7 +85,7 @@ def _call_length(
 ) -> float:
     """Seconds that one call may take; adds to ``called`` the function that it measured."""
     names = chain(call.func, scope, project.modules)
-    if any(name in SLEEPS for name in names):
+    if "time.sleep" in names or any(name in SLEEPS for name in names):
         seconds = number(argument(call, 0, "delay", "seconds"), scope, project, given)
     elif any(name in DEADLINES or name in SLEEPS_UNTIL for name in names):
         raise UnreadLengthError(ast.unparse(call))
@@ -96,12 +97,27 @@ def _call_length(
     elif any(name in BOUNDED_CALLS for name in names):
         stated = argument(call, -1, "timeout")
         seconds = None if stated is None else number(stated, scope, project, given)
+    elif isinstance(call.func, ast.Attribute) and call.func.attr == "call_later":
+        delay = number(argument(call, 0, "delay"), scope, project, given)
+        seconds = delay if isinstance(delay, float) else None
+    elif handed := _handed_sleep(call, scope, project):
+        seconds = number(handed, scope, project, given)
     else:
         argued = _timeout_argument(call, scope, project, given)
         return max(argued, _helper_length(call, scope, project, given, depth, called))
     if isinstance(seconds, Unread):
         raise UnreadLengthError(ast.unparse(call))
     return 0.0 if seconds is None or math.isinf(seconds) else max(seconds, 0.0)
+
+
+def _handed_sleep(call: ast.Call, scope: Scope, project: Project) -> ast.expr | None:
+    """The seconds in ``tg.start_soon(anyio.sleep, 31)`` or ``to_thread(time.sleep, 2)``."""
+    for part, following in pairwise(call.args):
+        if isinstance(part, (ast.Name, ast.Attribute)):
+            names = chain(part, scope, project.modules)
+            if "time.sleep" in names or any(name in SLEEPS for name in names):
+                return following
+    return None
 
 
 def _timeout_argument(call: ast.Call, scope: Scope, project: Project, given: Environment | None) -> float:

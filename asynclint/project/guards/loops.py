@@ -6,7 +6,7 @@ import ast
 import math
 from collections.abc import Iterator
 
-from asynclint.project.guards.seconds import Environment, number
+from asynclint.project.guards.seconds import Environment, Number, number
 from asynclint.project.names import definition
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
@@ -61,6 +61,13 @@ def _children(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
                 yield name, child
 
 
+def _whole(expr: ast.expr, scope: Scope, project: Project, given: Environment | None) -> Number:
+    """A number of ``range``, ``len(CONSTANT)`` too."""
+    if isinstance(expr, ast.Call) and isinstance(expr.func, ast.Name) and expr.func.id == "len" and expr.args:
+        return length(expr.args[0], scope, project, given)
+    return number(expr, scope, project, given)
+
+
 def length(iterated: ast.expr, scope: Scope, project: Project, given: Environment | None = None) -> float:
     """How many items a ``for`` loop sees; NaN where that can't be told."""
     match iterated:
@@ -71,7 +78,7 @@ def length(iterated: ast.expr, scope: Scope, project: Project, given: Environmen
         case ast.Constant(value=str() | bytes() as text):
             return float(len(text))
         case ast.Call(func=ast.Name(id="range"), args=args, keywords=[]):
-            numbers = [number(arg, scope, project, given) for arg in args]
+            numbers = [_whole(arg, scope, project, given) for arg in args]
             whole = [int(n) for n in numbers if isinstance(n, float) and n.is_integer()]
             if len(whole) != len(args) or not 1 <= len(whole) <= 3 or (len(whole) == 3 and whole[2] == 0):
                 return UNKNOWN
@@ -81,6 +88,9 @@ def length(iterated: ast.expr, scope: Scope, project: Project, given: Environmen
         case ast.Call(func=ast.Name(id="zip"), args=[_, *_] as args):
             known = [n for n in (length(arg, scope, project, given) for arg in args) if not math.isnan(n)]
             return min(known, default=UNKNOWN)
+        case ast.BinOp(left=ast.List() | ast.Tuple() | ast.Constant() as items, op=ast.Mult(), right=times):
+            count = number(times, scope, project, given)
+            return length(items, scope, project, given) * count if isinstance(count, float) else UNKNOWN
         case ast.Name() | ast.Attribute():
             found = definition(iterated, scope, project.modules)
             if found is not None and isinstance(found[0], ast.expr) and found[0] is not iterated:

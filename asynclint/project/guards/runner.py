@@ -8,7 +8,7 @@ from enum import Enum
 from asynclint.knowledge.asyncs import TEST_CASES
 from asynclint.project.dependencies import dependencies
 from asynclint.project.guards.bounds import hooks
-from asynclint.project.guards.fixtures import plugin_modules
+from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.tests import Test, marks, read_marks
 from asynclint.project.guards.wrappers import project_function
 from asynclint.project.names import chain
@@ -43,7 +43,10 @@ def runner(test: Test, project: Project) -> Runner:
     names = {mark.name for mark in marks(test, project)}
     if "trio" in names:
         return Runner.TRIO
-    if "anyio" in names or "anyio_backend" in {arg.arg for arg in test.scope.parameters}:
+    wanted = {
+        arg.arg for scope in (test.scope, *reaching_fixtures(test, project)) for arg in scope.parameters
+    }
+    if "anyio" in names or wanted & {"anyio_backend", "anyio_backend_name", "anyio_backend_options"}:
         return Runner.ANYIO
     if "asyncio" in names or "asyncio_cooperative" in names or "gen_test" in names:
         return Runner.ASYNCIO

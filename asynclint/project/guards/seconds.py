@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -88,6 +89,10 @@ def _named(expr: ast.expr, scope: Scope, project: Project, hops: int) -> Number:
     if found is None:
         return UNREAD
     node, owner = found
+    name = expr.id if isinstance(expr, ast.Name) else getattr(expr, "attr", "")
+    rebound = rf"\bglobal\b[^\n]*\b{name}\b|\.{name} = "
+    if any(re.search(rebound, where.outline.text.text) for where in {scope, owner}):
+        return UNREAD
     return number(node, owner, project, None, hops - 1) if node is not expr else UNREAD
 
 
@@ -100,6 +105,10 @@ def _attribute(expr: ast.Attribute, scope: Scope, project: Project, hops: int) -
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
     if not isinstance(cls, Class):
         return UNREAD
+    name, text = expr.attr, cls.scope.outline.text.text
+    defined = sum(expr.attr in other.bindings for other in cls.scope.outline.classes)
+    if defined > 1 or re.search(rf"\.{name} = ", text):
+        return UNREAD  # of a subclass, or of the object itself
     for ancestor in ancestors(cls, project.inference):
         if ancestor is None:
             return UNREAD

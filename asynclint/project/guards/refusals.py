@@ -1,0 +1,168 @@
+"""Functions that a guard could change even if it never fires."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Container
+
+from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
+from asynclint.project.guards.replaced import PATCHES
+from asynclint.project.guards.tests import Test, marks
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+
+FAKE_CLOCKS = frozenset(
+    [
+        "looptime",
+        "async_solipsism",
+        "freezegun",
+        "time_machine",
+        "trio.testing.MockClock",
+        "freezer",
+        "frozen_time",
+        "mock_clock",
+        "autojump_clock",
+        "fake_clock",
+        "virtual_clock",
+        "time_travel",
+    ]
+)
+# What a test looks at that a guard of its own would change.
+INSPECTED = frozenset(
+    [
+        "current_effective_deadline",
+        "call_at",
+        "_scheduled",
+        "_ready",
+        "monotonic",
+        "perf_counter_ns",
+        "f_lineno",
+        "tb_lineno",
+        "co_firstlineno",
+        "current_statistics",
+        "seconds_to_next_deadline",
+    ]
+)
+GUARD_NAMES = frozenset({"timeout", "fail_after", "wait_for", "get_running_loop", "Timeout"})
+ENTERING = frozenset({"enter_async_context", "enter_context", "__aenter__", "__enter__"})
+
+
+class NoGuardError(Exception):
+    """No guard can be inserted; ``str()`` says why, in words for the user."""
+
+
+def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
+    """Raise NoGuardError for functions that a guard could change even if it never fires."""
+    if function.is_generator:
+        message = "a guard round a yield would bound its caller"
+        raise NoGuardError(message)
+    for decorator in test.scope.decorators:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if any(
+            n.startswith("hypothesis.")
+            for n in chain(target, test.scope.parent or test.scope, project.modules)
+        ):
+            message = "hypothesis runs it many times over, under a deadline of its own"
+            raise NoGuardError(message)
+    clock = _fake_clock(test, project)
+    if clock:
+        message = f"{clock} replaces the clock that a guard would read"
+        raise NoGuardError(message)
+    fixtures = reaching_fixtures(test, project)
+    for scope in (test.scope, function, *fixtures):
+        for node in ast.walk(scope.node):
+            word = _word(node)
+            if word in INSPECTED:
+                message = f"{scope.name} looks at {word}, which a guard would change"
+                raise NoGuardError(message)
+        if any(_replaces(inner, {"time"}) for inner in scope.nested()):
+            message = f"{scope.name} replaces a clock, perhaps the one that a guard would read"
+            raise NoGuardError(message)
+        if any(_replaces(inner, GUARD_NAMES) for inner in scope.nested()) or _patches_guard(scope):
+            message = f"{scope.name} replaces what a guard is made of"
+            raise NoGuardError(message)
+    if _has_loop_of_its_own(test, project):
+        message = "the project's event loop has a clock of its own"
+        raise NoGuardError(message)
+
+
+def _replaces(scope: Scope, names: Container[str]) -> bool:
+    """``monkeypatch.setattr(loop, "time", …)``, ``patch.object(loop, "time")``, ``loop.time = …``."""
+    if any(target.attr in names for target, _ in scope.facts.attributes if target.attr == "time"):
+        return True
+    for call in scope.facts.calls:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        if name in PATCHES and any(word in names or _is_library(word, names) for word in words):
+            return True
+    return False
+
+
+def _is_library(dotted: str, names: Container[str]) -> bool:
+    """``patch("asyncio.timeout")``."""
+    module, _, name = dotted.rpartition(".")
+    return name in names and module.partition(".")[0] in ("asyncio", "anyio", "trio")
+
+
+def _patches_guard(scope: Scope) -> bool:
+    """``@patch("asyncio.timeout")``."""
+    calls = [d for d in scope.decorators if isinstance(d, ast.Call)]
+    words = [
+        a.value for d in calls for a in d.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+    ]
+    return any(_is_library(word, GUARD_NAMES) for word in words)
+
+
+def _has_loop_of_its_own(test: Test, project: Project) -> bool:
+    """A loop class among the tests that says itself what time it is."""
+    for outline in plugin_modules(test.scope.outline, test.config, project):
+        for cls in outline.classes:
+            named = any("Loop" in ast.unparse(base) for base in getattr(cls.node, "bases", []))
+            if named and "time" in cls.bindings:
+                return True
+    return False
+
+
+def refuse_outliving_scopes(function: Scope) -> None:
+    """Raise NoGuardError where a cancel scope may be entered inside a guard and left outside it.
+
+    anyio and trio demand that scopes are left in the reverse order.
+    """
+    own = {b for b, bindings in function.bindings.items() if bindings[0].kind in ("with", "async with")}
+    for call in function.facts.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ENTERING:
+            root = ast.unparse(call.func.value).partition(".")[0]
+            if root not in own:
+                message = f"{ast.unparse(call.func)} may open a cancel scope that outlives the guard"
+                raise NoGuardError(message)
+
+
+def _word(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.rpartition(".")[2]
+    return ""
+
+
+def _fake_clock(test: Test, project: Project) -> str:
+    for mark in marks(test, project):
+        if mark.name in FAKE_CLOCKS:
+            return mark.name
+    scopes = [test.scope, *reaching_fixtures(test, project)]
+    for scope in scopes:
+        for arg in scope.parameters:
+            if arg.arg in FAKE_CLOCKS:
+                return arg.arg
+        around = scope.parent or scope
+        decorators = [d.func if isinstance(d, ast.Call) else d for d in scope.decorators]
+        targets = [(d, around) for d in decorators]
+        targets += [(call.func, inner) for inner in scope.nested() for call in inner.facts.calls]
+        for target, where in targets:
+            for name in chain(target, where, project.modules):
+                if name in FAKE_CLOCKS or name.partition(".")[0] in FAKE_CLOCKS:
+                    return name
+    return ""
