@@ -9,8 +9,9 @@ from small_projects import IT, Files, ask, small
 
 from asynclint.project.guards.body import body
 from asynclint.project.guards.drives import can_hang, drives
-from asynclint.project.guards.insertion import NoGuardError, fitting_guard, refuse_unwrappable
+from asynclint.project.guards.insertion import fitting_guard
 from asynclint.project.guards.length import UnreadLengthError, guard_seconds
+from asynclint.project.guards.refusals import NoGuardError, refuse_unwrappable
 from asynclint.project.guards.runner import runner
 from asynclint.project.guards.seconds import Unread, number
 from asynclint.project.guards.tests import marks
