@@ -90,7 +90,7 @@ def _named(expr: ast.expr, scope: Scope, project: Project, hops: int) -> Number:
         return UNREAD
     node, owner = found
     name = expr.id if isinstance(expr, ast.Name) else getattr(expr, "attr", "")
-    rebound = rf"\bglobal\b[^\n]*\b{name}\b|\.{name} = "
+    rebound = rf"\bglobal\b[^\r\n]*\b{name}\b|\.{name} = "
     if any(re.search(rebound, where.outline.text.text) for where in {scope, owner}):
         return UNREAD
     return number(node, owner, project, None, hops - 1) if node is not expr else UNREAD
