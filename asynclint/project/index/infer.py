@@ -10,7 +10,7 @@ import ast
 import builtins
 from collections.abc import Callable, Hashable
 
-from asynclint.project.index import stars
+from asynclint.project.index import results, stars
 from asynclint.project.index.classes import ancestors, is_dynamic
 from asynclint.project.index.decorators import calling
 from asynclint.project.index.evidence import looks_mocked
@@ -32,12 +32,6 @@ from asynclint.source.outline import Binding, Outline, Scope
 
 MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
 
-# Annotations whose first parameter is the type of what a generator yields.
-YIELD_TYPES = frozenset(
-    f"{module}.{name}"
-    for module in ("typing", "collections.abc")
-    for name in ("AsyncIterator", "AsyncGenerator", "AsyncIterable", "Iterator", "Generator", "Iterable")
-)
 UNWRAPPED_TYPES = frozenset({"typing.Annotated", "typing.Optional", "typing.Final", "typing.ClassVar"})
 SELF_TYPES = frozenset({"typing.Self", "typing_extensions.Self", "_typeshed.Self"})
 
@@ -324,7 +318,7 @@ class Inference:
     def _entered(self, value: Value | None, method: str, context: Calling) -> Value | None:
         """What ``with value as x`` binds."""
         if isinstance(value, Result) and value.function.calling is context:
-            return self.yielded(value.function)
+            return results.yielded(value.function, self)
         if not isinstance(value, Instance):
             return None
         function = self.attribute(value, method)
@@ -332,48 +326,7 @@ class Inference:
 
     def returned(self, function: Function) -> Value | None:
         """What a function returns (once awaited, for a coroutine function)."""
-        value, receiver = self._returned(function), function.receiver
-        if isinstance(value, Instance) and receiver is not None:
-            cls = receiver.cls if isinstance(receiver, Instance) else receiver
-            if value.cls != cls and value.cls in ancestors(cls, self):
-                return None  # a method of the base says "one of us": of the base or of the subclass?
-        return value
-
-    def _returned(self, function: Function) -> Value | None:
-        node = function.scope.node
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
-            return self.annotated(node.returns, function.scope.parent or function.scope, function.receiver)
-        if function.scope.outline.is_stub:
-            return None
-        values = [r.value for r in function.scope.facts.returns if r.value is not None]
-        return agreed([self._own(value, function) for value in values]) if values else None
-
-    def _own(self, expr: ast.expr, function: Function) -> Value | None:
-        """A returned expression; ``return self`` means the receiver, not the class it is written in."""
-        receiver = function.receiver
-        if isinstance(expr, ast.Call) and receiver is not None:
-            made = ast.unparse(expr.func)
-            first = function.scope.parameters[0].arg if function.scope.parameters else ""
-            if made in (first, f"type({first})", f"{first}.__class__"):
-                return receiver if isinstance(receiver, Instance) else Instance(receiver)
-        value = self.value(expr, function.scope)
-        is_self = (
-            isinstance(expr, ast.Name) and function.receiver is not None and _is_first(expr.id, function)
-        )
-        return function.receiver if is_self and isinstance(value, (Instance, Class)) else value
-
-    def yielded(self, function: Function) -> Value | None:
-        """What a generator function yields, where all of its yields agree."""
-        node = function.scope.node
-        outside = function.scope.parent or function.scope
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
-            if isinstance(node.returns, ast.Subscript) and known(
-                node.returns.value, outside, self.modules, YIELD_TYPES
-            ):
-                return self.annotated(_first_argument(node.returns), outside, function.receiver)
-            return None
-        values = [y.value for y in function.scope.facts.yields if isinstance(y, ast.Yield) and y.value]
-        return agreed([self.value(value, function.scope) for value in values]) if values else None
+        return results.returned(function, self)
 
     # -- annotations
 
@@ -390,7 +343,7 @@ class Inference:
                 return self.annotated(parts[0], scope, receiver) if len(parts) == 1 else None
             case ast.Subscript():
                 if known(annotation.value, scope, self.modules, UNWRAPPED_TYPES):
-                    return self.annotated(_first_argument(annotation), scope, receiver)
+                    return self.annotated(results.first_argument(annotation), scope, receiver)
                 return self.annotated(annotation.value, scope, receiver)
         if receiver is not None and known(annotation, scope, self.modules, SELF_TYPES):
             return receiver if isinstance(receiver, Instance) else Instance(receiver)
@@ -407,13 +360,3 @@ class Inference:
             except (SyntaxError, ValueError):
                 self._parsed[text] = None
         return self._parsed[text]
-
-
-def _first_argument(subscript: ast.Subscript) -> ast.expr:
-    inner = subscript.slice
-    return inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
-
-
-def _is_first(name: str, function: Function) -> bool:
-    parameters = function.scope.parameters
-    return bool(parameters) and parameters[0].arg == name

@@ -1,0 +1,78 @@
+"""What functions return and yield."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from asynclint.project.index.classes import ancestors
+from asynclint.project.index.values import Class, Function, Instance, Value, agreed
+from asynclint.project.names import known
+
+if TYPE_CHECKING:
+    from asynclint.project.index.infer import Inference
+
+# Annotations whose first parameter is the type of what a generator yields.
+YIELD_TYPES = frozenset(
+    f"{module}.{name}"
+    for module in ("typing", "collections.abc")
+    for name in ("AsyncIterator", "AsyncGenerator", "AsyncIterable", "Iterator", "Generator", "Iterable")
+)
+
+
+def returned(function: Function, inference: Inference) -> Value | None:
+    """What a function returns (once awaited, for a coroutine function)."""
+    value, receiver = _returned(function, inference), function.receiver
+    if isinstance(value, Instance) and receiver is not None:
+        cls = receiver.cls if isinstance(receiver, Instance) else receiver
+        if value.cls != cls and value.cls in ancestors(cls, inference):
+            return None  # a method of the base says "one of us": of the base or of the subclass?
+    return value
+
+
+def _returned(function: Function, inference: Inference) -> Value | None:
+    node = function.scope.node
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
+        return inference.annotated(node.returns, function.scope.parent or function.scope, function.receiver)
+    if function.scope.outline.is_stub:
+        return None
+    values = [r.value for r in function.scope.facts.returns if r.value is not None]
+    return agreed([_own(value, function, inference) for value in values]) if values else None
+
+
+def _own(expr: ast.expr, function: Function, inference: Inference) -> Value | None:
+    """A returned expression; ``return self`` means the receiver, not the class it is written in."""
+    receiver = function.receiver
+    if isinstance(expr, ast.Call) and receiver is not None:
+        made = ast.unparse(expr.func)
+        first = function.scope.parameters[0].arg if function.scope.parameters else ""
+        if made in (first, f"type({first})", f"{first}.__class__"):
+            return receiver if isinstance(receiver, Instance) else Instance(receiver)
+    value = inference.value(expr, function.scope)
+    is_self = isinstance(expr, ast.Name) and function.receiver is not None and _is_first(expr.id, function)
+    return function.receiver if is_self and isinstance(value, (Instance, Class)) else value
+
+
+def yielded(function: Function, inference: Inference) -> Value | None:
+    """What a generator function yields, where all of its yields agree."""
+    node = function.scope.node
+    outside = function.scope.parent or function.scope
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
+        if isinstance(node.returns, ast.Subscript) and known(
+            node.returns.value, outside, inference.modules, YIELD_TYPES
+        ):
+            return inference.annotated(first_argument(node.returns), outside, function.receiver)
+        return None
+    values = [y.value for y in function.scope.facts.yields if isinstance(y, ast.Yield) and y.value]
+    return agreed([inference.value(value, function.scope) for value in values]) if values else None
+
+
+def first_argument(subscript: ast.Subscript) -> ast.expr:
+    """``T`` of ``Iterator[T]`` and ``AsyncGenerator[T, None]``."""
+    inner = subscript.slice
+    return inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
+
+
+def _is_first(name: str, function: Function) -> bool:
+    parameters = function.scope.parameters
+    return bool(parameters) and parameters[0].arg == name
