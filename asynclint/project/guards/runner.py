@@ -11,6 +11,8 @@ from asynclint.project.guards.bounds import hooks
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.tests import Test, marks, read_marks
 from asynclint.project.guards.wrappers import project_function
+from asynclint.project.index.decorators import calling
+from asynclint.project.index.values import Calling
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
@@ -35,7 +37,7 @@ def runner(test: Test, project: Project) -> Runner:
     for decorator in test.scope.decorators:
         if any(True for _ in read_marks(decorator, around, project)):
             continue
-        found = _of_decorator(decorator, around, project)
+        found = _of_decorator(decorator, test.scope, around, project)
         if found is not None:
             return found
     if test.bases is not None and test.is_unittest:
@@ -85,18 +87,25 @@ def _of_test_case(test: Test, project: Project) -> Runner:
     return Runner.UNKNOWN
 
 
-def _of_decorator(decorator: ast.expr, scope: Scope, project: Project) -> Runner | None:
+def _of_decorator(decorator: ast.expr, test: Scope, scope: Scope, project: Project) -> Runner | None:
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     if "trio.testing.trio_test" in chain(target, scope, project.modules):
         return Runner.TRIO
     if "tornado.testing.gen_test" in chain(target, scope, project.modules):
         return Runner.ASYNCIO
     function = project_function(target, scope, project)
-    return driver(function, project) if function is not None else None
+    found = driver(function, project) if function is not None else None
+    if found is None and function is not None and calling(test, project.inference) is Calling.SYNC:
+        return Runner.UNKNOWN  # it makes the test a plain function, and nobody sees how
+    return found
 
 
 def driver(function: Scope, project: Project, depth: int = 0) -> Runner | None:
-    """The loop that a wrapper drives a coroutine with, in it or in project functions it calls."""
+    """The loop that a wrapper drives a coroutine with, in it or in project functions it calls.
+
+    Stepping by hand is the answer only where no loop is found: a socket has a ``send`` too.
+    """
+    by_hand: Runner | None = None
     for scope in function.nested():
         for call in scope.facts.calls:
             found = _loop_of(call, scope, project)
@@ -104,9 +113,11 @@ def driver(function: Scope, project: Project, depth: int = 0) -> Runner | None:
                 inner = project_function(call.func, scope, project)
                 if inner is not None and inner is not function:
                     found = driver(inner, project, depth + 1)
-            if found is not None:
+            if found is Runner.BY_HAND:
+                by_hand = found
+            elif found is not None:
                 return found
-    return None
+    return by_hand
 
 
 def _loop_of(call: ast.Call, scope: Scope, project: Project) -> Runner | None:
@@ -121,7 +132,7 @@ def _loop_of(call: ast.Call, scope: Scope, project: Project) -> Runner | None:
     if isinstance(call.func, ast.Attribute):
         if call.func.attr == "run_until_complete":
             return Runner.ASYNCIO
-        if call.func.attr == "send" and [ast.unparse(argument) for argument in call.args] == ["None"]:
+        if call.func.attr == "__await__" or (call.func.attr == "send" and len(call.args) == 1):
             return Runner.BY_HAND
     return None
 
