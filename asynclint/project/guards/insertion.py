@@ -120,7 +120,9 @@ def importable(module: str, function: Scope, project: Project) -> tuple[str, str
 
 def _unless_unbound(name: str, function: Scope) -> str:
     """The name, unless the module deletes it somewhere or binds it from a function."""
-    if re.search(rf"\b(del|global)\b[^\r\n]*\b{name}\b", function.outline.text.text):
+    if re.search(
+        rf"(?:^|[\r\n;:])[ \t]*(?:del|global)[ \t][^\r\n#.]*\b{name}\b(?!\.)", function.outline.text.text
+    ):
         message = f"the name {name} means something else there"
         raise NoGuardError(message)
     return name

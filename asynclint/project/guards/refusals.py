@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.replaced import PATCHES
@@ -76,10 +76,10 @@ def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
             if word in INSPECTED:
                 message = f"{scope.name} looks at {word}, which a guard would change"
                 raise NoGuardError(message)
-        if any(_replaces(inner, {"time"}) for inner in scope.nested()):
+        if any(_moves_clock(inner) for inner in scope.nested()):
             message = f"{scope.name} replaces a clock, perhaps the one that a guard would read"
             raise NoGuardError(message)
-        if any(_replaces(inner, GUARD_NAMES) for inner in scope.nested()) or _patches_guard(scope):
+        if any(_replaces_guard(inner) for inner in scope.nested()) or _patches_guard(scope):
             message = f"{scope.name} replaces what a guard is made of"
             raise NoGuardError(message)
     if _has_loop_of_its_own(test, project):
@@ -87,16 +87,30 @@ def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
         raise NoGuardError(message)
 
 
-def _replaces(scope: Scope, names: Container[str]) -> bool:
+def _moves_clock(scope: Scope) -> bool:
     """``monkeypatch.setattr(loop, "time", …)``, ``patch.object(loop, "time")``, ``loop.time = …``."""
-    if any(target.attr in names for target, _ in scope.facts.attributes if target.attr == "time"):
-        return True
+    for target, _ in scope.facts.attributes:
+        if target.attr == "time" and "loop" in ast.unparse(target.value).lower():
+            return True
+    return any("time" in words and "loop" in first.lower() for first, words in _patches(scope))
+
+
+def _patches(scope: Scope) -> Iterator[tuple[str, list[str]]]:
+    """The first argument of each patching call, as it is written, and the strings among its arguments."""
     for call in scope.facts.calls:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-        if name in PATCHES and any(word in names or _is_library(word, names) for word in words):
-            return True
-    return False
+        if name in PATCHES and call.args:
+            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            yield ast.unparse(call.args[0]), words
+
+
+def _replaces_guard(scope: Scope) -> bool:
+    """``monkeypatch.delattr(asyncio, "timeout")``, ``patch("asyncio.timeout")``."""
+    return any(
+        any(_is_library(word, GUARD_NAMES) for word in words)
+        or (first in ("asyncio", "anyio", "trio") and any(word in GUARD_NAMES for word in words))
+        for first, words in _patches(scope)
+    )
 
 
 def _is_library(dotted: str, names: Container[str]) -> bool:
