@@ -132,7 +132,10 @@ def _is_starred(name: str, function: Scope, project: Project) -> bool:
     """Whether a star import may bind a name of its own."""
     for star in function.outline.scope.facts.stars:
         module = project.modules.find(star.module, star.level, function.outline)
-        if module is None or name in module.scope.bindings:
+        if module is None:
+            return True
+        bindings = module.scope.bindings.get(name, [])
+        if any(binding.kind != "import" or binding.module != name for binding in bindings):
             return True
     return False
 
