@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import gc
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, partial
@@ -82,28 +84,37 @@ def _check_in_processes(files: Sequence[File], work: Callable[[File], Result], j
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    pool = ProcessPoolExecutor(max(1, min(jobs, len(files), MAX_JOBS)), initializer=_start_worker)
     done = 0
     try:
-        for result in pool.map(work, files, chunksize=CHUNK):
-            done += 1
-            yield result
+        with ProcessPoolExecutor(max(1, min(jobs, len(files), MAX_JOBS)), initializer=_start_worker) as pool:
+            with _deaf_to_interrupts():
+                results = pool.map(work, files, chunksize=CHUNK)
+            for result in results:
+                done += 1
+                yield result
     except BrokenProcessPool:  # killed, or crashed in the interpreter itself
         message = "could not be checked: a worker process died; --jobs 1 shows at which file"
         for file in files[done:]:
             yield Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT))
-    except BaseException:  # Ctrl-C: waiting for the workers could take for ever
-        for process in list((pool._processes or {}).values()):  # noqa: SLF001 (terminate_workers is 3.14's)
-            process.terminate()
-        raise
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started inside never see Ctrl-C: one that dies with a lock in hand blocks the others.
+
+    The parent hears it afterwards; what is under way is finished, what waits is dropped.
+    """
+    mask = getattr(signal, "pthread_sigmask", None)  # not on Windows, where _start_worker does it
+    before = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask is not None else None
+    try:
+        yield
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        if mask is not None:
+            mask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pause_collector()
 
 
