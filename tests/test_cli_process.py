@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,27 @@ def test_an_interrupt_exits_130_without_a_traceback(suite: Path) -> None:
     _, err = process.communicate()
     assert process.returncode == 130
     assert err == b"asynclint: interrupted\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupt_of_several_processes_leaves_whole_files(suite: Path) -> None:
+    files = [suite / "tests" / f"test_many_{number}.py" for number in range(200)]
+    for file in files:
+        file.write_text(BAD)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "asynclint", "--fix", "--jobs", "2", "tests"],
+        cwd=suite,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    while process.poll() is None and files[0].read_text() == BAD:
+        time.sleep(0.01)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert b"Traceback" not in err
+    assert process.returncode == 130 or b"Fixed" in err  # it may have been done by then
+    assert len({file.read_text() for file in files}) <= 2  # old or new, never half
+    assert not list((suite / "tests").glob(".asynclint-*"))
