@@ -16,7 +16,7 @@ PACKAGE = Path(asynclint.__file__).parent
 
 # From the ground up: a module imports what lies below it, or its own room.
 LAYERS = (
-    ("finding", "rule", "settings"),
+    ("finding", "keys", "rule", "settings"),
     ("knowledge",),
     ("source",),
     ("project",),

@@ -419,7 +419,7 @@ def test_hostile_names_cannot_drive_the_terminal(suite: Path, asynclint: Asyncli
 def test_a_bug_is_one_line_that_says_how_to_report_it(
     suite: Path, asynclint: Asynclint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asynclint.settings.PARSERS", None)
+    monkeypatch.setattr("asynclint.keys.PARSERS", None)
     ran = asynclint("--select", "ASL1")
     assert ran.status == 2
     assert ran.err.startswith("asynclint: internal error: TypeError: ")

@@ -11,8 +11,9 @@ import readme
 from fixture_folders import Laid, folder_name
 
 from asynclint import cli
+from asynclint.keys import PARSERS
 from asynclint.rule import Rule, all_rules
-from asynclint.settings import PARSERS, settings_for
+from asynclint.settings import settings_for
 
 ROOT = Path(__file__).parent.parent
 RULES = pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)

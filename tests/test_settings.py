@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from asynclint.keys import PARSERS
 from asynclint.rule import Rule, Scope, all_rules
 from asynclint.settings import (
     DEFAULTS,
-    PARSERS,
     Overrides,
     Selection,
     Settings,
@@ -53,6 +53,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         extend-exclude = ["vendored"]
         guard-seconds = 12.5
         loop-guards-only = true
+        guard-decorators = ["limited", "tests.helpers.limited"]
+        guard-fixtures = ["watchdog"]
+        guard-base-classes = ["BoundedCase"]
         target-version = "3.9"
         scope = "all"
         per-file-ignores = { "test_a.py" = ["ASL101"], "tests/old/*" = ["ASL1", "ASL2"] }
@@ -68,6 +71,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         extend_exclude=("vendored",),
         guard_seconds=12.5,
         loop_guards_only=True,
+        guard_decorators=("limited", "tests.helpers.limited"),
+        guard_fixtures=("watchdog",),
+        guard_base_classes=("BoundedCase",),
         target_version=(3, 9),
         scope="all",
         per_file_ignores=(("test_a.py", ("ASL101",)), (f"{tmp_path}/tests/old/*", ("ASL1", "ASL2"))),
@@ -107,6 +113,11 @@ def test_whole_seconds_are_written_without_a_fraction(tmp_path: Path) -> None:
         ("guard-seconds = nan", 2, ["above 0"]),
         ("guard-seconds = inf", 2, ["above 0"]),
         ("loop-guards-only = 1", 2, ["loop-guards-only: must be true or false, not 1"]),
+        ('guard-decorators = "limited"', 2, ["guard-decorators: must be a list of strings such as"]),
+        ('guard-decorators = ["@limited"]', 2, ["must be dotted names such as", "not '@limited'"]),
+        ('guard-fixtures = ["a..b"]', 2, ["guard-fixtures: must be dotted names", "not 'a..b'"]),
+        ('guard-base-classes = [""]', 2, ["guard-base-classes: must be dotted names", "not ''"]),
+        ('guard-base-classes = ["a.class"]', 2, ["not 'a.class'"]),
         ("target-version = 3.11", 2, ['must be a string such as "3.11", not 3.11']),
         ('target-version = "py311"', 2, ['must be a string such as "3.11"']),
         ('scope = "everything"', 2, ['scope: must be "tests" or "all"']),

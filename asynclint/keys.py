@@ -1,0 +1,109 @@
+"""The keys of ``[tool.asynclint]``: what each may hold, and what is said of a value that it may not."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from keyword import iskeyword
+from typing import Any
+
+
+def parse(key: str, value: Any) -> Any:
+    """The checked value of one kebab-case key; ValueError names the key and what is allowed."""
+    if key in PARSERS:
+        return PARSERS[key](key, value)
+    from difflib import get_close_matches
+
+    close = get_close_matches(key, PARSERS, n=1)
+    hint = f'did you mean "{close[0]}"?' if close else "known keys: " + ", ".join(PARSERS)
+    message = f'unknown key "{key}"; {hint}'
+    raise ValueError(message)
+
+
+def _must_be(key: str, allowed: str, value: Any) -> ValueError:
+    import reprlib
+
+    return ValueError(f"{key}: must be {allowed}, not {reprlib.repr(value)}")
+
+
+def _strings(key: str, value: Any, example: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _must_be(key, f"a list of strings such as {example}", value)
+    return tuple(item.strip() for item in value)
+
+
+def _globs(key: str, value: Any) -> tuple[str, ...]:
+    return _strings(key, value, '["tests/legacy/*"]')
+
+
+def _codes(key: str, value: Any) -> tuple[str, ...]:
+    from asynclint.rule import all_rules
+
+    codes = _strings(key, value, '["ASL1", "ASL204"]')
+    for code in codes:
+        if not code or not any(rule.code.startswith(code) for rule in all_rules()):
+            meant = [rule.code for rule in all_rules() if code.lower() in (rule.code.lower(), rule.slug)]
+            hint = f"did you mean {meant[0]}?" if meant else "--list-rules shows them all"
+            message = f'{key}: no rule has a code that starts with "{code}"; {hint}'
+            raise ValueError(message)
+    return codes
+
+
+def _names(key: str, value: Any) -> tuple[str, ...]:
+    names = _strings(key, value, '["limited", "tests.helpers.limited"]')
+    for name in names:
+        if not all(part.isidentifier() and not iskeyword(part) for part in name.split(".")):
+            raise _must_be(key, 'dotted names such as "limited" or "tests.helpers.limited"', name)
+    return names
+
+
+def _codes_by_glob(key: str, value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not isinstance(value, dict):
+        raise _must_be(key, 'a table such as { "tests/legacy/*" = ["ASL1"] }', value)
+    return tuple((glob, _codes(f'{key} "{glob}"', codes)) for glob, codes in value.items())
+
+
+def _seconds(key: str, value: Any) -> float:
+    number = not isinstance(value, bool) and isinstance(value, (int, float))
+    if not number or not 0 < value < math.inf:
+        raise _must_be(key, "a number of seconds above 0", value)
+    # Fixes write the number into the test: 30 reads better there than 30.0.
+    return int(value) if value == int(value) else float(value)
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _must_be(key, "true or false", value)
+    return value
+
+
+def _version(key: str, value: Any) -> tuple[int, int]:
+    match = re.fullmatch(r"3\.(\d{1,3})", value, re.ASCII) if isinstance(value, str) else None
+    if match is None:
+        raise _must_be(key, 'a string such as "3.11"', value)
+    return 3, int(match[1])
+
+
+def _scope(key: str, value: Any) -> str:
+    if value not in ("tests", "all"):
+        raise _must_be(key, '"tests" or "all"', value)
+    return str(value)
+
+
+PARSERS: dict[str, Callable[[str, Any], Any]] = {
+    "select": _codes,
+    "ignore": _codes,
+    "extend-select": _codes,
+    "extend-ignore": _codes,
+    "per-file-ignores": _codes_by_glob,
+    "exclude": _globs,
+    "extend-exclude": _globs,
+    "guard-seconds": _seconds,
+    "loop-guards-only": _flag,
+    "guard-decorators": _names,
+    "guard-fixtures": _names,
+    "guard-base-classes": _names,
+    "target-version": _version,
+    "scope": _scope,
+}
