@@ -101,7 +101,7 @@ BOUNDS: dict[str, tuple[str, Files, str]] = {
     "twisted": (
         f"from twisted.trial.unittest import TestCase\nclass TestIt(TestCase):\n{IN_CLASS}",
         {},
-        "? base class",
+        "? class twisted.trial.unittest.TestCase",
     ),
     "isolated": (f"class TestIt(unittest.IsolatedAsyncioTestCase):\n{IN_CLASS}", {}, ""),
     "run method": (
@@ -166,7 +166,7 @@ BOUNDS: dict[str, tuple[str, Files, str]] = {
             "conftest.py": "import pytest\ndef pytest_collection_modifyitems(items):\n"
             "    for item in items:\n        item.add_marker(pytest.mark.timeout(12))\n"
         },
-        "12 conftest.py pytest_collection_modifyitems",
+        "12 hook pytest_collection_modifyitems",
     ),
     "hook of a plugin": (
         IT,
@@ -175,7 +175,7 @@ BOUNDS: dict[str, tuple[str, Files, str]] = {
             "plug.py": "import asyncio\ndef pytest_pyfunc_call(pyfuncitem):\n"
             "    asyncio.run(asyncio.wait_for(pyfuncitem.obj(), 10))\n",
         },
-        "10 plug.py pytest_pyfunc_call in the loop",
+        "10 hook pytest_pyfunc_call in the loop",
     ),
 }
 

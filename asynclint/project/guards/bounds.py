@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from asynclint.knowledge.asyncs import TEST_CASES
 from asynclint.project.guards.body import Body, body
 from asynclint.project.guards.contexts import yield_guard
-from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
+from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
 from asynclint.project.guards.tests import Mark, Test, bases, marks, read_marks
-from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, decorator_bound, search
+from asynclint.project.guards.wrappers import (
+    Bound,
+    Unknown,
+    Verdict,
+    bound_at,
+    decorator_bound,
+    is_listed,
+    search,
+)
 from asynclint.project.index.values import Class, Function
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
@@ -96,13 +105,24 @@ def stated_bound(test: Test, project: Project) -> Verdict:
         if mark.name == "parametrize" and mark.call is not None and ".timeout(" in ast.unparse(mark.call):
             return Unknown("marks of parameters")
     given, seconds = _mark_seconds(closest, project) if closest is not None else (False, None)
-    if given:
-        off = seconds is None or seconds == 0
-        return None if off else Bound(seconds, "pytest.mark.timeout", in_loop=False)
+    method = _method(closest, test)
+    if closest is not None and closest.call is not None and given:
+        if seconds is None or seconds == 0:
+            return None
+        stated = bound_at(closest.call, closest.scope, "pytest.mark.timeout", seconds, in_loop=False)
+        return replace(stated, method=method)
     # a mark with only method= or func_only= inherits the configured number, never a farther mark's
     if configured is not None and isinstance(configured.value, float):
-        return Bound(configured.value, configured.source, in_loop=False)
+        return Bound(configured.value, configured.source, False, configured.path, method=method)
     return None
+
+
+def _method(mark: Mark | None, test: Test) -> str:
+    """How pytest-timeout interrupts the test: ``signal``, its default outside Windows, or ``thread``."""
+    stated = argument(mark.call, 1, "method") if mark is not None and mark.call is not None else None
+    if stated is not None:
+        return str(stated.value) if isinstance(stated, ast.Constant) else ""
+    return str(test.config.timeout_method.value) if test.config.timeout_method is not None else "signal"
 
 
 def _is_bound_anew(function: Scope) -> bool:
@@ -131,7 +151,7 @@ def _mark_seconds(mark: Mark, project: Project) -> tuple[bool, Number]:
 
 def _from_code(test: Test, project: Project, *, only_loop: bool) -> Verdict:
     unknown: Verdict = None
-    for found in _verdicts(test, project):
+    for found in verdicts(test, project):
         if isinstance(found, Bound) and (found.in_loop or not only_loop):
             return found
         if isinstance(found, Unknown):
@@ -139,7 +159,7 @@ def _from_code(test: Test, project: Project, *, only_loop: bool) -> Verdict:
     return unknown
 
 
-def _verdicts(test: Test, project: Project) -> Iterator[Verdict]:
+def verdicts(test: Test, project: Project) -> Iterator[Verdict]:
     """What each thing round a test says, the cheapest to ask first."""
     around = test.scope.parent or test.scope
     for decorator in _wrapping(test.scope, around, project):
@@ -157,8 +177,14 @@ def _wrapping(function: Scope, around: Scope, project: Project) -> list[ast.expr
 def _class_bound(test: Test, project: Project) -> Verdict:
     if test.bases is None:
         return None
-    if any(TEST_CASES.get(name, ("", False))[1] for name in test.bases.outside):
-        return Bound(UNREAD, "base class", in_loop=False)
+    cls = test.bases.project[0]
+    names = (*(base.name for base in test.bases.project), *test.bases.outside)
+    listed = next((n for n in names if is_listed(n, (), project.settings.guard_base_classes)), "")
+    if listed:
+        return bound_at(cls.node, cls, f"class {listed}", UNREAD, in_loop=True)
+    bounding = next((n for n in test.bases.outside if TEST_CASES.get(n, ("", False))[1]), "")
+    if bounding:
+        return bound_at(cls.node, cls, f"class {bounding}", UNREAD, in_loop=False)
     if test.bases.unknown:
         return Unknown("base class")
     key = ("class", test.bases.project[0])
@@ -177,14 +203,14 @@ def _searched_class(test: Test, project: Project) -> Verdict:
         for method in _running_methods(cls, project):
             found = search(method, project, None)
             if isinstance(found, Bound):
-                return Bound(found.seconds, method.qualname, found.in_loop)
+                return replace(found, source=method.qualname)
             unknown = unknown or found
         for method in cls.facts.scopes:
             if method.name in SETUP_METHODS:
                 found = search(method, project, None)
                 replaces = "setattr(" in method.outline.text.slice(method.outline.text.span(method.node))
                 if isinstance(found, Bound) and (replaces or not found.in_loop):
-                    return Bound(found.seconds, f"{cls.name}.{method.name}", found.in_loop)
+                    return replace(found, source=method.qualname)
     return unknown
 
 
@@ -210,7 +236,7 @@ def _hook_bound(test: Test, project: Project) -> Verdict:
         for hook in hooks(outline, project):
             found = search(hook, project, None)
             if isinstance(found, Bound):
-                return Bound(found.seconds, f"{outline.path.name} {hook.name}", found.in_loop)
+                return replace(found, source=f"hook {hook.name}")
             unknown = unknown or found
     return unknown
 
@@ -234,6 +260,10 @@ def hooks(outline: Outline, project: Project) -> list[Scope]:
 
 
 def _fixture_bound(test: Test, project: Project) -> Verdict:
+    wanted = requested(test, project)
+    listed = next((n for n in sorted(wanted) if is_listed(n, (), project.settings.guard_fixtures)), "")
+    if listed:
+        return bound_at(test.scope.node, test.scope, f"fixture {listed}", UNREAD, in_loop=True)
     for fixture in reaching_fixtures(test, project):
         found = project.remembered(("fixture", fixture), partial(_one_fixture, fixture, project))
         if found is not None:
@@ -245,5 +275,6 @@ def _one_fixture(fixture: Scope, project: Project) -> Verdict:
     """A guard round a fixture's ``yield``, or a timer it starts."""
     guard = yield_guard(fixture, project, None, fixture.node)
     if guard is not None:
-        return Bound(guard.seconds, f"fixture {fixture.name}", guard.in_loop)
+        line = getattr(guard.node, "lineno", 0)
+        return Bound(guard.seconds, f"fixture {fixture.name}", guard.in_loop, fixture.outline.path, line)
     return None

@@ -73,10 +73,19 @@ class Fixture:
 
 def reaching_fixtures(test: Test, project: Project) -> list[Scope]:
     """Fixtures that pytest sets up round a test: autouse ones, requested ones, and what those request."""
+    return _reached(test, project)[0]
+
+
+def requested(test: Test, project: Project) -> set[str]:
+    """Names of the fixtures that reach a test, those that are defined nowhere in the project included."""
+    return _reached(test, project)[1]
+
+
+def _reached(test: Test, project: Project) -> tuple[list[Scope], set[str]]:
     return project.remembered(("reaching", test.scope), lambda: _reaching(test, project))
 
 
-def _reaching(test: Test, project: Project) -> list[Scope]:
+def _reaching(test: Test, project: Project) -> tuple[list[Scope], set[str]]:
     outline = test.scope.outline
     waiting = list(visible_fixtures(outline, test.config, project))
     for cls in test.bases.project if test.bases is not None else ():
@@ -87,6 +96,7 @@ def _reaching(test: Test, project: Project) -> list[Scope]:
         outer = outer.enclosing_class
     wanted = {arg.arg for arg in test.scope.parameters} | _used_by_mark(test, project)
     found: list[Scope] = []
+    names: set[str] = set()
     growing = True
     while growing:
         reached = [f for f in waiting if f.autouse or f.name in wanted]
@@ -94,8 +104,9 @@ def _reaching(test: Test, project: Project) -> list[Scope]:
         growing = bool(reached)
         for fixture in reached:
             found.append(fixture.scope)
+            names.add(fixture.name)
             wanted |= {arg.arg for arg in fixture.scope.parameters}
-    return found
+    return found, wanted | names
 
 
 def visible_fixtures(outline: Outline, config: PytestConfig, project: Project) -> list[Fixture]:

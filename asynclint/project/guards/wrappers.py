@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from asynclint.knowledge.asyncs import (
@@ -30,13 +31,18 @@ LATER = frozenset({"call_later", "call_at"})  # loop timers that home-made runne
 class Bound:
     """What ends a test when time is up.
 
-    ``seconds`` may be unreadable; ``source`` says where it comes from; ``in_loop`` is False for
-    what interrupts from outside the event loop (signals, timer threads).
+    ``seconds`` may be unreadable; ``source`` says what it is (``@limited``, a configuration key);
+    ``in_loop`` is False for what interrupts from outside the event loop (signals, timer threads).
+    ``path`` and ``line`` (1-based) are where it stands, None and 0 where it has no place in a file.
+    ``method`` is pytest-timeout's, empty for any other bound.
     """
 
     seconds: Number
     source: str
     in_loop: bool
+    path: Path | None = None
+    line: int = 0
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,19 @@ Verdict = Bound | Unknown | None
 NOTHING: Final = None
 
 
+def bound_at(node: ast.AST, scope: Scope, source: str, seconds: Number, *, in_loop: bool) -> Bound:
+    """A bound that stands at a node of a scope's file."""
+    return Bound(seconds, source, in_loop, scope.outline.path, getattr(node, "lineno", 0))
+
+
 def decorator_bound(decorator: ast.expr, scope: Scope, project: Project) -> Verdict:
     """What a decorator of a test does to its time, marks left out; ``scope`` is where it stands."""
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     names = chain(target, scope, project.modules)
+    if is_listed(ast.unparse(target), names, project.settings.guard_decorators):
+        return bound_at(decorator, scope, f"@{ast.unparse(target)}", UNREAD, in_loop=True)
     if any(name in BOUNDING_DECORATORS for name in names):
-        return Bound(UNREAD, f"@{names[0]}", in_loop=False)
+        return bound_at(decorator, scope, f"@{names[0]}", UNREAD, in_loop=False)
     if is_neutral(names) or is_builtin_decorator(target, scope):
         return NOTHING
     value = project.inference.value(target, scope)
@@ -78,9 +91,14 @@ def decorator_bound(decorator: ast.expr, scope: Scope, project: Project) -> Verd
             return composed
     given = bind(call, function, scope, project, bound=False)
     found = search(function, project, given)
-    if isinstance(found, Bound):
-        return Bound(found.seconds, f"@{function.name}", found.in_loop)
-    return found
+    return replace(found, source=f"@{function.name}") if isinstance(found, Bound) else found
+
+
+def is_listed(written: str, names: Chain, listed: tuple[str, ...]) -> bool:
+    """Whether a setting names something: by its dotted name, as it is written, or by its last part."""
+    return bool(listed) and any(
+        name in listed or name.rpartition(".")[2] in listed for name in (written, *names)
+    )
 
 
 def is_neutral(names: Chain) -> bool:
@@ -155,19 +173,20 @@ def _call_bound(
     names = chain(call.func, scope, project.modules)
     if any(name in GUARD_CONTEXTS for name in names):
         first = call.args[0] if call.args else (call.keywords[0].value if call.keywords else None)
-        return _bound(number(first, scope, project, given), names[0], in_loop=True)
+        return _bound(call, scope, number(first, scope, project, given), names[0])
     if any(name in GUARD_CALLS for name in names):
-        return _bound(number(argument(call, 1, "timeout"), scope, project, given), names[0], in_loop=True)
+        return _bound(call, scope, number(argument(call, 1, "timeout"), scope, project, given), names[0])
     if any(name in BOUNDED_CALLS for name in names):
         limit = argument(call, -1, "timeout")
         seconds = None if limit is None else number(limit, scope, project, given)
-        return _bound(seconds, names[0], in_loop=True)
+        return _bound(call, scope, seconds, names[0])
     if any(name in TIMERS for name in names):
-        return Bound(UNREAD, names[0], in_loop=False)
+        return bound_at(call, scope, names[0], UNREAD, in_loop=False)
     if isinstance(call.func, ast.Attribute) and call.func.attr in LATER:
-        return Bound(UNREAD, call.func.attr, in_loop=True)
+        return bound_at(call, scope, call.func.attr, UNREAD, in_loop=True)
     if "pytest.mark.timeout" in names:
-        return Bound(number(argument(call, 0, "timeout"), scope, project, given), names[0], in_loop=False)
+        seconds = number(argument(call, 0, "timeout"), scope, project, given)
+        return bound_at(call, scope, names[0], seconds, in_loop=False)
     if depth >= MAX_DEPTH:
         return Unknown(ast.unparse(call.func))
     value = project.inference.value(call.func, scope) or _own_method(call.func, scope, project)
@@ -196,8 +215,8 @@ def _own_method(func: ast.expr, scope: Scope, project: Project) -> Function | No
     return None
 
 
-def _bound(seconds: Number, source: str, *, in_loop: bool) -> Verdict:
-    return NOTHING if seconds is None else Bound(seconds, source, in_loop)
+def _bound(call: ast.Call, scope: Scope, seconds: Number, source: str) -> Verdict:
+    return NOTHING if seconds is None else bound_at(call, scope, source, seconds, in_loop=True)
 
 
 HARMLESS = frozenset(

@@ -1,0 +1,109 @@
+"""How each async test of a module is bounded: what ``--show-guards`` shows and the end of a report counts."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from asynclint.project.config import PytestConfig, find_pytest_config
+from asynclint.project.guards.body import body
+from asynclint.project.guards.bounds import own_body, stated_bound, verdicts
+from asynclint.project.guards.contexts import Guard
+from asynclint.project.guards.drives import can_hang, driven, drives
+from asynclint.project.guards.runner import Runner, runner
+from asynclint.project.guards.tests import Test, marks, tests
+from asynclint.project.guards.wrappers import Bound, Unknown
+from asynclint.project.project import Project
+from asynclint.source.outline import Outline, Scope
+
+
+class Standing(Enum):
+    """Whether something ends a test when time is up."""
+
+    BOUNDED = "bounded"
+    UNBOUNDED = "unbounded"
+    UNKNOWN = "unknown"  # something that can't be read may bound it
+    IDLE = "idle"  # nothing in it waits, so nothing need bound it
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """One async test, or sync test that drives a loop, and all that bounds it, the nearest first.
+
+    ``waits`` says whether it can hang; ``unknown`` is what may bound it and can't be read, else empty.
+    """
+
+    test: Test
+    waits: bool
+    bounds: tuple[Bound, ...]
+    unknown: str
+
+    @property
+    def standing(self) -> Standing:
+        """The verdict."""
+        if self.unknown == "skipped":
+            return Standing.SKIPPED
+        if self.bounds:
+            return Standing.BOUNDED
+        if self.unknown:
+            return Standing.UNKNOWN
+        return Standing.UNBOUNDED if self.waits else Standing.IDLE
+
+
+def survey(outline: Outline, project: Project) -> Iterator[Survey]:
+    """The async tests of a module, in source order."""
+    for test in tests(outline, project):
+        if test.scope.is_async:
+            if not test.scope.is_generator:
+                yield _surveyed(test, bool(own_body(test, project).waits), [], project)
+        else:
+            found = list(drives(test.scope, project))
+            if found:
+                inside = [f.scope for drive in found if (f := driven(drive, project)) is not None]
+                yield _surveyed(test, any(can_hang(d, project) for d in found), inside, project)
+
+
+def _surveyed(test: Test, waits: bool, driven_inside: list[Scope], project: Project) -> Survey:
+    guards = [bound_of(guard, test.scope) for guard in own_body(test, project).guards]
+    for scope in driven_inside:
+        guards += [bound_of(guard, scope) for guard in body(scope, project).guards]
+    found, unknown = guards, ""
+    for verdict in (stated_bound(test, project), *verdicts(test, project)):
+        if isinstance(verdict, Bound):
+            if (verdict.in_loop or not project.settings.loop_guards_only) and verdict not in found:
+                found.append(verdict)
+        elif isinstance(verdict, Unknown):
+            unknown = unknown or verdict.source
+    if test.scope.is_async and test.is_unittest and runner(test, project) is Runner.UNKNOWN:
+        unknown = unknown or "what runs it"
+    if any(mark.name == "skip" for mark in marks(test, project)):
+        unknown = "skipped"
+    return Survey(test, waits, tuple(found), unknown)
+
+
+def bound_of(guard: Guard, function: Scope) -> Bound:
+    """A guard in a function's body as a bound, named as it is written there."""
+    node = guard.node
+    name = ast.unparse(node.func) if isinstance(node, ast.Call) else "deadline"
+    line: int = getattr(node, "lineno", 0)
+    return Bound(guard.seconds, name, guard.in_loop, function.outline.path, line)
+
+
+def bound_from_above(config: PytestConfig) -> tuple[PytestConfig, Bound] | None:
+    """What bounds the tests of a project with settings of its own when pytest is started above it.
+
+    pytest reads one file; started in a directory above, it is another one
+    (https://docs.pytest.org/en/stable/reference/customize.html#finding-the-rootdir).
+    """
+    if config.path is None:
+        return None
+    above = config
+    while above.root.parent != above.root and above.path is not None:
+        above = find_pytest_config(above.root.parent)
+        timeout = above.timeout
+        if above.path is not None and timeout is not None and isinstance(timeout.value, float):
+            return above, Bound(timeout.value, timeout.source, False, timeout.path)
+    return None
