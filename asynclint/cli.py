@@ -104,9 +104,9 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @option(
     "Output",
     "--output-format",
-    "concise|full",
-    "One line a finding, or with its source (default: full on a terminal).",
-    type=click.Choice(["concise", "full"]),
+    "concise|full|json",
+    "One line a finding, or with its source (default: full on a terminal); json: for --show-guards.",
+    type=click.Choice(["concise", "full", "json"]),
 )
 @flag("Output", "--quiet", "Print findings only: no notes, no summary.")
 @flag("Output", "--exit-zero", "Exit 0 in spite of findings.")
@@ -115,6 +115,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @option("Information", "--explain", "CODE", "What a rule reports, why, and its fix; a code or slug.")
 @flag("Information", "--list-rules", "All rules in a table.")
 @flag("Information", "--show-settings", "Each setting that holds for PATH and where it came from.")
+@flag("Information", "--show-guards", "What bounds each async test, for how long, and where that is said.")
 @click.version_option(__version__, message="asynclint %(version)s")
 def command(**options: Any) -> int:
     """Find, explain and fix what makes async Python test suites hang, leak or lie.
@@ -129,6 +130,11 @@ def command(**options: Any) -> int:
     overrides = _overrides(options)
     if options["show_settings"]:
         return _show_settings(options["paths"], overrides)
+    if options["show_guards"]:
+        return _show_guards(options, overrides)
+    if options["output_format"] == "json":
+        message = "--output-format json is for --show-guards; findings come as concise or full"
+        raise click.UsageError(message)
     return _check(options, overrides)
 
 
@@ -248,6 +254,31 @@ def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
     return 0
 
 
+def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
+    from asynclint.engine import survey_files
+    from asynclint.output.report import Report
+    from asynclint.output.show_guards import Row, show
+
+    layout = options["output_format"] or ("full" if sys.stdout.isatty() else "concise")
+    report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
+    paths = options["paths"] or _default_paths()
+    if Path("-") in paths:
+        message = "--show-guards reads files: what bounds a test depends on where it lies"
+        raise click.UsageError(message)
+    rows = []
+    for settings, files in _by_settings(paths, overrides, options["force_exclude"], report).items():
+        for surveyed in survey_files(files, settings):
+            if isinstance(surveyed, tuple):
+                file, tests = surveyed
+                rows += [Row(file.display, test) for test in tests]
+            else:
+                report.problem(surveyed.display, surveyed.line, surveyed.column, surveyed.message)
+    show(rows, sys.stdout, layout)
+    if not rows and not report.problems and not options["quiet"]:
+        click.echo(f"no async test found in {' '.join(map(str, paths))}", err=True)
+    return report.status
+
+
 def _check(options: dict[str, Any], overrides: Overrides) -> int:
     from asynclint.engine import Fixing
     from asynclint.output.report import Report
@@ -324,21 +355,28 @@ def _check_files(
 ) -> None:
     from asynclint.engine import check_files
 
+    write = options["fix"] and not options["diff"]
+    for settings, files in _by_settings(paths, overrides, options["force_exclude"], report).items():
+        jobs = options["jobs"] or _jobs(len(files))
+        results = check_files(files, settings, fixing=fixing, jobs=jobs, write=write)
+        for file, result in zip(files, results, strict=True):
+            _record(result, report, named=file.explicit)
+
+
+def _by_settings(
+    paths: Sequence[Path], overrides: Overrides, force_exclude: bool, report: Report
+) -> dict[Settings, list[File]]:
+    """The files below ``paths`` by the settings that hold for them; those that can't be used are reported."""
     groups: dict[Settings, list[File]] = {}
     broken: dict[str, SettingsError] = {}
-    for file in _found(paths, overrides, options["force_exclude"], report, broken):
+    for file in _found(paths, overrides, force_exclude, report, broken):
         try:
             groups.setdefault(settings_for(file.path, overrides), []).append(file)
         except SettingsError as error:
             broken.setdefault(str(error), error)
     for unusable in broken.values():
         report.broken_settings(unusable)
-    write = options["fix"] and not options["diff"]
-    for settings, files in groups.items():
-        jobs = options["jobs"] or _jobs(len(files))
-        results = check_files(files, settings, fixing=fixing, jobs=jobs, write=write)
-        for file, result in zip(files, results, strict=True):
-            _record(result, report, named=file.explicit)
+    return groups
 
 
 def _found(
@@ -383,6 +421,8 @@ def _record(result: Result, report: Report, *, named: bool) -> None:
         report.problem(problem.display, problem.line, problem.column, problem.message, problem.code)
         if not result.findings:
             return
+    if result.tally is not None:
+        report.counted(result.tally)
     if not result.note:
         report.checked(result.display, result.findings, result.before, result.after, result.fixed)
     elif named:

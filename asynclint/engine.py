@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Position
 from asynclint.project.project import Project
@@ -27,6 +28,9 @@ from asynclint.source.noqa import Suppressions
 from asynclint.source.outline import Outline
 from asynclint.source.outline import Scope as NameScope
 from asynclint.source.text import SourceError, SourceText
+
+if TYPE_CHECKING:
+    from asynclint.project.guards.survey import Survey, Tally
 
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 FAULT = "ASL002"  # the code of a problem that is asynclint's own
@@ -49,6 +53,7 @@ class Result:
     ``findings`` are what is left after suppression, selection and fixing, by position; a file that
     could only be checked in part has a ``problem`` beside them. ``before`` and ``after`` are equal
     unless fixes changed the text; ``written`` are then the new bytes, ``fixed`` the fixes applied.
+    ``tally`` counts its bounded and unbounded tests, where rules asked what bounds them.
     """
 
     display: str
@@ -60,6 +65,7 @@ class Result:
     after: str = ""
     written: bytes | None = None
     fixed: int = 0
+    tally: Tally | None = None
 
 
 def check_files(
@@ -78,6 +84,31 @@ def check_files(
             yield _check_file(file, settings, fixing, write, project)
         return
     yield from _check_in_processes(list(files), partial(_work, settings, fixing, write), jobs)
+
+
+def survey_files(
+    files: Iterable[File], settings: Settings
+) -> Iterator[tuple[File, Sequence[Survey]] | Problem]:
+    """How each async test of each file is bounded; files that are no tests have none."""
+    from asynclint.project.guards.survey import survey
+
+    pause_collector()
+    project = Project(settings)
+    for file in files:
+        try:
+            text = SourceText.from_bytes(file.path.read_bytes())
+            if no_test_module(text, file.path):
+                continue
+            outline = project.modules.add(file.path, text, text.parse())
+        except OSError as error:
+            yield Problem(file.display, f"cannot be read: {error.strerror or error}")
+        except SourceError as error:
+            yield Problem(file.display, error.message, error.line, error.column)
+        else:
+            try:
+                yield file, list(survey(outline, project))
+            except Exception as error:  # a fault of ours must not cost the other files
+                yield _fault(outline.scope, file.display, error)
 
 
 def _check_in_processes(files: Sequence[File], work: Callable[[File], Result], jobs: int) -> Iterator[Result]:
@@ -185,8 +216,22 @@ def check_text(
     one = partial(_check_once, place=place, display=display, rules=rules, project=project, noqa=noqa)
     findings, problem = one(text, tree=tree)
     if fixing is Fixing.NONE or not any(finding.fix for finding in findings):
-        return Result(display, path, findings, problem, before=text.text, after=text.text)
+        counted = _tally(place, rules, project)
+        return Result(display, path, findings, problem, before=text.text, after=text.text, tally=counted)
     return _fix(text, path, display, findings, problem, fixing, one)
+
+
+def _tally(place: Path, rules: Sequence[Rule], project: Project) -> Tally | None:
+    """How many tests are bounded: free where ASL101 has asked already, None where it has not."""
+    outline = project.modules.load(place)
+    if outline is None or not any(rule.code == "ASL101" for rule in rules):
+        return None
+    from asynclint.project.guards.survey import tally
+
+    try:
+        return tally(outline, project)
+    except Exception:  # a fault of ours, which the rule has met and reported
+        return None
 
 
 def _fix(

@@ -13,7 +13,10 @@ from asynclint.output import text
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from asynclint.project.guards.survey import Tally
     from asynclint.settings import SettingsError
+
+WHOLE_SUITE = 10  # unbounded tests; of fewer it says nothing that the reports don't
 
 
 def console(stream: TextIO) -> Console:
@@ -50,6 +53,7 @@ class Report:
         self.files = self.files_reported = self.files_changed = 0
         self.findings = self.fixable = self.unsafe_fixable = self.fixed = 0
         self.problems = self.notes = 0
+        self._suites: dict[tuple[Path, Path | None], list[Tally]] = {}
 
     @property
     def status(self) -> int:
@@ -70,9 +74,7 @@ class Report:
         path = error.path
         if path is None:
             raise error
-        here = Path.cwd()
-        display = path.relative_to(here) if path.is_relative_to(here) else path
-        self.problem(str(display), error.line, error.column, error.message, "ASL003")
+        self.problem(shown(path), error.line, error.column, error.message, "ASL003")
 
     def note(self, display: str, message: str) -> None:
         """Something to know about a file, such as why nothing of it was checked."""
@@ -105,6 +107,10 @@ class Report:
         else:
             self.stream.writelines(f"{text.concise(finding)}\n" for finding in findings)
 
+    def counted(self, tally: Tally) -> None:
+        """How many tests of one file are bounded."""
+        self._suites.setdefault((tally.config.root, tally.config.path), []).append(tally)
+
     def close(self, paths: str) -> None:
         """Print the summary; ``paths`` are what was asked for."""
         self.stream.flush()
@@ -114,6 +120,8 @@ class Report:
             self._say(self._fix_summary())
         elif self.findings:
             self._say(f"Found {_count(self.findings, 'finding')} in {self._where()}{self._ways_out()}.")
+            for tallies in self._suites.values():
+                self._unbounded_suite(tallies)
         else:
             self._say(f"No findings in {_count(self.files, 'file')}{self._unchecked()}.")
 
@@ -125,6 +133,23 @@ class Report:
             have = "has" if self.unsafe_fixable == 1 else "have"
             ways_out = f" ({self.unsafe_fixable} of them {have} an unsafe fix: --unsafe-fixes)"
         return f"{fixed}; {self.findings} {left}{ways_out}{self._unchecked()}."
+
+    def _unbounded_suite(self, tallies: Sequence[Tally]) -> None:
+        """What to do where not one test of a suite is bounded, rather than a thousand reports to read."""
+        unbounded = sum(tally.unbounded for tally in tallies)
+        if unbounded < WHOLE_SUITE or any(tally.others for tally in tallies):
+            return
+        config = tallies[0].config
+        where = text.printable(shown(config.root))
+        self._say(f"Nothing bounds any of the {unbounded} async tests that wait in {where}.")
+        if any(tally.by_pytest for tally in tallies):
+            line = 'timeout = "60"' if config.native else "timeout = 60"
+            file = config.path.name if config.path is not None else "pyproject.toml"
+            section = config.section or "[tool.pytest.ini_options]"
+            self._say(f"  One line bounds them all, with pytest-timeout: {line} under {section} in {file};")
+            self._say("  or asynclint --fix puts a guard into each.")
+        else:
+            self._say("  asynclint --fix puts a guard into each.")
 
     def _where(self) -> str:
         return f"{self.files_reported} of {_count(self.files, 'file')}{self._unchecked()}"
@@ -143,6 +168,12 @@ class Report:
     def _say(self, message: str) -> None:
         if not self.quiet:
             sys.stderr.write(f"{message}\n")
+
+
+def shown(path: Path) -> str:
+    """A path as displayed: relative where it lies below the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _count(number: int, noun: str) -> str:

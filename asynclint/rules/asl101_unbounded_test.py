@@ -63,20 +63,10 @@ def trigger(unit: Unit, project: Project) -> bool:
     """An async test that can hang, with no guard in its body and none outside."""
     if not unit.is_async or unit.is_generator:  # pytest runs no test that yields
         return False
-    return project.remembered((rule.code, unit), lambda: _is_unbounded(unit, project))
-
-
-def _is_unbounded(unit: Unit, project: Project) -> bool:
-    from asynclint.project.guards import bounds, runner, tests
+    from asynclint.project.guards import standing, tests
 
     test = tests.test_of(unit, project)
-    if test is None or bounds.stated_bound(test, project) is not None:
-        return False
-    found = bounds.own_body(test, project)
-    if not found.waits or found.guards or bounds.bound(test, project) is not None:
-        return False
-    # unittest alone never awaits a coroutine: without a runner that is known, it may be no test at all
-    return not test.is_unittest or runner.runner(test, project) is not runner.Runner.UNKNOWN
+    return test is not None and standing.standing(test, project) is standing.Standing.UNBOUNDED
 
 
 @rule.check

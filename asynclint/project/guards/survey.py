@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.body import body
@@ -13,20 +13,11 @@ from asynclint.project.guards.bounds import own_body, stated_bound, verdicts
 from asynclint.project.guards.contexts import Guard
 from asynclint.project.guards.drives import can_hang, driven, drives
 from asynclint.project.guards.runner import Runner, runner
+from asynclint.project.guards.standing import Standing, standing
 from asynclint.project.guards.tests import Test, marks, tests
 from asynclint.project.guards.wrappers import Bound, Unknown
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-
-
-class Standing(Enum):
-    """Whether something ends a test when time is up."""
-
-    BOUNDED = "bounded"
-    UNBOUNDED = "unbounded"
-    UNKNOWN = "unknown"  # something that can't be read may bound it
-    IDLE = "idle"  # nothing in it waits, so nothing need bound it
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +81,32 @@ def bound_of(guard: Guard, function: Scope) -> Bound:
     name = ast.unparse(node.func) if isinstance(node, ast.Call) else "deadline"
     line: int = getattr(node, "lineno", 0)
     return Bound(guard.seconds, name, guard.in_loop, function.outline.path, line)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Of the async tests of a module that can hang, how many nothing bounds and how many something may.
+
+    ``config`` is what pytest reads for them; ``by_pytest`` says whether pytest is sure to run them.
+    """
+
+    config: PytestConfig
+    unbounded: int
+    others: int
+    by_pytest: bool
+
+
+def tally(outline: Outline, project: Project) -> Tally | None:
+    """Count a module's async tests; None where there are none that can hang."""
+    found = [test for test in tests(outline, project) if test.scope.is_async]
+    counts = Counter(standing(test, project) for test in found)
+    unbounded = counts[Standing.UNBOUNDED]
+    others = counts[Standing.BOUNDED] + counts[Standing.UNKNOWN]
+    if not unbounded and not others:
+        return None
+    config = found[0].config
+    by_pytest = config.path is not None or not all(test.is_unittest for test in found)
+    return Tally(config, unbounded, others, by_pytest)
 
 
 def bound_from_above(config: PytestConfig) -> tuple[PytestConfig, Bound] | None:

@@ -1,0 +1,47 @@
+"""Whether something ends a test when time is up: the one verdict that rules and summaries share."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from asynclint.project.guards.bounds import bound, own_body, stated_bound
+from asynclint.project.guards.runner import Runner, runner
+from asynclint.project.guards.tests import Test
+from asynclint.project.guards.wrappers import Bound, Verdict
+from asynclint.project.project import Project
+
+
+class Standing(Enum):
+    """Whether something ends a test when time is up."""
+
+    BOUNDED = "bounded"
+    UNBOUNDED = "unbounded"
+    UNKNOWN = "unknown"  # something that can't be read may bound it
+    IDLE = "idle"  # nothing in it waits, so nothing need bound it
+    SKIPPED = "skipped"
+
+
+def standing(test: Test, project: Project) -> Standing:
+    """Whether something ends an async test that waits; worked out once, the cheapest question first."""
+    return project.remembered(("standing", test.scope), lambda: _standing(test, project))
+
+
+def _standing(test: Test, project: Project) -> Standing:
+    stated = stated_bound(test, project)
+    if stated is not None:
+        return _of(stated)
+    found = own_body(test, project)
+    if not found.waits:
+        return Standing.IDLE
+    if found.guards:
+        return Standing.BOUNDED
+    outside = bound(test, project)
+    if outside is not None:
+        return _of(outside)
+    # unittest alone never awaits a coroutine: without a runner that is known, it may be no test at all
+    unrun = test.is_unittest and runner(test, project) is Runner.UNKNOWN
+    return Standing.UNKNOWN if unrun else Standing.UNBOUNDED
+
+
+def _of(verdict: Verdict) -> Standing:
+    return Standing.BOUNDED if isinstance(verdict, Bound) else Standing.UNKNOWN
