@@ -23,7 +23,7 @@ LAYERS = (
     ("flow",),
     ("rules",),
     ("output",),
-    ("engine",),
+    ("engine", "options"),
     ("cli", "flake8_plugin"),
     ("__main__",),
 )

@@ -1,0 +1,131 @@
+"""The command's options: their names and help, and the settings they stand for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from asynclint.settings import Overrides, from_text
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Option(click.Option):
+    """An option that stands under a heading of ``--help``."""
+
+    def __init__(self, *args: Any, heading: str = "Other", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+
+class Command(click.Command):
+    """A command whose ``--help`` lists its options under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one definition list for each heading, in the order of declaration."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections.setdefault(getattr(parameter, "heading", "Information"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def option(heading: str, name: str, metavar: str, text: str, **attributes: Any) -> Callable[[Any], Any]:
+    """Declare an option with a value under ``heading``; ``text`` is its help."""
+    return click.option(name, cls=Option, heading=heading, metavar=metavar, help=text, **attributes)
+
+
+def flag(heading: str, name: str, text: str) -> Callable[[Any], Any]:
+    """Declare an option without a value under ``heading``."""
+    return click.option(name, cls=Option, heading=heading, is_flag=True, help=text)
+
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+OPTIONS = (
+    flag("Fixing", "--fix", "Apply safe fixes, report what is left."),
+    flag("Fixing", "--diff", "Print what --fix would change; write nothing."),
+    flag("Fixing", "--unsafe-fixes", "Widen --fix and --diff by fixes that can change a test's outcome."),
+    option("Fixing", "--guard-seconds", "SECONDS", "The bound that fixes insert (default 30)."),
+    option(
+        "Rules",
+        "--select",
+        "CODES",
+        "Only these codes or prefixes (an off rule: its full code).",
+        multiple=True,
+    ),
+    option(
+        "Rules", "--ignore", "CODES", "Not these; of select and ignore the longer prefix wins.", multiple=True
+    ),
+    option("Rules", "--extend-select", "CODES", "These besides the selected ones.", multiple=True),
+    option("Rules", "--extend-ignore", "CODES", "Not these besides the ignored ones.", multiple=True),
+    flag("Rules", "--loop-guards-only", "Only guards in the event loop count as bounds."),
+    option("Rules", "--target-version", "3.x", "Oldest Python to support (default: requires-python)."),
+    option(
+        "Files", "--exclude", "GLOBS", "Leave out these, not the usual ones (.venv, build, …).", multiple=True
+    ),
+    flag("Files", "--force-exclude", "Exclude even what is named on the command line."),
+    option("Files", "--stdin-filename", "NAME", "The name of what PATH - reads from standard input."),
+    option(
+        "Files",
+        "--config",
+        "FILE",
+        "Read settings from this TOML file, not the nearest pyproject.",
+        type=FILE,
+    ),
+    flag("Files", "--isolated", "Read no settings from files."),
+    option(
+        "Output",
+        "--output-format",
+        "concise|full|json",
+        "One line a finding, or with its source (default: full on a terminal); json: for --show-guards.",
+        type=click.Choice(["concise", "full", "json"]),
+    ),
+    flag("Output", "--quiet", "Print findings only: no notes, no summary."),
+    flag("Output", "--exit-zero", "Exit 0 in spite of findings."),
+    option("Output", "--jobs", "N", "Processes (default: by number of files).", type=click.IntRange(min=1)),
+    flag("Output", "--no-cache", "Neither read nor write a cache (there is none yet)."),
+    option("Information", "--explain", "CODE", "What a rule reports, why, and its fix; a code or slug."),
+    flag("Information", "--list-rules", "All rules in a table."),
+    flag("Information", "--show-settings", "Each setting that holds for PATH and where it came from."),
+    flag(
+        "Information", "--show-guards", "What bounds each async test, for how long, and where that is said."
+    ),
+)
+
+
+def with_options(function: F) -> F:
+    """Give a command all options, in the order of ``--help``."""
+    for decorate in reversed(OPTIONS):
+        function = decorate(function)
+    return function
+
+
+def overrides_of(options: Mapping[str, Any]) -> Overrides:
+    """What the command line says beside the files; raises SettingsError naming the option."""
+    given = {
+        "select": ",".join(options["select"]),
+        "ignore": ",".join(options["ignore"]),
+        "extend-select": ",".join(options["extend_select"]),
+        "extend-ignore": ",".join(options["extend_ignore"]),
+        "exclude": ",".join(options["exclude"]),
+        "guard-seconds": options["guard_seconds"],
+        "target-version": options["target_version"],
+    }
+    values = [from_text(key, text) for key, text in given.items() if text]
+    if options["loop_guards_only"]:
+        values.append(("loop_guards_only", True))
+    config = options["config"]
+    return Overrides(tuple(values), absolute(config) if config else None, options["isolated"])
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root, links not resolved: a file belongs to the project it is reached through."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
