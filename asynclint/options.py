@@ -96,7 +96,7 @@ OPTIONS = (
     flag("Information", "--list-rules", "All rules in a table."),
     flag("Information", "--show-settings", "Each setting that holds for PATH and where it came from."),
     flag(
-        "Information", "--show-guards", "What bounds each async test, for how long, and where that is said."
+        "Information", "--show-guards", "What bounds each async test, how long, and where that is said."
     ),
 )
 

@@ -70,9 +70,7 @@ def bound(test: Test, project: Project) -> Verdict:
 
     Unknown where something that can't be read may bound it: callers stay silent.
     """
-    return stated_bound(test, project) or _from_code(
-        test, project, only_loop=project.settings.loop_guards_only
-    )
+    return stated_bound(test, project) or bound_by_code(test, project)
 
 
 def own_body(test: Test, project: Project) -> Body:
@@ -149,7 +147,9 @@ def _mark_seconds(mark: Mark, project: Project) -> tuple[bool, Number]:
     return True, number(value, mark.scope, project)
 
 
-def _from_code(test: Test, project: Project, *, only_loop: bool) -> Verdict:
+def bound_by_code(test: Test, project: Project) -> Verdict:
+    """What decorators, base classes, hooks and fixtures put round a test; see ``bound``."""
+    only_loop = project.settings.loop_guards_only
     unknown: Verdict = None
     for found in verdicts(test, project):
         if isinstance(found, Bound) and (found.in_loop or not only_loop):
