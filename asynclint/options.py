@@ -95,9 +95,7 @@ OPTIONS = (
     option("Information", "--explain", "CODE", "What a rule reports, why, and its fix; a code or slug."),
     flag("Information", "--list-rules", "All rules in a table."),
     flag("Information", "--show-settings", "Each setting that holds for PATH and where it came from."),
-    flag(
-        "Information", "--show-guards", "What bounds each async test, how long, and where that is said."
-    ),
+    flag("Information", "--show-guards", "What bounds each async test, how long, and where that is said."),
 )
 
 

@@ -140,8 +140,8 @@ class Report:
         if unbounded < WHOLE_SUITE or any(tally.others for tally in tallies):
             return
         config = tallies[0].config
-        where = text.printable(shown(config.root))
-        self._say(f"Nothing bounds any of the {unbounded} async tests that wait in {where}.")
+        where = "" if config.root == Path.cwd() else f" in {text.printable(shown(config.root))}"
+        self._say(f"Nothing bounds any of the {unbounded} async tests that wait{where}.")
         if any(tally.by_pytest for tally in tallies):
             line = 'timeout = "60"' if config.native else "timeout = 60"
             file = config.path.name if config.path is not None else "pyproject.toml"

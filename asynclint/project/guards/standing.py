@@ -31,10 +31,10 @@ def _standing(test: Test, project: Project) -> Standing:
     if stated is not None:
         return _of(stated)
     found = own_body(test, project)
-    if not found.waits:
-        return Standing.IDLE
     if found.guards:
         return Standing.BOUNDED
+    if not found.waits:
+        return Standing.IDLE
     outside = bound(test, project)
     if outside is not None:
         return _of(outside)
