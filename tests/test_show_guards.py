@@ -18,6 +18,7 @@ from asynclint.source.files import File, Problem, find
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
+SUITE = ". (pyproject.toml [tool.pytest.ini_options])"
 FILES = {
     "pyproject.toml": '[project]\nname = "lamp"\n[tool.pytest.ini_options]\ntimeout = 60\n',
     "tests/conftest.py": """\
@@ -113,8 +114,7 @@ def test_lines(tmp_path: Path) -> None:
         "tests/test_lamp.py:31: test_skipped: skipped",
         "tests/test_lamp.py:36: test_unread: unknown: can't read lamp.decorated",
         "tests/test_lamp.py:40: test_driven: ? s, asyncio.wait_for (line 42)",
-        ". (pyproject.toml [tool.pytest.ini_options]): "
-        "9 async tests: 5 bounded, 1 unbounded, 1 unknown, 1 idle, 1 skipped",
+        f"{SUITE}: 9 async tests: 5 bounded, 1 unbounded, 1 unknown, 1 idle, 1 skipped",
         "      1 by pyproject.toml [tool.pytest.ini_options] timeout",
         "      1 by pytest.mark.timeout",
         "      1 by asyncio.timeout",
