@@ -72,6 +72,19 @@ def _seconds(key: str, value: Any) -> float:
     return int(value) if value == int(value) else float(value)
 
 
+def _seconds_by_glob(key: str, value: Any) -> tuple[tuple[str, float], ...]:
+    if not isinstance(value, dict):
+        raise _must_be(key, 'a table such as { "tests/slow/*" = 120 }', value)
+    return tuple((glob, _seconds(f'{key} "{glob}"', seconds)) for glob, seconds in value.items())
+
+
+def _factor(key: str, value: Any) -> float:
+    number = not isinstance(value, bool) and isinstance(value, (int, float))
+    if not number or not 1 <= value < math.inf:
+        raise _must_be(key, "a number from 1 upwards", value)
+    return int(value) if value == int(value) else float(value)
+
+
 def _flag(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise _must_be(key, "true or false", value)
@@ -100,6 +113,9 @@ PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "exclude": _globs,
     "extend-exclude": _globs,
     "guard-seconds": _seconds,
+    "per-file-guard-seconds": _seconds_by_glob,
+    "guard-junit-factor": _factor,
+    "guard-junit-floor": _seconds,
     "loop-guards-only": _flag,
     "guard-decorators": _names,
     "guard-fixtures": _names,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,6 +54,14 @@ OPTIONS = (
     flag("Fixing", "--diff", "Print what --fix would change; write nothing."),
     flag("Fixing", "--unsafe-fixes", "Widen --fix and --diff by fixes that can change a test's outcome."),
     option("Fixing", "--guard-seconds", "SECONDS", "The bound that fixes insert (default 30)."),
+    option(
+        "Fixing",
+        "--guard-from-junit",
+        "FILE",
+        "Choose each bound by the test's time in this JUnit report of pytest; may be repeated.",
+        type=FILE,
+        multiple=True,
+    ),
     option(
         "Rules",
         "--select",
@@ -118,10 +126,23 @@ def overrides_of(options: Mapping[str, Any]) -> Overrides:
         "target-version": options["target_version"],
     }
     values = [from_text(key, text) for key, text in given.items() if text]
+    if options["guard_seconds"]:  # what is said now beats what files say of some paths
+        values.append(("per_file_guard_seconds", ()))
     if options["loop_guards_only"]:
         values.append(("loop_guards_only", True))
+    if options["guard_from_junit"]:
+        values.append(("guard_from_junit", _reports(options["guard_from_junit"])))
     config = options["config"]
     return Overrides(tuple(values), absolute(config) if config else None, options["isolated"])
+
+
+def _reports(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Paths of JUnit reports; raises SettingsError now, and not in the middle of a run, for another file."""
+    from asynclint.project import junit
+
+    found = tuple(absolute(path) for path in paths)
+    junit.read(found)
+    return found
 
 
 def absolute(path: Path) -> Path:

@@ -28,6 +28,7 @@ class Settings:
 
     ``guard_seconds`` are seconds; ``target_version`` is ``(3, minor)`` or None to read ``requires-python``.
     Globs that a file gives with a slash are absolute here: they are meant from that file's directory.
+    ``guard_from_junit`` are absolute paths, and has no key: measured times belong to one run.
     """
 
     select: tuple[str, ...] = ("ASL",)
@@ -38,12 +39,23 @@ class Settings:
     exclude: tuple[str, ...] = ()
     extend_exclude: tuple[str, ...] = ()
     guard_seconds: float = 30
+    per_file_guard_seconds: tuple[tuple[str, float], ...] = ()
+    guard_from_junit: tuple[Path, ...] = ()
+    guard_junit_factor: float = 10
+    guard_junit_floor: float = 5
     loop_guards_only: bool = False
     guard_decorators: tuple[str, ...] = ()
     guard_fixtures: tuple[str, ...] = ()
     guard_base_classes: tuple[str, ...] = ()
     target_version: tuple[int, int] | None = None
     scope: str = "tests"
+
+    def guard_seconds_for(self, path: Path) -> float:
+        """Seconds of the guards that fixes insert in a file (absolute); the last glob that matches wins."""
+        matching = (
+            seconds for glob, seconds in reversed(self.per_file_guard_seconds) if _matches(path, glob)
+        )
+        return next(matching, self.guard_seconds)
 
 
 DEFAULTS = Settings()
@@ -146,9 +158,9 @@ def load_file(path: Path) -> Loaded:
     for field in ("exclude", "extend_exclude"):
         if field in values:
             values[field] = tuple(_anchored(glob, path.parent) for glob in values[field])
-    if "per_file_ignores" in values:
-        pairs = values["per_file_ignores"]
-        values["per_file_ignores"] = tuple((_anchored(glob, path.parent), codes) for glob, codes in pairs)
+    for field in ("per_file_ignores", "per_file_guard_seconds"):
+        if field in values:
+            values[field] = tuple((_anchored(glob, path.parent), value) for glob, value in values[field])
     return Loaded(replace(DEFAULTS, **values), path, frozenset(values))
 
 
@@ -215,7 +227,7 @@ def from_text(key: str, text: str) -> tuple[str, Any]:
             value = float(text)
         except ValueError:
             value = text
-    elif key not in ("target-version", "scope"):
+    elif key not in ("target-version", "scope", "guard-style"):
         value = [part for part in re.split(r"[,\s]+", text) if part] or [""]
     try:
         return _field(key), parse(key, value)
@@ -255,10 +267,10 @@ def _longest(code: str, prefixes: Iterable[str]) -> int:
 
 
 def _ignored_in(path: Path, per_file: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
-    """Codes whose glob matches as in flake8: the base name, or the whole path if there is a slash."""
-    codes: tuple[str, ...] = ()
-    for glob, ignored in per_file:
-        subject = str(path) if "/" in glob else path.name
-        if fnmatch(subject, glob) or ("**/" in glob and fnmatch(subject, glob.replace("**/", ""))):
-            codes += ignored
-    return codes
+    return tuple(code for glob, codes in per_file if _matches(path, glob) for code in codes)
+
+
+def _matches(path: Path, glob: str) -> bool:
+    """Whether a glob matches as in flake8: the base name, or the whole path if there is a slash."""
+    subject = str(path) if "/" in glob else path.name
+    return fnmatch(subject, glob) or ("**/" in glob and fnmatch(subject, glob.replace("**/", "")))

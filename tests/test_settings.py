@@ -52,6 +52,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         exclude = ["legacy", "tests/old/*"]
         extend-exclude = ["vendored"]
         guard-seconds = 12.5
+        guard-junit-factor = 4
+        guard-junit-floor = 0.5
         loop-guards-only = true
         guard-decorators = ["limited", "tests.helpers.limited"]
         guard-fixtures = ["watchdog"]
@@ -59,6 +61,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         target-version = "3.9"
         scope = "all"
         per-file-ignores = { "test_a.py" = ["ASL101"], "tests/old/*" = ["ASL1", "ASL2"] }
+        per-file-guard-seconds = { "test_slow.py" = 60.0, "tests/old/*" = 0.5 }
         """,
     )
     loaded = load(tmp_path)
@@ -70,6 +73,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         exclude=("legacy", f"{tmp_path}/tests/old/*"),
         extend_exclude=("vendored",),
         guard_seconds=12.5,
+        per_file_guard_seconds=(("test_slow.py", 60), (f"{tmp_path}/tests/old/*", 0.5)),
+        guard_junit_factor=4,
+        guard_junit_floor=0.5,
         loop_guards_only=True,
         guard_decorators=("limited", "tests.helpers.limited"),
         guard_fixtures=("watchdog",),
@@ -112,6 +118,16 @@ def test_whole_seconds_are_written_without_a_fraction(tmp_path: Path) -> None:
         ("guard-seconds = 0", 2, ["above 0"]),
         ("guard-seconds = nan", 2, ["above 0"]),
         ("guard-seconds = inf", 2, ["above 0"]),
+        ("guard-junit-factor = 0.5", 2, ["guard-junit-factor: must be a number from 1 upwards, not 0.5"]),
+        ('guard-junit-factor = "3"', 2, ["must be a number from 1 upwards"]),
+        ("guard-junit-floor = 0", 2, ["guard-junit-floor: must be a number of seconds above 0"]),
+        ("guard-from-junit = 'a.xml'", 2, ['unknown key "guard-from-junit"']),
+        ("per-file-guard-seconds = 3", 2, ["per-file-guard-seconds: must be a table such as"]),
+        (
+            '[tool.asynclint.per-file-guard-seconds]\n"a*" = 3\n"b*" = "4"',
+            2,
+            ['per-file-guard-seconds "b*": must be a number of seconds above 0'],
+        ),
         ("loop-guards-only = 1", 2, ["loop-guards-only: must be true or false, not 1"]),
         ('guard-decorators = "limited"', 2, ["guard-decorators: must be a list of strings such as"]),
         ('guard-decorators = ["@limited"]', 2, ["must be dotted names such as", "not '@limited'"]),
@@ -282,6 +298,21 @@ def test_per_file_ignores_match_base_name_or_path(tmp_path: Path, glob: str, mat
     assert Selection(settings, tmp_path / "tests" / "test_a.py").code_on("ASL101") is not matches
     assert Selection(settings, tmp_path / "tests" / "test_a.py").code_on("ASL103")
     assert Selection(settings).code_on("ASL101")
+
+
+@pytest.mark.parametrize(
+    ("globs", "seconds"),
+    [
+        ('"test_a.py" = 5', 5),
+        ('"test_b.py" = 5', 30),
+        ('"tests/*" = 5, "test_a.py" = 6', 6),
+        ('"test_a.py" = 6, "tests/*" = 5', 5),
+        ('"**/test_a.py" = 7, "other/*" = 8', 7),
+    ],
+)
+def test_the_last_glob_with_seconds_for_a_file_wins(tmp_path: Path, globs: str, seconds: int) -> None:
+    table(tmp_path, f"per-file-guard-seconds = {{ {globs} }}")
+    assert settings_for(tmp_path).guard_seconds_for(tmp_path / "tests" / "test_a.py") == seconds
 
 
 def test_every_rule_can_be_selected_by_its_code() -> None:

@@ -7,6 +7,8 @@ from dataclasses import fields
 
 from asynclint.settings import TABLE, Loaded, Overrides, Settings, override
 
+_SHOWN_APART = ("target_version", "guard_from_junit")  # they may have no value, or no key
+
 
 def page(
     subject: str, loaded: Loaded, overrides: Overrides, stated: tuple[tuple[int, int], str] | None
@@ -16,18 +18,22 @@ def page(
     ``stated`` is the oldest Python the project says it runs on, and the place that says so.
     """
     settings = override(loaded.settings, overrides)
-    names = [field.name for field in fields(Settings) if field.name != "target_version"]
+    names = [field.name for field in fields(Settings) if field.name not in _SHOWN_APART]
     rows = [
-        (f"{name.replace('_', '-')} = {_toml(getattr(settings, name))}", _origin(name, loaded, overrides))
+        (
+            f"{name.replace('_', '-')} = {_toml(name, getattr(settings, name))}",
+            _origin(name, loaded, overrides),
+        )
         for name in names
     ]
     if settings.target_version:
         stated = settings.target_version, _origin("target_version", loaded, overrides)
     if stated:
         version, origin = stated
-        rows.append((f"target-version = {_toml(version)}", origin))
+        rows.append((f"target-version = {_toml('target_version', version)}", origin))
     else:
         rows.append(("# target-version", "not set, and the project states none"))
+    rows += [(f"# --guard-from-junit {report}", "command line") for report in settings.guard_from_junit]
     width = max(len(assignment) for assignment, _ in rows)
     lines = [f"{assignment.ljust(width)}  # {origin}" for assignment, origin in rows]
     return "\n".join([f"# for {subject}", TABLE, *lines])
@@ -42,14 +48,13 @@ def _origin(field: str, loaded: Loaded, overrides: Overrides) -> str:
     return ", ".join(origins) or "default"
 
 
-def _toml(value: object) -> str:
+def _toml(field: str, value: object) -> str:
     """A setting's value as TOML; for these types JSON's notation is TOML's too."""
     match value:
         case int(major), int(minor):
             return f'"{major}.{minor}"'
-        case tuple() if value and isinstance(value[0], tuple):
-            return (
-                "{ " + ", ".join(f"{json.dumps(glob)} = {json.dumps(codes)}" for glob, codes in value) + " }"
-            )
+        case tuple() if field.startswith("per_file_"):
+            pairs = (f"{json.dumps(glob)} = {json.dumps(item)}" for glob, item in value)
+            return "{ " + ", ".join(pairs) + " }" if value else "{}"
         case _:
             return json.dumps(value, ensure_ascii=False)

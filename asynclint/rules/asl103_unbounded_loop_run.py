@@ -118,7 +118,8 @@ def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
     if driven is None:
         seconds = insertion.fitting_seconds(unit, project)
     else:
-        seconds = insertion.fitting_seconds(driven.scope, project, drives.arguments(drive, driven, project))
+        given = drives.arguments(drive, driven, project)
+        seconds = insertion.fitting_seconds(driven.scope, project, given, unit)
     name, imported = insertion.importable("asyncio", drive.scope, project)
     span = unit.outline.text.span(drive.what)
     edits = (

@@ -69,13 +69,15 @@ def fitting_guard(function: Scope, loop: Runner, project: Project) -> Guard:
     return Guard(module, name, imported, seconds, frame.format(module=name, seconds=seconds))
 
 
-def fitting_seconds(function: Scope, project: Project, given: Environment | None = None) -> str:
+def fitting_seconds(
+    function: Scope, project: Project, given: Environment | None = None, test: Scope | None = None
+) -> str:
     """How long a guard round a function must be, as it is written; raises NoGuardError.
 
-    ``given`` holds the values of the function's parameters.
+    ``given`` holds the values of the function's parameters; ``test`` is the test that runs it.
     """
     try:
-        return f"{guard_seconds(function, project, given):.10g}"
+        return f"{guard_seconds(function, project, given, test):.10g}"
     except UnreadLengthError as error:
         message = f"can't tell how long {error} takes, and a shorter guard would cut it off"
         raise NoGuardError(message) from None

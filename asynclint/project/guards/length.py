@@ -14,6 +14,7 @@ from asynclint.knowledge.asyncs import (
     SLEEPS,
     SLEEPS_UNTIL,
 )
+from asynclint.project import junit
 from asynclint.project.guards.loops import repeats
 from asynclint.project.guards.seconds import Environment, Unread, argument, bind, number
 from asynclint.project.index.values import Function
@@ -31,15 +32,48 @@ class UnreadLengthError(Exception):
     """A bound or sleep inside can't be read; ``str()`` is its text."""
 
 
-def guard_seconds(function: Scope, project: Project, given: Environment | None = None) -> float:
-    """Seconds for a guard round a function's body: the setting, or more where the body may take longer.
+def guard_seconds(
+    function: Scope, project: Project, given: Environment | None = None, test: Scope | None = None
+) -> float:
+    """Seconds for a guard round a function's body: as wanted, or more where the body may take longer.
 
-    ``given`` holds the values of its parameters. Raises UnreadLengthError where a bound or sleep
-    inside can't be read.
+    ``given`` holds the values of its parameters; ``test`` is the test that runs it, if it does not hold
+    it. Raises UnreadLengthError where a bound or sleep inside can't be read.
     """
-    inside = longest(function, project, given)
-    wanted = project.settings.guard_seconds
+    return long_enough(longest(function, project, given), wanted_seconds(test or function, project))
+
+
+def long_enough(inside: float, wanted: float) -> float:
+    """The wanted seconds, or more where what is inside may take longer."""
     return wanted if inside + MARGIN <= wanted or inside == 0 else float(math.ceil(inside + MARGIN))
+
+
+def wanted_seconds(function: Scope, project: Project) -> float:
+    """Seconds for a guard in a test, whatever it does: by its measured time, or as the settings say."""
+    settings = project.settings
+    path = function.outline.path
+    wanted = settings.guard_seconds_for(path)
+    if not settings.guard_from_junit:
+        return wanted
+    measured = junit.read(settings.guard_from_junit).of(path, _outermost(function).qualname)
+    if measured is None:
+        return wanted
+    found = max(settings.guard_junit_floor, _rounded_up(settings.guard_junit_factor * measured.seconds))
+    return found if measured.passed else max(found, wanted)  # what was skipped or failed may take longer
+
+
+def _outermost(function: Scope) -> Scope:
+    """The function of the module or of a class that holds a nested one."""
+    around = function.parent
+    while around is not None and not around.is_class and around.parent is not None:
+        function, around = around, around.parent
+    return function
+
+
+def _rounded_up(seconds: float) -> float:
+    """Up to a number that reads well: 7, 35, 140, 720."""
+    step = next((step for limit, step in ((10, 1), (60, 5), (600, 10)) if seconds <= limit), 60)
+    return math.ceil(seconds / step) * step
 
 
 def longest(function: Scope, project: Project, given: Environment | None = None, depth: int = 0) -> float:
