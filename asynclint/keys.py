@@ -98,6 +98,12 @@ def _version(key: str, value: Any) -> tuple[int, int]:
     return 3, int(match[1])
 
 
+def _style(key: str, value: Any) -> str:
+    if value not in ("auto", "timeout", "mark"):
+        raise _must_be(key, '"auto", "timeout" or "mark"', value)
+    return str(value)
+
+
 def _scope(key: str, value: Any) -> str:
     if value not in ("tests", "all"):
         raise _must_be(key, '"tests" or "all"', value)
@@ -112,6 +118,7 @@ PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "per-file-ignores": _codes_by_glob,
     "exclude": _globs,
     "extend-exclude": _globs,
+    "guard-style": _style,
     "guard-seconds": _seconds,
     "per-file-guard-seconds": _seconds_by_glob,
     "guard-junit-factor": _factor,

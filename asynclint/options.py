@@ -56,6 +56,12 @@ OPTIONS = (
     option("Fixing", "--guard-seconds", "SECONDS", "The bound that fixes insert (default 30)."),
     option(
         "Fixing",
+        "--guard-style",
+        "auto|timeout|mark",
+        "A guard in the test (auto, timeout), or pytest.mark.timeout on it (mark).",
+    ),
+    option(
+        "Fixing",
         "--guard-from-junit",
         "FILE",
         "Choose each bound by the test's time in this JUnit report of pytest; may be repeated.",
@@ -122,6 +128,7 @@ def overrides_of(options: Mapping[str, Any]) -> Overrides:
         "extend-select": ",".join(options["extend_select"]),
         "extend-ignore": ",".join(options["extend_ignore"]),
         "exclude": ",".join(options["exclude"]),
+        "guard-style": options["guard_style"],
         "guard-seconds": options["guard_seconds"],
         "target-version": options["target_version"],
     }

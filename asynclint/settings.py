@@ -38,6 +38,7 @@ class Settings:
     per_file_ignores: tuple[tuple[str, tuple[str, ...]], ...] = ()
     exclude: tuple[str, ...] = ()
     extend_exclude: tuple[str, ...] = ()
+    guard_style: str = "auto"
     guard_seconds: float = 30
     per_file_guard_seconds: tuple[tuple[str, float], ...] = ()
     guard_from_junit: tuple[Path, ...] = ()

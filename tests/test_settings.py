@@ -51,6 +51,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         extend-ignore = ["ASL202"]
         exclude = ["legacy", "tests/old/*"]
         extend-exclude = ["vendored"]
+        guard-style = "mark"
         guard-seconds = 12.5
         guard-junit-factor = 4
         guard-junit-floor = 0.5
@@ -72,6 +73,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         extend_ignore=("ASL202",),
         exclude=("legacy", f"{tmp_path}/tests/old/*"),
         extend_exclude=("vendored",),
+        guard_style="mark",
         guard_seconds=12.5,
         per_file_guard_seconds=(("test_slow.py", 60), (f"{tmp_path}/tests/old/*", 0.5)),
         guard_junit_factor=4,
@@ -118,6 +120,7 @@ def test_whole_seconds_are_written_without_a_fraction(tmp_path: Path) -> None:
         ("guard-seconds = 0", 2, ["above 0"]),
         ("guard-seconds = nan", 2, ["above 0"]),
         ("guard-seconds = inf", 2, ["above 0"]),
+        ('guard-style = "marks"', 2, ['guard-style: must be "auto", "timeout" or "mark", not \'marks\'']),
         ("guard-junit-factor = 0.5", 2, ["guard-junit-factor: must be a number from 1 upwards, not 0.5"]),
         ('guard-junit-factor = "3"', 2, ["must be a number from 1 upwards"]),
         ("guard-junit-floor = 0", 2, ["guard-junit-floor: must be a number of seconds above 0"]),
@@ -238,6 +241,7 @@ def test_lists_on_the_command_line(text: str) -> None:
         ("select", "XYZ", '--select: no rule has a code that starts with "XYZ"'),
         ("guard-seconds", "soon", "--guard-seconds: must be a number of seconds above 0, not 'soon'"),
         ("guard-seconds", "-1", "--guard-seconds: must be a number"),
+        ("guard-style", "body", '--guard-style: must be "auto", "timeout" or "mark", not \'body\''),
         ("target-version", "3", '--target-version: must be a string such as "3.11"'),
     ],
 )

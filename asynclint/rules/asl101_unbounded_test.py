@@ -36,7 +36,8 @@ Good::
 
 Fix: safe. Puts a guard round the whole body: ``asyncio.timeout``, ``anyio.fail_after`` or
 ``trio.fail_after``, as the test's event loop needs it, of ``guard-seconds`` (30) or longer where
-bounds and sleeps inside add up to more. There is no fix, and the report says why, where a guard
+bounds and sleeps inside add up to more; with ``guard-style = "mark"``, ``@pytest.mark.timeout`` on
+the test, where the project depends on pytest-timeout. There is no fix, and the report says why, where a guard
 could change a test that passes: under a fake clock or hypothesis, where no event loop runs, or
 where a bound inside can't be read. One line of pytest configuration (``timeout = 60`` with
 pytest-timeout) bounds a whole suite.

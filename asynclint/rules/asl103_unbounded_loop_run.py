@@ -34,7 +34,8 @@ Good::
 
 Fix: safe. Puts a guard round the body of the local coroutine function that is driven; else wraps
 the coroutine in ``asyncio.wait_for``, where it is known to be one. ``anyio.run`` and ``trio.run``
-take functions: there the guard goes inside or nowhere.
+take functions: there the guard goes inside or nowhere. With ``guard-style = "mark"`` the test gets
+``@pytest.mark.timeout``.
 """
 
 from __future__ import annotations
@@ -99,6 +100,9 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
     from asynclint.project.guards import drives, insertion, refusals
 
+    marked = insertion.mark_fix(test, project)
+    if marked is not None:
+        return marked
     driven = drives.driven(drive, project)
     if (
         driven is not None

@@ -39,6 +39,23 @@ class Guard:
 
 
 def guard_fix(function: Scope, test: Test, loop: Runner, project: Project) -> Fix:
+    """The fix that bounds a test in the style that the settings ask for; raises NoGuardError.
+
+    That is a mark on the test, or a guard round the body of ``function``, which ``loop`` runs in it.
+    """
+    return mark_fix(test, project) or body_guard_fix(function, test, loop, project)
+
+
+def mark_fix(test: Test, project: Project) -> Fix | None:
+    """The fix that marks a test; None where the settings ask for guards. Raises NoGuardError."""
+    if project.settings.guard_style != "mark":
+        return None
+    from asynclint.project.guards import marking
+
+    return marking.mark_fix(test, project)
+
+
+def body_guard_fix(function: Scope, test: Test, loop: Runner, project: Project) -> Fix:
     """The fix that puts a guard round the body of a function that a loop runs; raises NoGuardError."""
     refuse_unwrappable(function, test, project)
     guard = fitting_guard(function, loop, project)
@@ -91,15 +108,21 @@ def oldest_python(function: Scope, project: Project) -> tuple[int, int]:
 
 def _before_timeout(function: Scope, project: Project) -> tuple[str, str]:
     oldest = oldest_python(function, project)
-    depends = dependencies(function.outline.path.parent)
-    versions = [(3, minor) for minor in range(oldest[1], max(sys.version_info[1], TIMEOUT_SINCE[1]) + 1)]
-    if all(depends.has("async-timeout", version) for version in versions):
+    if depends_on("async-timeout", function, project):
         return OLD_FRAME
     message = (
         f"the project supports Python 3.{oldest[1]}, asyncio.timeout came with 3.11, "
         "and async-timeout is not a dependency on every version"
     )
     raise NoGuardError(message)
+
+
+def depends_on(package: str, function: Scope, project: Project) -> bool:
+    """Whether a package is there on every version of Python from the oldest one up to the running one."""
+    oldest = oldest_python(function, project)
+    depends = dependencies(function.outline.path.parent)
+    newest = max(sys.version_info[1], TIMEOUT_SINCE[1], oldest[1])
+    return all(depends.has(package, (3, minor)) for minor in range(oldest[1], newest + 1))
 
 
 def importable(module: str, function: Scope, project: Project) -> tuple[str, str]:

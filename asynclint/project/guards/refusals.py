@@ -71,11 +71,10 @@ def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
         raise NoGuardError(message)
     fixtures = reaching_fixtures(test, project)
     for scope in (test.scope, function, *fixtures):
-        for node in ast.walk(scope.node):
-            word = _word(node)
-            if word in INSPECTED:
-                message = f"{scope.name} looks at {word}, which a guard would change"
-                raise NoGuardError(message)
+        word = mentioned(scope, INSPECTED)
+        if word:
+            message = f"{scope.name} looks at {word}, which a guard would change"
+            raise NoGuardError(message)
         if any(_moves_clock(inner) for inner in scope.nested()):
             message = f"{scope.name} replaces a clock, perhaps the one that a guard would read"
             raise NoGuardError(message)
@@ -150,6 +149,11 @@ def refuse_outliving_scopes(function: Scope) -> None:
             if root not in own:
                 message = f"{ast.unparse(call.func)} may open a cancel scope that outlives the guard"
                 raise NoGuardError(message)
+
+
+def mentioned(scope: Scope, words: Container[str]) -> str:
+    """The first of some names that a function has in it, as a string too; empty if it has none."""
+    return next((word for node in ast.walk(scope.node) if (word := _word(node)) in words), "")
 
 
 def _word(node: ast.AST) -> str:
