@@ -83,7 +83,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         return
     fix, held_back = None, ""
     try:
-        fix = insertion.guard_fix(unit, test, runner.runner(test, project), project)
+        fix = insertion.body_guard_fix(unit, test, runner.runner(test, project), project)
     except refusals.NoGuardError as error:
         held_back = str(error)
     message = (
