@@ -123,6 +123,11 @@ class PytestConfig:
         return self._words("testpaths", ())
 
     @cached_property
+    def usefixtures(self) -> tuple[str, ...]:
+        """Fixtures that every test gets."""
+        return self._words("usefixtures", ())
+
+    @cached_property
     def pythonpath(self) -> tuple[Path, ...]:
         """Directories put on ``sys.path``; pytest takes them relative to the file they stand in."""
         base = self.path.parent if self.path is not None else self.root

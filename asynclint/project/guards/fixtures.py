@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from asynclint.project.config import PytestConfig
-from asynclint.project.guards.tests import Test, is_fixture, marks
+from asynclint.project.guards.tests import Test, bases, is_fixture, is_fixture_decorator, marks
+from asynclint.project.guards.wrappers import project_function
 from asynclint.project.index.modules import project_directories
 from asynclint.project.project import Project
-from asynclint.source.outline import Outline, Scope
+from asynclint.source.outline import Binding, Outline, Scope
 
 
 @cache
@@ -64,15 +65,22 @@ def _pytest_plugins(outline: Outline) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """A pytest fixture: its function, the name tests request it by, whether every test gets it."""
+    """A pytest fixture: its function, the name tests request it by, whether every test gets it.
+
+    ``attribute`` is the name that its module or class has it under.
+    """
 
     scope: Scope
     name: str
     autouse: bool
+    attribute: str
 
 
 def reaching_fixtures(test: Test, project: Project) -> list[Scope]:
-    """Fixtures that pytest sets up round a test: autouse ones, requested ones, and what those request."""
+    """Fixtures that pytest sets up round a test: autouse ones, requested ones, and what those request.
+
+    Of several with one name, the nearest to the test; a farther one where that requests its own name.
+    """
     return _reached(test, project)[0]
 
 
@@ -86,27 +94,80 @@ def _reached(test: Test, project: Project) -> tuple[list[Scope], set[str]]:
 
 
 def _reaching(test: Test, project: Project) -> tuple[list[Scope], set[str]]:
-    outline = test.scope.outline
-    waiting = list(visible_fixtures(outline, test.config, project))
-    for cls in test.bases.project if test.bases is not None else ():
-        waiting += _fixtures(cls, project)
+    modules = plugin_modules(test.scope.outline, test.config, project)
+    levels = [*_class_levels(test, project), *(_fixtures(module.scope, project) for module in modules)]
+    wanted = [fixture.name for level in levels for fixture in level if fixture.autouse]
+    wanted += [arg.arg for arg in test.scope.parameters]
+    wanted += [*_used_by_mark(test, project), *test.config.usefixtures, *_by_hand(test.scope)]
+    given = _parametrized(test, project)
+    queue = [(name, 0) for name in wanted if name not in given]
+    found: dict[Scope, None] = {}
+    seen: set[tuple[str, int]] = set()
+    while queue:
+        request = queue.pop(0)
+        if request in seen:
+            continue
+        seen.add(request)
+        name, first = request
+        depth, nearest = _nearest(name, first, levels)
+        for fixture in nearest:
+            found[fixture.scope] = None
+            needs = [*(arg.arg for arg in fixture.scope.parameters), *_by_hand(fixture.scope)]
+            queue += [(need, depth + 1 if need == name else 0) for need in needs if need not in given]
+    return list(found), {name for name, _ in seen}
+
+
+def _nearest(name: str, first: int, levels: list[list[Fixture]]) -> tuple[int, list[Fixture]]:
+    """Fixtures of one name in the first level that has any, and that level's index."""
+    for depth in range(first, len(levels)):
+        found = [fixture for fixture in levels[depth] if fixture.name == name]
+        if found:
+            return depth, found
+    return len(levels), []
+
+
+def _class_levels(test: Test, project: Project) -> Iterator[list[Fixture]]:
+    """Fixtures of the test's class and of each class round it, those of bases included."""
+    inherited = test.bases.project if test.bases is not None else ()
     outer = test.scope.enclosing_class
-    while outer is not None:
-        waiting += [f for f in _fixtures(outer, project) if f not in waiting]
-        outer = outer.enclosing_class
-    wanted = {arg.arg for arg in test.scope.parameters} | _used_by_mark(test, project)
-    found: list[Scope] = []
+    while inherited or outer is not None:
+        hidden: set[str] = set()
+        level: list[Fixture] = []
+        for cls in inherited:
+            level += [fixture for fixture in _fixtures(cls, project) if fixture.attribute not in hidden]
+            hidden |= {name for name, found in cls.bindings.items() if _replaces(found[-1])}
+        yield level
+        outer = outer.enclosing_class if outer is not None else None
+        inherited = bases(outer, project).project if outer is not None else ()
+
+
+def _replaces(binding: Binding) -> bool:
+    """Whether an attribute of a class surely takes the place of a fixture it would inherit."""
+    return binding.kind == "def" or isinstance(binding.value, ast.Constant)
+
+
+def _by_hand(function: Scope) -> Iterator[str]:
+    """``request.getfixturevalue("timer")``."""
+    for call in function.facts.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "getfixturevalue":
+            yield from _strings(call.args)
+
+
+def _strings(arguments: list[ast.expr]) -> Iterator[str]:
+    for argument in arguments:
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            yield argument.value
+
+
+def _parametrized(test: Test, project: Project) -> set[str]:
+    """Parameters that get their values from the test's own mark, and no longer from a fixture."""
     names: set[str] = set()
-    growing = True
-    while growing:
-        reached = [f for f in waiting if f.autouse or f.name in wanted]
-        waiting = [f for f in waiting if f not in reached]
-        growing = bool(reached)
-        for fixture in reached:
-            found.append(fixture.scope)
-            names.add(fixture.name)
-            wanted |= {arg.arg for arg in fixture.scope.parameters}
-    return found, wanted | names
+    for mark in marks(test, project):
+        call = mark.call if mark.name == "parametrize" else None
+        if call is not None and len(call.args) == 2 and not any(k.arg == "indirect" for k in call.keywords):
+            texts = (node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant))
+            names |= {name.strip() for text in texts if isinstance(text, str) for name in text.split(",")}
+    return names
 
 
 def visible_fixtures(outline: Outline, config: PytestConfig, project: Project) -> list[Fixture]:
@@ -129,9 +190,34 @@ def _defined_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
     for scope in owner.facts.scopes:
         decorator = is_fixture(scope, project) if scope.is_function and scope.decorators else None
         if decorator is not None:
-            yield Fixture(scope, _fixture_name(scope, decorator), _is_autouse(decorator))
+            yield _fixture(scope, decorator, scope.name)
+    for name, bindings in owner.bindings.items():
+        for binding in bindings:
+            if binding.kind == "assign" and isinstance(binding.value, ast.Call):
+                yield from _called_fixtures(binding.value, name, owner, project)
     if owner.parent is None:
         yield from _imported_fixtures(owner, project)
+
+
+def _fixture(function: Scope, decorator: ast.expr, attribute: str) -> Fixture:
+    return Fixture(function, _fixture_name(decorator, attribute), _is_autouse(decorator), attribute)
+
+
+def _called_fixtures(call: ast.Call, name: str, owner: Scope, project: Project) -> Iterator[Fixture]:
+    """``limit = pytest.fixture(autouse=True)(function)``, or what a function that makes fixtures returns."""
+    options = call.func if isinstance(call.func, ast.Call) else call
+    if is_fixture_decorator(options, owner, project):
+        function = project_function(call.args[0], owner, project) if call.args else None
+        if function is not None:
+            yield _fixture(function, options, name)
+        return
+    maker = project_function(call.func, owner, project)
+    for scope in maker.facts.scopes if maker is not None else ():
+        decorator = is_fixture(scope, project) if scope.is_function and scope.decorators else None
+        if decorator is not None:
+            made = _fixture(scope, decorator, name)
+            handed_on = isinstance(decorator, ast.Call) and any(k.arg is None for k in decorator.keywords)
+            yield replace(made, autouse=made.autouse or (handed_on and _is_autouse(call)))
 
 
 def _imported_fixtures(module: Scope, project: Project) -> Iterator[Fixture]:
@@ -150,19 +236,16 @@ def _fixtures_named(origin: Outline | None, member: str, name: str, project: Pro
     if origin is None or origin.is_stub or "fixture" not in origin.text.text:
         return
     for fixture in _fixtures(origin.scope, project):
-        if not member or fixture.scope.name == member:
-            own_name = fixture.name != fixture.scope.name or not name
-            yield Fixture(fixture.scope, fixture.name if own_name else name, fixture.autouse)
+        if not member or fixture.attribute == member:
+            own_name = fixture.name != fixture.attribute or not name
+            attribute = name or fixture.attribute
+            yield Fixture(fixture.scope, fixture.name if own_name else name, fixture.autouse, attribute)
 
 
-def _used_by_mark(test: Test, project: Project) -> set[str]:
-    names = set()
+def _used_by_mark(test: Test, project: Project) -> Iterator[str]:
     for mark in marks(test, project):
         if mark.name == "usefixtures" and mark.call is not None:
-            names |= {
-                a.value for a in mark.call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
-            }
-    return names
+            yield from _strings(mark.call.args)
 
 
 def _is_autouse(decorator: ast.expr) -> bool:
@@ -174,8 +257,8 @@ def _is_autouse(decorator: ast.expr) -> bool:
     )
 
 
-def _fixture_name(fixture: Scope, decorator: ast.expr) -> str:
+def _fixture_name(decorator: ast.expr, attribute: str) -> str:
     for keyword in decorator.keywords if isinstance(decorator, ast.Call) else ():
         if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):
             return str(keyword.value.value)
-    return fixture.name
+    return attribute

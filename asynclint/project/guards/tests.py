@@ -177,14 +177,17 @@ def bases(cls: Scope, project: Project) -> Bases:
 
 def is_fixture(function: Scope, project: Project) -> ast.expr | None:
     """The fixture decorator of a function, where it has one."""
-    for decorator in function.decorators:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        names = chain(target, function.parent or function, project.modules)
-        if any(name in FIXTURE_DECORATORS or name.endswith(".fixture") for name in names):
-            return decorator
-        if isinstance(target, ast.Attribute) and target.attr == "fixture":
-            return decorator
-    return None
+    around = function.parent or function
+    return next((d for d in function.decorators if is_fixture_decorator(d, around, project)), None)
+
+
+def is_fixture_decorator(expr: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether an expression (``pytest.fixture``, with or without arguments) makes functions fixtures."""
+    target = expr.func if isinstance(expr, ast.Call) else expr
+    names = chain(target, scope, project.modules)
+    if any(name in FIXTURE_DECORATORS or name.endswith(".fixture") for name in names):
+        return True
+    return isinstance(target, ast.Attribute) and target.attr == "fixture"
 
 
 def marks(test: Test, project: Project) -> Iterator[Mark]:
