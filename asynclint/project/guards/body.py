@@ -113,7 +113,9 @@ def _call_guard(
             return None if seconds is None else Guard(call, seconds)
         if name in TIMERS:
             return Guard(call, UNREAD, in_loop=False)
-    if cancels_later(call) or (isinstance(call.func, ast.Attribute) and call.func.attr == "reschedule"):
+    if cancels_later(call, function, project) or (
+        isinstance(call.func, ast.Attribute) and call.func.attr == "reschedule"
+    ):
         return Guard(call, UNREAD)
     made = definition(call.func, function, project.modules)
     first = made[0].args[:1] if made is not None and isinstance(made[0], ast.Call) else []

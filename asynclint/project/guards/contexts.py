@@ -130,6 +130,8 @@ def yield_guard(
             if guard is not None and any(id(inner) in yields for inner in ast.walk(statement)):
                 return Guard(node, guard.seconds, guard.in_loop)
     for call in generator.facts.calls:
+        if cancels_later(call, generator, project):
+            return Guard(node, UNREAD)
         if isinstance(call.func, ast.Attribute) and call.func.attr in STACK_METHODS and call.args:
             guard = context_guard(call.args[0], generator, project, given, depth)
             if guard is not None:
@@ -151,11 +153,28 @@ def arms_timer(function: Scope, project: Project, depth: int = 0) -> bool:
     return False
 
 
-def cancels_later(call: ast.Call) -> bool:
-    """``loop.call_later(5, task.cancel)``."""
+def cancels_later(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """``loop.call_later(5, task.cancel)``, whatever name the callback goes by."""
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("call_later", "call_at"):
         return False
-    return any(ast.unparse(argument).endswith((".cancel", ".stop")) for argument in call.args[1:])
+    return any(_cancels(argument, scope, project) for argument in call.args[1:2])
+
+
+def _cancels(callback: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether a callback is, or calls, a task's ``cancel`` or a loop's ``stop``."""
+    if isinstance(callback, ast.Attribute) and callback.attr in ("cancel", "stop"):
+        return True
+    if isinstance(callback, ast.Lambda):
+        return any(isinstance(n, ast.Call) and _cancels(n.func, scope, project) for n in ast.walk(callback))
+    found = scope.lookup(callback.id) if isinstance(callback, ast.Name) else None
+    values = [binding.value for binding in found[1]] if found is not None else []
+    if any(isinstance(value, ast.Attribute) and value.attr in ("cancel", "stop") for value in values):
+        return True
+    function = project.inference.value(callback, scope)
+    if not isinstance(function, Function) or function.scope.outline.is_stub:
+        return False
+    ends = [call.func for inner in function.scope.nested() for call in inner.facts.calls]
+    return any(isinstance(func, ast.Attribute) and func.attr in ("cancel", "stop") for func in ends)
 
 
 def _class_guard(value: Instance, node: ast.AST, project: Project, depth: int) -> Guard | None:
@@ -166,7 +185,7 @@ def _class_guard(value: Instance, node: ast.AST, project: Project, depth: int) -
             continue
         for call in method.scope.facts.calls:
             made = depth < MAX_DEPTH and context_guard(call, method.scope, project, None, depth)
-            if made or cancels_later(call):
+            if made or cancels_later(call, method.scope, project):
                 return Guard(node, UNREAD)
         if arms_timer(method.scope, project, depth):
             return Guard(node, UNREAD, in_loop=False)
