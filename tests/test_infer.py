@@ -150,6 +150,7 @@ ACROSS = {
     "from": ("from pkg import C\nC().g()  # ?", "result of coroutine C.g"),
     "submodule": ("import pkg.inner\npkg.inner.f  # ?", "coroutine f"),
     "from package": ("from pkg import inner\ninner.f  # ?", "coroutine f"),
+    "package that imports its submodule": ("from hub import inner\ninner.f  # ?", "coroutine f"),
     "star": ("from pkg import *\nf()  # ?", "result of coroutine f"),
     "namespace package": ("from ns import inner\ninner.h  # ?", "coroutine h"),
     "base elsewhere": ("from pkg import C\nclass D(C): ...\nD().g()  # ?", "result of coroutine C.g"),
@@ -177,6 +178,8 @@ FILES = {
                 return asyncio.run(f(*args))
             return inner
         """,
+    "hub/__init__.py": "from . import inner\n",
+    "hub/inner.py": "async def f(): ...\n",
     "ns/inner.py": "async def h(): ...\n",
     "one.py": "from two import f\n",
     "two.py": "from one import f\nasync def g(): ...\n",

@@ -45,6 +45,14 @@ ELSEWHERE = {
         {"pkg/__init__.py": "from .inner import timeout", "pkg/inner.py": "from asyncio import timeout"},
         "import pkg\npkg.timeout  # ?",
     ),
+    "submodule that its package imports": (
+        {
+            "tests/__init__.py": "",
+            "tests/near/__init__.py": "from . import inner",
+            "tests/near/inner.py": "from asyncio import timeout",
+        },
+        "from .near import inner\ninner.timeout  # ?",
+    ),
     "src layout": (
         {"src/pkg/__init__.py": "", "src/pkg/inner.py": "from asyncio import timeout"},
         "from pkg.inner import timeout\ntimeout  # ?",

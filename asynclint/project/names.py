@@ -114,7 +114,8 @@ def _member_names(
     found = modules.find(module, level, origin)
     if found is None or found.is_stub:
         return written
-    bindings = found.scope.bindings.get(member)
+    # ``from . import member`` in a package's own __init__ means the submodule
+    bindings = found.scope.bindings.get(member) if found is not origin else None
     if bindings is not None:
         return (*written, *_of_bindings(member, bindings, found.scope, modules, hops - 1))
     inner = modules.member(found, member)

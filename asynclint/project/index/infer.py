@@ -153,8 +153,10 @@ class Inference:
 
     def _imported(self, binding: Binding, origin: Outline) -> Value | None:
         module = self.modules.find(binding.module, binding.level, origin)
+        # ``from . import member`` in a package's own __init__ means the submodule
+        inner = self.modules.member(origin, binding.member) if module is origin else None
         if module is not None:
-            return self.attribute(Module(module), binding.member)
+            return Module(inner) if inner is not None else self.attribute(Module(module), binding.member)
         if binding.level or not binding.module:
             return None
         # a namespace package has no file of its own
