@@ -310,7 +310,13 @@ def _judge(
     """What a rule has to say of a unit, if its trigger wants to see it at all."""
     if rule.checked is None or not (rule.triggered is None or rule.triggered(unit, project)):
         return []
-    return [replace(finding, path=display) for finding in rule.checked(subject, project)]
+    return [_placed(finding, display) for finding in rule.checked(subject, project)]
+
+
+def _placed(finding: Finding, display: str) -> Finding:
+    """A finding of a file; so is what is related to it, unless the rule says where that is."""
+    related = tuple(replace(place, path=place.path or display) for place in finding.related)
+    return replace(finding, path=display, related=related)
 
 
 def _fault(unit: NameScope, display: str, error: Exception) -> Problem:

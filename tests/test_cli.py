@@ -346,6 +346,13 @@ def test_full_output_shows_line_caret_slug_and_fix(suite: Path, asynclint: Async
     assert "\x1b" not in ran.out
 
 
+def test_full_output_shows_related_places(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(f"{BAD}    await asyncio.wait_for(event.wait(), 5)\n")
+    lines = asynclint("--output-format", "full").out.splitlines()
+    assert lines[0] == "tests/test_a.py:7:1: ASL102 wait-outside-guard"
+    assert "  = tests/test_a.py:9:5: `await event.wait()` waits outside" in lines
+
+
 def test_several_processes_agree_with_one(suite: Path, asynclint: Asynclint) -> None:
     for number in range(30):
         (suite / "tests" / f"test_{number:02}.py").write_text((BAD, DROPPED, GOOD, "def (:\n")[number % 4])

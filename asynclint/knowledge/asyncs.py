@@ -63,6 +63,18 @@ CHECKPOINTS = frozenset(
     ]
 )
 
+# Waits until every other task waits for something.
+SETTLING = frozenset(
+    [
+        "anyio.wait_all_tasks_blocked",
+        "anyio.testing.wait_all_tasks_blocked",
+        "trio.testing.wait_all_tasks_blocked",
+    ]
+)
+# Context managers that wait for the tasks started in them, and queues that are full only if given a size.
+TASK_GROUPS = frozenset(["asyncio.TaskGroup", "anyio.create_task_group", "trio.open_nursery"])
+QUEUES = frozenset(["asyncio.Queue", "asyncio.LifoQueue", "asyncio.PriorityQueue"])
+
 # Functions that drive a loop until their argument is done: name -> what they take.
 LOOP_RUNS = {
     "asyncio.run": "coroutine",

@@ -53,7 +53,7 @@ def _with_public(names: Chain) -> Chain:
         return names
     public = [".".join(p for p in name.split(".") if not p.startswith("_")) for name in names]
     parts = [name.split(".") for name in names if "._" in name]
-    short = [f"{part[0]}{middle}.{part[-1]}" for part in parts for middle in ("", ".lowlevel")]
+    short = [f"{part[0]}{middle}.{part[-1]}" for part in parts for middle in ("", ".lowlevel", ".testing")]
     return tuple(dict.fromkeys((*names, *public, *short)))
 
 

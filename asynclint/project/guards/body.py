@@ -19,6 +19,7 @@ from asynclint.knowledge.asyncs import (
 from asynclint.project.guards.contexts import (
     MAX_DEPTH,
     SOUNDS_LIKE_A_GUARD,
+    STACK_METHODS,
     Guard,
     cancels_later,
     context_guard,
@@ -65,7 +66,7 @@ def body(function: Scope, project: Project, given: Environment | None = None, de
         guard = None if id(call) in seen else _call_guard(call, function, project, given, depth)
         if guard is not None:
             found.guards.append(guard)
-            seen.add(id(call))
+            seen |= {id(call), id(guard.node)}
     if any(target.attr == "deadline" for target, _ in facts.attributes):
         found.guards.append(Guard(function.node, UNREAD))  # scope.deadline = current_time() + 5
     for node in facts.awaits:
@@ -113,6 +114,10 @@ def _call_guard(
             return None if seconds is None else Guard(call, seconds)
         if name in TIMERS:
             return Guard(call, UNREAD, in_loop=False)
+    if isinstance(call.func, ast.Attribute) and call.func.attr in STACK_METHODS and call.args:
+        entered = context_guard(call.args[0], function, project, given, depth)
+        if entered is not None:
+            return Guard(call.args[0], entered.seconds, entered.in_loop)
     if cancels_later(call, function, project) or (
         isinstance(call.func, ast.Attribute) and call.func.attr == "reschedule"
     ):

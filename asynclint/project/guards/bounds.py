@@ -75,6 +75,11 @@ def bound(test: Test, project: Project) -> Verdict:
 
 def own_body(test: Test, project: Project) -> Body:
     """Waits and guards of the test function itself; with ``loop-guards-only``, guards in the loop."""
+    key = ("body", test.scope, project.settings.loop_guards_only)
+    return project.remembered(key, lambda: _own_body(test, project))
+
+
+def _own_body(test: Test, project: Project) -> Body:
     found = body(test.scope, project)
     if project.settings.loop_guards_only:
         found.guards = [guard for guard in found.guards if guard.in_loop]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asynclint.finding import Edit, Fix, Safety
 from asynclint.project.dependencies import dependencies
-from asynclint.project.guards.length import UnreadLengthError, guard_seconds
+from asynclint.project.guards.contexts import Guard as InnerGuard
+from asynclint.project.guards.length import UnreadLengthError, check_guards, guard_seconds
 from asynclint.project.guards.refusals import NoGuardError, refuse_outliving_scopes, refuse_unwrappable
 from asynclint.project.guards.runner import Runner
 from asynclint.project.guards.seconds import Environment
@@ -38,12 +40,15 @@ class Guard:
     header: str
 
 
-def guard_fix(function: Scope, test: Test, loop: Runner, project: Project) -> Fix:
+def guard_fix(
+    function: Scope, test: Test, loop: Runner, project: Project, inside: Iterable[InnerGuard] = ()
+) -> Fix:
     """The fix that bounds a test in the style that the settings ask for; raises NoGuardError.
 
-    That is a mark on the test, or a guard round the body of ``function``, which ``loop`` runs in it.
+    That is a mark on the test, or a guard round the body of ``function``, which ``loop`` runs in it
+    and which holds the guards ``inside`` already.
     """
-    return mark_fix(test, project) or body_guard_fix(function, test, loop, project)
+    return mark_fix(test, project) or body_guard_fix(function, test, loop, project, inside)
 
 
 def mark_fix(test: Test, project: Project) -> Fix | None:
@@ -55,10 +60,15 @@ def mark_fix(test: Test, project: Project) -> Fix | None:
     return marking.mark_fix(test, project)
 
 
-def body_guard_fix(function: Scope, test: Test, loop: Runner, project: Project) -> Fix:
-    """The fix that puts a guard round the body of a function that a loop runs; raises NoGuardError."""
+def body_guard_fix(
+    function: Scope, test: Test, loop: Runner, project: Project, inside: Iterable[InnerGuard] = ()
+) -> Fix:
+    """The fix that puts a guard round the body of a function that a loop runs; raises NoGuardError.
+
+    ``inside`` are the guards that the body holds already.
+    """
     refuse_unwrappable(function, test, project)
-    guard = fitting_guard(function, loop, project)
+    guard = fitting_guard(function, loop, project, inside)
     try:
         edit: Edit = wrap_body(function, guard.header)
     except UnwrappableError as error:
@@ -68,15 +78,17 @@ def body_guard_fix(function: Scope, test: Test, loop: Runner, project: Project) 
     return Fix(f"guard the body with {title}", (edit,), Safety.SAFE, imports)
 
 
-def fitting_guard(function: Scope, loop: Runner, project: Project) -> Guard:
-    """The guard of a loop, long enough for a function; raises NoGuardError."""
+def fitting_guard(
+    function: Scope, loop: Runner, project: Project, inside: Iterable[InnerGuard] = ()
+) -> Guard:
+    """The guard of a loop, long enough for a function and the guards it holds; raises NoGuardError."""
     if loop is Runner.BY_HAND:
         message = "its coroutine is stepped by hand, with no event loop to time it out"
         raise NoGuardError(message)
     if loop is Runner.UNKNOWN:
         message = "can't tell which event loop runs it"
         raise NoGuardError(message)
-    seconds = fitting_seconds(function, project)
+    seconds = fitting_seconds(function, project, inside=inside)
     module, frame = FRAMES[loop]
     if loop is not Runner.ASYNCIO:
         refuse_outliving_scopes(function)
@@ -87,13 +99,19 @@ def fitting_guard(function: Scope, loop: Runner, project: Project) -> Guard:
 
 
 def fitting_seconds(
-    function: Scope, project: Project, given: Environment | None = None, test: Scope | None = None
+    function: Scope,
+    project: Project,
+    given: Environment | None = None,
+    test: Scope | None = None,
+    inside: Iterable[InnerGuard] = (),
 ) -> str:
     """How long a guard round a function must be, as it is written; raises NoGuardError.
 
-    ``given`` holds the values of the function's parameters; ``test`` is the test that runs it.
+    ``given`` holds the values of the function's parameters, ``inside`` the guards of its body;
+    ``test`` is the test that runs it.
     """
     try:
+        check_guards(inside, function, project, given)
         return f"{guard_seconds(function, project, given, test):.10g}"
     except UnreadLengthError as error:
         message = f"can't tell how long {error} takes, and a shorter guard would cut it off"

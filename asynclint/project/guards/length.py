@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 
 from asynclint.knowledge.asyncs import (
@@ -15,10 +16,11 @@ from asynclint.knowledge.asyncs import (
     SLEEPS_UNTIL,
 )
 from asynclint.project import junit
+from asynclint.project.guards.contexts import Guard
 from asynclint.project.guards.loops import repeats
 from asynclint.project.guards.seconds import Environment, Unread, argument, bind, number
 from asynclint.project.index.values import Function
-from asynclint.project.names import chain
+from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
@@ -99,6 +101,22 @@ def longest(function: Scope, project: Project, given: Environment | None = None,
         if scope not in called and depth < BESIDE + MAX_DEPTH:
             total += longest(scope, project, _defaults(scope, project), max(depth, BESIDE) + 1)
     return total
+
+
+def check_guards(
+    guards: Iterable[Guard], function: Scope, project: Project, given: Environment | None = None
+) -> None:
+    """Raise UnreadLengthError for a guard of a function's body that ``guard_seconds`` sees too little of.
+
+    It reads calls; a guard may be made in a way that calls don't show (a class, another package).
+    """
+    for guard in guards:
+        made = definition(guard.node, function, project.modules) or (guard.node, function)
+        calls = [node for node in ast.walk(made[0]) if isinstance(node, ast.Call)]
+        seen = sum(_call_length(call, made[1], project, given, 0, set()) for call in calls)
+        if isinstance(guard.seconds, Unread) or (guard.seconds or 0.0) > seen:
+            message = ast.unparse(guard.node)
+            raise UnreadLengthError(message)
 
 
 def _defaults(scope: Scope, project: Project) -> Environment | None:
