@@ -31,7 +31,7 @@ def wrap_body(function: Scope, header: str) -> Edit:
     if _depth(node) >= MAX_DEPTH:
         message = "it holds too many blocks in each other"
         raise UnwrappableError(message)
-    kept, moved = _split(node)
+    kept, moved = split_body(node)
     if not moved:
         message = "its body has no statement to guard"
         raise UnwrappableError(message)
@@ -51,6 +51,35 @@ def wrap_body(function: Scope, header: str) -> Edit:
     # formatters want a blank line in front of a nested definition
     gap = text.newline if isinstance(moved[0], (*FUNCTIONS, ast.ClassDef)) else ""
     return Edit(Span(Position(first, 0), end), f"{indent}{header}{text.newline}{gap}{moved_lines}")
+
+
+def wrap_run(function: Scope, run: Sequence[ast.stmt], header: str) -> Edit:
+    """Indent consecutive statements of one block below ``header``; the rest of the block stays.
+
+    Comments before the first statement stay where they are, those behind the last one go with it
+    if no statement of the block follows. Raises UnwrappableError.
+    """
+    node = function.node
+    assert isinstance(node, FUNCTIONS)
+    text, lines = function.outline.text, function.outline.text.lines
+    if _depth(node) >= MAX_DEPTH:
+        message = "it holds too many blocks in each other"
+        raise UnwrappableError(message)
+    first, last = _first_line(run[0]), run[-1].end_lineno or 0
+    start = text.column(run[0].lineno, run[0].col_offset)
+    end = text.span(run[-1]).end.column
+    indent = _indent(lines[first - 1])
+    behind = lines[last - 1][end:].strip()
+    if lines[run[0].lineno - 1][:start] != indent or (behind and not behind.startswith("#")):
+        message = "it shares its line with other statements"
+        raise UnwrappableError(message)
+    if not _following(node, run[-1]):
+        last = _with_footer(lines, last, indent)
+    unit = _unit(node, _indent(lines[_first_line(node.body[0]) - 1]), text)
+    moved = indented(lines[first - 1 : last], indent, unit)
+    gap = text.newline if isinstance(run[0], (*FUNCTIONS, ast.ClassDef)) else ""
+    stop = Position(last, len(lines[last - 1]))
+    return Edit(Span(Position(first, 0), stop), f"{indent}{header}{text.newline}{gap}{moved}")
 
 
 def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequence[str]) -> Edit:
@@ -116,7 +145,7 @@ def _depth(node: ast.AST) -> int:
     return inner + isinstance(node, (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.While, ast.Try))
 
 
-def _split(node: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt]]:
+def split_body(node: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt]]:
     """Statements that stay at the top of the body, and the rest."""
     count = 0
     for statement in node.body:

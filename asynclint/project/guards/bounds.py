@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
 from asynclint.knowledge.asyncs import TEST_CASES
+from asynclint.project.config import Setting
 from asynclint.project.guards.body import Body, body
 from asynclint.project.guards.contexts import yield_guard
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
@@ -97,16 +98,25 @@ def stated_bound(test: Test, project: Project) -> Verdict:
         return Unknown(test.config.broken)
     if _is_bound_anew(test.scope):
         return Unknown(f"{test.scope.name} is bound anew")
-    configured = test.config.timeout if not test.is_unittest or _pytest_runs(test) else None
-    closest = None
-    for mark in marks(test, project):
+    closest = closest_timeout(marks(test, project))
+    return closest if isinstance(closest, Unknown) else timer(closest, test, project)
+
+
+def closest_timeout(found: Iterable[Mark]) -> Mark | Unknown | None:
+    """The timeout mark that counts among marks in pytest's order."""
+    for mark in found:
         if mark.name in ("", "skip"):
             return Unknown("a mark that can't be read" if not mark.name else "skipped")
         if mark.name == "timeout":
-            closest = mark
-            break
+            return mark
         if mark.name == "parametrize" and mark.call is not None and ".timeout(" in ast.unparse(mark.call):
             return Unknown("marks of parameters")
+    return None
+
+
+def timer(closest: Mark | None, test: Test, project: Project) -> Verdict:
+    """What pytest-timeout arms for the timeout mark that counts and for the number that is configured."""
+    configured = _configured_timeout(test)
     given, seconds = _mark_seconds(closest, project) if closest is not None else (False, None)
     method = _method(closest, test)
     if closest is not None and closest.call is not None and given:
@@ -134,9 +144,9 @@ def _is_bound_anew(function: Scope) -> bool:
     return owner is not None and any(b.kind != "def" for b in owner.bindings.get(function.name, []))
 
 
-def _pytest_runs(test: Test) -> bool:
-    """Pytest runs unittest cases too, in the files it collects; its timeout then counts."""
-    return test.config.path is not None
+def _configured_timeout(test: Test) -> Setting | None:
+    """The number that pytest's configuration gives a test; it runs unittest cases too where it has one."""
+    return test.config.timeout if not test.is_unittest or test.config.path is not None else None
 
 
 def _mark_seconds(mark: Mark, project: Project) -> tuple[bool, Number]:
@@ -154,10 +164,14 @@ def _mark_seconds(mark: Mark, project: Project) -> tuple[bool, Number]:
 
 def bound_by_code(test: Test, project: Project) -> Verdict:
     """What decorators, base classes, hooks and fixtures put round a test; see ``bound``."""
-    only_loop = project.settings.loop_guards_only
+    return first_bound(verdicts(test, project), project)
+
+
+def first_bound(found_in_turn: Iterable[Verdict], project: Project) -> Verdict:
+    """The first bound that counts; Unknown where there is none and something can't be read."""
     unknown: Verdict = None
-    for found in verdicts(test, project):
-        if isinstance(found, Bound) and (found.in_loop or not only_loop):
+    for found in found_in_turn:
+        if isinstance(found, Bound) and (found.in_loop or not project.settings.loop_guards_only):
             return found
         if isinstance(found, Unknown):
             unknown = unknown or found
@@ -169,7 +183,7 @@ def verdicts(test: Test, project: Project) -> Iterator[Verdict]:
     around = test.scope.parent or test.scope
     for decorator in _wrapping(test.scope, around, project):
         yield decorator_bound(decorator, around, project)
-    yield _class_bound(test, project)
+    yield class_bound(test, project)
     yield project.remembered(("hooks", test.scope.outline), lambda: _hook_bound(test, project))
     yield _fixture_bound(test, project)
 
@@ -179,7 +193,8 @@ def _wrapping(function: Scope, around: Scope, project: Project) -> list[ast.expr
     return [d for d in function.decorators if not any(True for _ in read_marks(d, around, project))]
 
 
-def _class_bound(test: Test, project: Project) -> Verdict:
+def class_bound(test: Test, project: Project) -> Verdict:
+    """What the classes of a test put round its run."""
     if test.bases is None:
         return None
     cls = test.bases.project[0]
@@ -236,7 +251,7 @@ def _running_methods(cls: Scope, project: Project) -> list[Scope]:
 def _hook_bound(test: Test, project: Project) -> Verdict:
     unknown: Verdict = None
     for outline in plugin_modules(test.scope.outline, test.config, project):
-        if _sets_timeouts(outline):
+        if sets_timeouts(outline):
             return Unknown(f"{outline.path.name} sets a timeout")
         for hook in hooks(outline, project):
             found = search(hook, project, None)
@@ -246,7 +261,7 @@ def _hook_bound(test: Test, project: Project) -> Verdict:
     return unknown
 
 
-def _sets_timeouts(outline: Outline) -> bool:
+def sets_timeouts(outline: Outline) -> bool:
     """A conftest that puts pytest-timeout's options in place by code."""
     if outline.path.name == "conftest.py" and "PYTEST_TIMEOUT" in outline.text.text:
         return True
@@ -270,10 +285,15 @@ def _fixture_bound(test: Test, project: Project) -> Verdict:
     if listed:
         return bound_at(test.scope.node, test.scope, f"fixture {listed}", UNREAD, in_loop=True)
     for fixture in reaching_fixtures(test, project):
-        found = project.remembered(("fixture", fixture), partial(_one_fixture, fixture, project))
+        found = bound_of_fixture(fixture, project)
         if found is not None:
             return found
     return None
+
+
+def bound_of_fixture(fixture: Scope, project: Project) -> Verdict:
+    """What a fixture puts round the tests that get it."""
+    return project.remembered(("fixture", fixture), partial(_one_fixture, fixture, project))
 
 
 def _one_fixture(fixture: Scope, project: Project) -> Verdict:

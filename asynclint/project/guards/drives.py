@@ -39,7 +39,7 @@ def drives(unit: Scope, project: Project) -> Iterator[Drive]:
     """Loop-driving calls in a sync function, and in sync functions nested in it that it calls itself."""
     for scope in unit.nested():
         if scope is unit or (scope.is_function and not scope.is_async and _runs_here(scope)):
-            yield from _own_drives(scope, project)
+            yield from own_drives(scope, project)
 
 
 def _runs_here(function: Scope) -> bool:
@@ -50,7 +50,8 @@ def _runs_here(function: Scope) -> bool:
     return called or bool(function.decorators)
 
 
-def _own_drives(scope: Scope, project: Project) -> Iterator[Drive]:
+def own_drives(scope: Scope, project: Project) -> Iterator[Drive]:
+    """Loop-driving calls in a function's own body."""
     for call in scope.facts.calls:
         if not call.args or isinstance(call.args[0], ast.Starred):
             continue

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from asynclint.finding import Edit, Fix, Safety
@@ -38,6 +39,11 @@ class Guard:
     imported: str
     seconds: str
     header: str
+
+    @property
+    def title(self) -> str:
+        """The guard as a report names it: ``asyncio.timeout(30)``."""
+        return self.header.removeprefix("async ").removeprefix("with ").rstrip(":")
 
 
 def guard_fix(
@@ -73,22 +79,28 @@ def body_guard_fix(
         edit: Edit = wrap_body(function, guard.header)
     except UnwrappableError as error:
         raise NoGuardError(str(error)) from None
-    title = guard.header.removeprefix("async ").removeprefix("with ").rstrip(":")
     imports = (guard.imported,) if guard.imported else ()
-    return Fix(f"guard the body with {title}", (edit,), Safety.SAFE, imports)
+    return Fix(f"guard the body with {guard.title}", (edit,), Safety.SAFE, imports)
 
 
 def fitting_guard(
-    function: Scope, loop: Runner, project: Project, inside: Iterable[InnerGuard] = ()
+    function: Scope,
+    loop: Runner,
+    project: Project,
+    inside: Iterable[InnerGuard] = (),
+    within: Sequence[ast.stmt] | None = None,
 ) -> Guard:
-    """The guard of a loop, long enough for a function and the guards it holds; raises NoGuardError."""
+    """The guard of a loop, long enough for a function (or for the statements ``within`` of it).
+
+    ``inside`` are the guards it holds. Raises NoGuardError.
+    """
     if loop is Runner.BY_HAND:
         message = "its coroutine is stepped by hand, with no event loop to time it out"
         raise NoGuardError(message)
     if loop is Runner.UNKNOWN:
         message = "can't tell which event loop runs it"
         raise NoGuardError(message)
-    seconds = fitting_seconds(function, project, inside=inside)
+    seconds = fitting_seconds(function, project, inside=inside, within=within)
     module, frame = FRAMES[loop]
     if loop is not Runner.ASYNCIO:
         refuse_outliving_scopes(function)
@@ -104,15 +116,17 @@ def fitting_seconds(
     given: Environment | None = None,
     test: Scope | None = None,
     inside: Iterable[InnerGuard] = (),
+    within: Sequence[ast.stmt] | None = None,
 ) -> str:
     """How long a guard round a function must be, as it is written; raises NoGuardError.
 
     ``given`` holds the values of the function's parameters, ``inside`` the guards of its body;
-    ``test`` is the test that runs it.
+    ``test`` is the test that runs it; ``within`` are the statements that the guard surrounds, where
+    these are not all.
     """
     try:
         check_guards(inside, function, project, given)
-        return f"{guard_seconds(function, project, given, test):.10g}"
+        return f"{guard_seconds(function, project, given, test, within):.10g}"
     except UnreadLengthError as error:
         message = f"can't tell how long {error} takes, and a shorter guard would cut it off"
         raise NoGuardError(message) from None

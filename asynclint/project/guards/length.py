@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from asynclint.knowledge.asyncs import (
@@ -35,14 +35,23 @@ class UnreadLengthError(Exception):
 
 
 def guard_seconds(
-    function: Scope, project: Project, given: Environment | None = None, test: Scope | None = None
+    function: Scope,
+    project: Project,
+    given: Environment | None = None,
+    test: Scope | None = None,
+    within: Sequence[ast.stmt] | None = None,
 ) -> float:
     """Seconds for a guard round a function's body: as wanted, or more where the body may take longer.
 
     ``given`` holds the values of its parameters; ``test`` is the test that runs it, if it does not hold
-    it. Raises UnreadLengthError where a bound or sleep inside can't be read.
+    it; ``within`` are the statements that the guard surrounds, where these are not all. Raises
+    UnreadLengthError where a bound or sleep inside can't be read.
     """
-    return long_enough(longest(function, project, given), wanted_seconds(test or function, project))
+    calls = function.facts.calls
+    if within is not None:
+        inner = {id(node) for statement in within for node in ast.walk(statement)}
+        calls = [call for call in calls if id(call) in inner]
+    return long_enough(_sum(calls, function, project, given, 0), wanted_seconds(test or function, project))
 
 
 def long_enough(inside: float, wanted: float) -> float:
@@ -85,10 +94,16 @@ def longest(function: Scope, project: Project, given: Environment | None = None,
     poll) count once, and UnreadLengthError is raised for longer ones. Nested functions that are not
     called by name (handlers, tasks) count once, with their parameters' defaults.
     """
+    return _sum(function.facts.calls, function, project, given, depth)
+
+
+def _sum(
+    calls: Sequence[ast.Call], function: Scope, project: Project, given: Environment | None, depth: int
+) -> float:
     times = repeats(function, project, given)
     called: set[Scope] = set()
     total = 0.0
-    for call in function.facts.calls:
+    for call in calls:
         seconds = _call_length(call, function, project, given, depth, called)
         count = times.get(id(call), 1.0)
         if math.isnan(count):

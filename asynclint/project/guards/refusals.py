@@ -57,6 +57,11 @@ def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
     if function.is_generator:
         message = "a guard round a yield would bound its caller"
         raise NoGuardError(message)
+    refuse_disturbed(function, test, project)
+
+
+def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
+    """Raise NoGuardError where the clock, the loop or the test itself would notice a guard."""
     for decorator in test.scope.decorators:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator
         if any(

@@ -41,7 +41,7 @@ def runner(test: Test, project: Project) -> Runner:
         if found is not None:
             return found
     if test.bases is not None and test.is_unittest:
-        return project.remembered(("runner", test.bases.project[0]), lambda: _of_test_case(test, project))
+        return project.remembered(("runner", test.bases.project[0]), lambda: of_test_case(test, project))
     names = {mark.name for mark in marks(test, project)}
     if "trio" in names:
         return Runner.TRIO
@@ -62,7 +62,8 @@ def runner(test: Test, project: Project) -> Runner:
     return project.remembered(key, lambda: _of_hooks(test, project) or _by_circumstance(test, project))
 
 
-def _of_test_case(test: Test, project: Project) -> Runner:
+def of_test_case(test: Test, project: Project) -> Runner:
+    """What runs the coroutines of a unittest class."""
     assert test.bases is not None
     if any(TEST_CASES.get(name, ("", False))[0] == "asyncio" for name in test.bases.outside):
         return Runner.ASYNCIO

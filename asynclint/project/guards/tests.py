@@ -98,10 +98,14 @@ def test_of(scope: Scope, project: Project) -> Test | None:
         config = find_pytest_config(scope.outline.path.parent)
         if not _matches(scope.name, config.python_functions):
             return None
-    found = project.remembered(
-        ("tests", scope.outline), lambda: {test.scope: test for test in tests(scope.outline, project)}
+    return tests_in(scope.outline, project).get(scope)
+
+
+def tests_in(outline: Outline, project: Project) -> dict[Scope, Test]:
+    """The tests of a module by their functions, in source order."""
+    return project.remembered(
+        ("tests", outline), lambda: {test.scope: test for test in tests(outline, project)}
     )
-    return found.get(scope)
 
 
 def _is_switched_off(function: Scope) -> bool:
@@ -199,6 +203,11 @@ def marks(test: Test, project: Project) -> Iterator[Mark]:
     around = test.scope.parent or test.scope
     for decorator in reversed(test.scope.decorators):
         yield from read_marks(decorator, around, project)
+    yield from marks_around(test, project)
+
+
+def marks_around(test: Test, project: Project) -> Iterator[Mark]:
+    """Marks that a test has from its classes and its module, closest first."""
     for cls in reversed(test.bases.project) if test.bases is not None else ():
         yield from _pytestmark(cls, project)
         for decorator in reversed(cls.decorators):

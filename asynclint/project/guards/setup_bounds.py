@@ -1,0 +1,99 @@
+"""What bounds async fixtures and the methods that test cases await round their tests."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from asynclint.project.guards.bounds import (
+    bound_of_fixture,
+    class_bound,
+    closest_timeout,
+    first_bound,
+    hooks,
+    sets_timeouts,
+    timer,
+)
+from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
+from asynclint.project.guards.seconds import argument
+from asynclint.project.guards.setups import Setup, tests_round
+from asynclint.project.guards.tests import Mark, is_collected, marks, marks_around, read_marks
+from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, decorator_bound, search
+from asynclint.project.project import Project
+
+# Hooks round the test function alone; a bound there leaves its fixtures as they are.
+CALL_HOOKS = frozenset({"pytest_pyfunc_call", "pytest_runtest_call"})
+
+
+def setup_bound(setup: Setup, project: Project) -> Verdict:
+    """What ends a fixture or awaited method when time is up, its own body left out; None if nothing does.
+
+    Guards and decorators of a test function say nothing of its fixtures. Unknown where something
+    that can't be read may bound it: callers stay silent.
+    """
+    return _timers(setup, project) or first_bound(_verdicts(setup, project), project)
+
+
+def _timers(setup: Setup, project: Project) -> Verdict:
+    """pytest-timeout's bound, where it is armed for every test that is known to need the set-up.
+
+    pytest-timeout arms its timer round set-up, call and teardown of a test, fixtures of every scope
+    included, unless ``func_only`` leaves them out.
+    """
+    if project.settings.loop_guards_only:
+        return None
+    if setup.config.broken:
+        return Unknown(setup.config.broken)
+    asking = tests_round(setup, project)
+    if not asking:
+        outside = setup.bases is None and not is_collected(setup.scope.outline, setup.config)
+        return _timer(() if outside else marks_around(setup.test, project), setup, project)
+    verdicts = [_timer(marks(test, project), setup, project) for test in asking]
+    if None in verdicts:
+        return None
+    return next((v for v in verdicts if isinstance(v, Unknown)), verdicts[0])
+
+
+def _timer(found: Iterable[Mark], setup: Setup, project: Project) -> Verdict:
+    closest = closest_timeout(found)
+    if isinstance(closest, Unknown):
+        return closest
+    if not setup.is_inside_call:
+        stated = argument(closest.call, -1, "func_only") if closest is not None and closest.call else None
+        if stated is not None and not isinstance(stated, ast.Constant):
+            return Unknown("func_only")
+        if setup.config.timeout_func_only if stated is None else bool(stated.value):
+            return None
+    return timer(closest, setup.test, project)
+
+
+def _verdicts(setup: Setup, project: Project) -> Iterator[Verdict]:
+    """What each thing round a set-up says, the cheapest to ask first."""
+    around = setup.scope.parent or setup.scope
+    for decorator in setup.scope.decorators:
+        if decorator is not setup.decorator and not any(read_marks(decorator, around, project)):
+            yield decorator_bound(decorator, around, project)
+    yield class_bound(setup.test, project)
+    outline = setup.scope.outline
+    yield project.remembered(("hooks round set-up", outline), lambda: _hook_bound(setup, project))
+    for fixture in reaching_fixtures(setup.test, project):
+        found = None if fixture is setup.scope else bound_of_fixture(fixture, project)
+        if isinstance(found, Bound) and found.in_loop:
+            yield Unknown(found.source)  # in the task of that fixture, or of the whole test: plugins differ
+        else:
+            yield found
+
+
+def _hook_bound(setup: Setup, project: Project) -> Verdict:
+    unknown: Verdict = None
+    for outline in plugin_modules(setup.scope.outline, setup.config, project):
+        if sets_timeouts(outline):
+            return Unknown(f"{outline.path.name} sets a timeout")
+        for hook in hooks(outline, project):
+            if hook.name not in CALL_HOOKS:
+                found = search(hook, project, None)
+                if isinstance(found, Bound):
+                    return replace(found, source=f"hook {hook.name}")
+                unknown = unknown or found
+    return unknown
