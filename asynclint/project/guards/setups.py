@@ -65,6 +65,8 @@ def setup_of(scope: Scope, project: Project) -> Setup | None:
             return None
         return Setup(scope, config, bases(owner, project) if owner is not None else None, decorator)
     assert owner is not None
+    if project.settings.scope != "all" and not project.is_test_code(scope.outline.path):
+        return None  # a base class that a library offers to its users' tests, and to their bounds
     found = _test_case(owner, project)
     if found is None or not _is_awaited(scope.name, found, project):
         return None
