@@ -44,7 +44,7 @@ def setup_fix(setup: Setup, waits: Waiting, project: Project) -> Fix:
     if loop in (Runner.ANYIO, Runner.TRIO):
         for run in runs:
             refuse_lasting_scopes(function, run, project)
-    guards = [fitting_guard(function, loop, project, run) for run in runs]
+    guards = [fitting_guard(function, loop, project, within=run) for run in runs]
     try:
         edits: Sequence[Edit] = (
             [wrap_run(function, run, guard.header) for run, guard in zip(runs, guards, strict=True)]
