@@ -17,7 +17,9 @@ GUARD_CONTEXTS = frozenset(
         "async_timeout.timeout",
         "async_timeout.timeout_at",
         "anyio.fail_after",
+        "anyio.fail_at",
         "anyio.move_on_after",
+        "anyio.move_on_at",
         "trio.fail_after",
         "trio.fail_at",
         "trio.move_on_after",
@@ -31,6 +33,8 @@ DEADLINES = frozenset(
         "asyncio.Timeout",
         "asyncio.timeouts.timeout_at",
         "async_timeout.timeout_at",
+        "anyio.fail_at",
+        "anyio.move_on_at",
         "trio.fail_at",
         "trio.move_on_at",
     ]
