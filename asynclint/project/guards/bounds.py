@@ -9,8 +9,8 @@ from functools import partial
 
 from asynclint.knowledge.asyncs import TEST_CASES
 from asynclint.project.config import Setting
+from asynclint.project.guards.backends import anyio_backends
 from asynclint.project.guards.body import Body, body
-from asynclint.project.guards.contexts import yield_guard
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
 from asynclint.project.guards.tests import Mark, Test, bases, marks, read_marks
@@ -23,6 +23,7 @@ from asynclint.project.guards.wrappers import (
     is_listed,
     search,
 )
+from asynclint.project.guards.yields import fixture_guard, held_guards
 from asynclint.project.index.values import Class, Function
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
@@ -119,12 +120,13 @@ def timer(closest: Mark | None, test: Test, project: Project) -> Verdict:
     configured = _configured_timeout(test)
     given, seconds = _mark_seconds(closest, project) if closest is not None else (False, None)
     method = _method(closest, test)
-    if closest is not None and closest.call is not None and given:
-        if seconds is None or seconds == 0:
+    if closest is not None and closest.call is not None and given and seconds is not None:
+        if isinstance(seconds, float) and seconds <= 0:
             return None
         stated = bound_at(closest.call, closest.scope, "pytest.mark.timeout", seconds, in_loop=False)
         return replace(stated, method=method)
-    # a mark with only method= or func_only= inherits the configured number, never a farther mark's
+    # a mark with None, or with only method= or func_only=, inherits the configured number, never a
+    # farther mark's
     if configured is not None and isinstance(configured.value, float):
         return Bound(configured.value, configured.source, False, configured.path, method=method)
     return None
@@ -286,19 +288,25 @@ def _fixture_bound(test: Test, project: Project) -> Verdict:
         return bound_at(test.scope.node, test.scope, f"fixture {listed}", UNREAD, in_loop=True)
     for fixture in reaching_fixtures(test, project):
         found = bound_of_fixture(fixture, project)
-        if found is not None:
+        if found is not None and not (found.in_loop and _is_lost_on_trio(fixture, test, project)):
             return found
     return None
 
 
-def bound_of_fixture(fixture: Scope, project: Project) -> Verdict:
+def bound_of_fixture(fixture: Scope, project: Project) -> Bound | None:
     """What a fixture puts round the tests that get it."""
     return project.remembered(("fixture", fixture), partial(_one_fixture, fixture, project))
 
 
-def _one_fixture(fixture: Scope, project: Project) -> Verdict:
-    """A guard round a fixture's ``yield``, or a timer it starts."""
-    guard = yield_guard(fixture, project, None, fixture.node)
+def _is_lost_on_trio(fixture: Scope, test: Test, project: Project) -> bool:
+    """A guard that an anyio fixture holds round its ``yield`` while the test runs on trio."""
+    on_trio = fixture.is_async and "trio" in anyio_backends(test, project)
+    return on_trio and bool(held_guards(fixture, project))
+
+
+def _one_fixture(fixture: Scope, project: Project) -> Bound | None:
+    """A guard round a fixture's ``yield`` that holds its tests, or a timer it starts."""
+    guard = fixture_guard(fixture, project)
     if guard is not None:
         line = getattr(guard.node, "lineno", 0)
         return Bound(guard.seconds, f"fixture {fixture.name}", guard.in_loop, fixture.outline.path, line)

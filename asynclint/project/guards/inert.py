@@ -1,0 +1,265 @@
+"""Guards in the body of a function that can never fire, each at its call."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asynclint.knowledge.asyncs import GUARD_CONTEXTS
+from asynclint.project.guards.backends import REQUESTS, anyio_backends
+from asynclint.project.guards.contexts import STACK_METHODS
+from asynclint.project.guards.seconds import argument, number
+from asynclint.project.guards.tests import Test
+from asynclint.project.guards.yields import held_guards, is_run_apart
+from asynclint.project.names import Chain, chain
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+
+WAIT_FOR = frozenset({"asyncio.wait_for", "asyncio.tasks.wait_for"})
+EXPECTS = re.compile(r"aises|warns|suppress|deprecated_call|[Ww]arnings")
+WRONG_ENTRY = frozenset({"TypeError", "AttributeError"})  # what the wrong with raises, by release of Python
+FIRED = frozenset({"cancelled_caught", "cancel_called"})
+LOOKS_AT_TIME = re.compile(r"deadline|cancel|current_task|await_")  # tests of guards; greenlets that wait
+SWITCHES_BACKEND = frozenset({"current_async_library", "anyio_backend_name"})
+
+With = ast.With | ast.AsyncWith
+
+
+@dataclass(frozen=True, slots=True)
+class Inert:
+    """A guard that cannot fire, and why, in words for the user.
+
+    ``entered`` is the statement that enters it with the wrong keyword, None if that isn't the fault.
+    """
+
+    call: ast.Call
+    why: str
+    entered: With | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """A call that makes a guard: its names, as it is written, and the scope it stands in."""
+
+    call: ast.Call
+    names: Chain
+    scope: Scope
+
+    @property
+    def written(self) -> str:
+        return ast.unparse(self.call.func)
+
+    @property
+    def is_context(self) -> bool:
+        return not WAIT_FOR.intersection(self.names)
+
+    @property
+    def item(self) -> tuple[With, int] | None:
+        """The ``with`` that enters it right away, and its position there."""
+        for statement in self.scope.facts.withs:
+            for position, item in enumerate(statement.items):
+                if item.context_expr is self.call:
+                    return statement, position
+        return None
+
+
+def inert_guards(function: Scope, test: Test | None, project: Project) -> Iterator[Inert]:
+    """Guards that cannot fire in an outermost function and what is nested in it, in source order.
+
+    ``test`` is the test that the function is, if it is one. A guard has one report at most: the
+    first of its faults.
+    """
+    for scope in function.nested():
+        for guard in _guards(scope, project):
+            found = (
+                _entered_wrongly(guard)
+                or _never_entered(guard)
+                or _without_limit(guard, project)
+                or _without_wait(guard)
+                or _on_trio(guard, test, project)
+            )
+            if found is not None:
+                yield found
+    if is_run_apart(function, project):
+        for expr in held_guards(function, project):
+            call = _built_by(expr, function)
+            why = "cannot end a test: pytest-asyncio runs the test in another task than its fixture"
+            if call is not None:
+                yield Inert(call, f"{ast.unparse(call.func)}(…) round the yield {why}")
+
+
+def _guards(scope: Scope, project: Project) -> Iterator[_Guard]:
+    for call in scope.facts.calls if scope.is_function else ():
+        names = chain(call.func, scope, project.modules)
+        if any(name in GUARD_CONTEXTS or name in WAIT_FOR for name in names):
+            yield _Guard(call, names, scope)
+
+
+def _entered_wrongly(guard: _Guard) -> Inert | None:
+    """``with asyncio.timeout(5):``, ``async with anyio.fail_after(5):``; both raise TypeError."""
+    if not guard.is_context or guard.item is None:
+        return None
+    if any(_may_be_wrong_entry(expected) for expected in _expected(guard.call, guard.scope)):
+        return None
+    statement, _ = guard.item
+    library = next(name for name in guard.names if name in GUARD_CONTEXTS).partition(".")[0]
+    if isinstance(statement, ast.With) and library == "asyncio":  # async_timeout once took both
+        why = "needs async with: a plain with raises TypeError and bounds nothing"
+        return Inert(guard.call, f"{guard.written}(…) {why}", statement)
+    if isinstance(statement, ast.AsyncWith) and library in ("anyio", "trio"):
+        why = "needs a plain with: async with raises TypeError and bounds nothing"
+        return Inert(guard.call, f"{guard.written}(…) {why}", statement)
+    return None
+
+
+def _never_entered(guard: _Guard) -> Inert | None:
+    """A guard that is a statement of its own, or gets a name that nobody asks for."""
+    if not guard.is_context or any(True for _ in _expected(guard.call, guard.scope)):
+        return None
+    facts = guard.scope.facts
+    bare = any(statement.value is guard.call for statement in facts.expressions)
+    names = [
+        name
+        for name, bindings in facts.bindings.items()
+        if any(b.kind == "assign" and b.value is guard.call for b in bindings)
+    ]
+    elsewhere = any(value is guard.call for _, value in facts.attributes)
+    dropped = bool(names) and not elsewhere and not any(_is_used(name, guard.scope) for name in names)
+    if bare or dropped:
+        return Inert(guard.call, f"{guard.written}(…) is built and never entered, so it bounds nothing")
+    return None
+
+
+def _without_limit(guard: _Guard, project: Project) -> Inert | None:
+    """``timeout(None)``, ``wait_for(x, None)``, ``fail_after(math.inf)``, never given a time later."""
+    call = guard.call
+    if guard.is_context:
+        given = call.args[0] if call.args else next((k.value for k in call.keywords), None)
+        shields = any(keyword.arg == "shield" for keyword in call.keywords)
+        if shields or not _has_one_life(guard):
+            return None
+    else:
+        given = argument(call, 1, "timeout")
+    if given is None or not _is_endless(given, guard.scope, project):
+        return None
+    limit = ast.unparse(given)
+    what = f"{guard.written}({limit})" if guard.is_context else f"{guard.written}(…, {limit})"
+    because = "it has no time limit"
+    if isinstance(given, ast.Name):
+        because = f"{limit} is {number(given, guard.scope, project)}"
+    return Inert(call, f"{what} never fires: {because}")
+
+
+def _is_endless(given: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether a time is None or infinite for good: not a name that tests or callers may set."""
+    if number(given, scope, project) not in (None, math.inf):
+        return False
+    if isinstance(given, (ast.Constant, ast.Call)) or "math.inf" in chain(given, scope, project.modules):
+        return True
+    found = scope.lookup(given.id) if isinstance(given, ast.Name) else None
+    if found is None or any(binding.kind != "assign" for binding in found[1]):
+        return False
+    assert isinstance(given, ast.Name)
+    return not re.search(rf"[\"']{given.id}[\"']", scope.outline.text.text)  # monkeypatch.setattr(…)
+
+
+def _has_one_life(guard: _Guard) -> bool:
+    """Whether nobody reschedules a guard or tests it: it is entered where it is built, and unnamed.
+
+    Its name may be there for ``assert scope.cancelled_caught``, which then fails.
+    """
+    if guard.item is not None:
+        statement, position = guard.item
+        target = statement.items[position].optional_vars
+        if not isinstance(target, ast.Name):
+            return target is None
+        return not _is_used(target.id, guard.scope) or _is_only_expected_to_fire(target.id, guard.scope)
+    for expression in guard.scope.facts.expressions:
+        value = expression.value
+        call = value.value if isinstance(value, ast.Await) else value
+        enters = isinstance(call, ast.Call) and getattr(call.func, "attr", "") in STACK_METHODS
+        if enters and isinstance(call, ast.Call) and guard.call in call.args:
+            return True
+    return False
+
+
+def _without_wait(guard: _Guard) -> Inert | None:
+    """A block in which nothing gives the loop a chance to end it."""
+    if guard.item is None or not guard.scope.is_async or not _has_one_life(guard):
+        return None
+    statement, position = guard.item
+    if isinstance(statement, ast.AsyncWith) and position + 1 < len(statement.items):
+        return None
+    facts = guard.scope.facts
+    pauses = (*facts.awaits, *facts.async_fors, *facts.yields, *facts.withs)
+    waits = {id(node) for node in pauses if not isinstance(node, ast.With)}
+    inside: list[ast.AST] = [item.context_expr for item in statement.items[position + 1 :]]
+    for node in (node for root in (*inside, *statement.body) for node in ast.walk(root)):
+        word = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+        if id(node) in waits or isinstance(node, ast.Raise) or LOOKS_AT_TIME.search(word):
+            return None
+    return Inert(guard.call, f"nothing inside {guard.written}(…) waits, so it cannot fire")
+
+
+def _on_trio(guard: _Guard, test: Test | None, project: Project) -> Inert | None:
+    """An asyncio guard needs asyncio's loop; a test that asks which loop it has may know that."""
+    if test is None or guard.scope is not test.scope or (guard.item is None and guard.is_context):
+        return None
+    if not any(name.startswith(("asyncio.", "async_timeout.")) for name in guard.names):
+        return None
+    words = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(test.scope.node)}
+    if words & SWITCHES_BACKEND or any(arg.arg in REQUESTS for arg in test.scope.parameters):
+        return None
+    if "trio" not in anyio_backends(test, project) or any(True for _ in _expected(guard.call, guard.scope)):
+        return None
+    return Inert(guard.call, f"{guard.written}(…) needs asyncio's loop, and this test runs on trio too")
+
+
+def _built_by(expr: ast.expr, scope: Scope) -> ast.Call | None:
+    """The call that builds what is entered: itself, or what its name is bound to."""
+    if isinstance(expr, ast.Name):
+        expr = next((b.value for b in scope.bindings.get(expr.id, []) if b.value is not None), expr)
+    return expr if isinstance(expr, ast.Call) else None
+
+
+def _is_used(name: str, scope: Scope) -> bool:
+    """Whether anything in a function, or beyond it, may read a name that the function binds."""
+    loads = (node for node in ast.walk(scope.node) if isinstance(node, ast.Name))
+    read = any(node.id == name and isinstance(node.ctx, ast.Load) for node in loads)
+    return read or name in scope.facts.outer or "locals(" in ast.unparse(scope.node)
+
+
+def _is_only_expected_to_fire(name: str, scope: Scope) -> bool:
+    """Whether every use of a guard's name is an assertion that it fired."""
+    asserted = [
+        node.test.value
+        for node in ast.walk(scope.node)
+        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Attribute) and node.test.attr in FIRED
+    ]
+    uses = [n for n in ast.walk(scope.node) if isinstance(n, ast.Name) and n.id == name]
+    loads = [use for use in uses if isinstance(use.ctx, ast.Load)]
+    return name not in scope.facts.outer and all(use in asserted for use in loads)
+
+
+def _expected(node: ast.AST, scope: Scope) -> Iterator[ast.expr | None]:
+    """What blocks round a node expect, catch or hide; None where they don't say which exception."""
+    for outer in ast.walk(scope.node):
+        expected: list[ast.expr | None] = []
+        if isinstance(outer, (ast.With, ast.AsyncWith)):
+            managers = [item.context_expr for item in outer.items]
+            expecting = [m for m in managers if EXPECTS.search(ast.unparse(m))]
+            expected += [m.args[0] if isinstance(m, ast.Call) and m.args else None for m in expecting]
+        elif isinstance(outer, ast.Try):
+            expected += [handler.type for handler in outer.handlers]
+        if expected and any(inner is node for inner in ast.walk(outer)):
+            yield from expected
+
+
+def _may_be_wrong_entry(expected: ast.expr | None) -> bool:
+    """Whether an expected exception may be the one that entering a guard the wrong way raises."""
+    parts = expected.elts if isinstance(expected, ast.Tuple) else [expected]
+    written = [ast.unparse(part).rpartition(".")[2] if part is not None else "" for part in parts]
+    return any(name in WRONG_ENTRY or not name.endswith(("Error", "Cancelled")) for name in written)
