@@ -314,7 +314,7 @@ def _judge(
 
 
 def _placed(finding: Finding, display: str) -> Finding:
-    """A finding of a file; so is what is related to it, unless the rule says where that is."""
+    """A finding in the file it was made in, and its related places too where they name no other."""
     related = tuple(replace(place, path=place.path or display) for place in finding.related)
     return replace(finding, path=display, related=related)
 

@@ -39,6 +39,8 @@ DEADLINES = frozenset(
         "trio.move_on_at",
     ]
 )
+# Of these, the ones that raise nothing when time is up: the work inside ends, and the test goes on.
+MOVING_ON = frozenset({"anyio.move_on_after", "trio.move_on_after"})
 # Calls that end what they are given when time is up: name -> position of the seconds.
 GUARD_CALLS = {
     "asyncio.wait_for": 1,
@@ -51,6 +53,34 @@ GATHERING = frozenset({"asyncio.gather", "asyncio.tasks.gather", "asyncio.shield
 # Calls that return when time is up, whether or not their work is done.
 BOUNDED_CALLS = frozenset({"asyncio.wait", "asyncio.tasks.wait"})
 CANCEL_SCOPES = frozenset({"anyio.CancelScope", "trio.CancelScope"})
+
+# What guards raise: anyio's, asyncio's and async_timeout's the builtin TimeoutError, which goes by all
+# of these names since Python 3.11, and trio's a class of its own.
+TIMEOUT_ERRORS = frozenset(
+    [
+        "TimeoutError",
+        "asyncio.TimeoutError",
+        "asyncio.exceptions.TimeoutError",
+        "concurrent.futures.TimeoutError",
+        "socket.timeout",
+    ]
+)
+TOO_SLOW_ERRORS = frozenset({"trio.TooSlowError"})
+# TimeoutError is one of these.
+OS_ERRORS = frozenset({"OSError", "IOError", "EnvironmentError", "socket.error"})
+# How a guard interrupts the work inside.
+CANCELLED_ERRORS = frozenset(
+    [
+        "asyncio.CancelledError",
+        "asyncio.exceptions.CancelledError",
+        "trio.Cancelled",
+        "anyio.get_cancelled_exc_class",
+    ]
+)
+# Context managers that put what fails inside into an exception group.
+TASK_GROUPS = frozenset(
+    ["asyncio.TaskGroup", "asyncio.taskgroups.TaskGroup", "anyio.create_task_group", "trio.open_nursery"]
+)
 
 # Waits that always end: sleeps (position 0 holds the seconds) and checkpoints.
 SLEEPS = frozenset({"asyncio.sleep", "asyncio.tasks.sleep", "anyio.sleep", "trio.sleep"})

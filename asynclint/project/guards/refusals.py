@@ -70,7 +70,7 @@ def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
         ):
             message = "hypothesis runs it many times over, under a deadline of its own"
             raise NoGuardError(message)
-    clock = _fake_clock(test, project)
+    clock = fake_clock(test, project)
     if clock:
         message = f"{clock} replaces the clock that a guard would read"
         raise NoGuardError(message)
@@ -171,7 +171,7 @@ def _word(node: ast.AST) -> str:
     return ""
 
 
-def _fake_clock(test: Test, project: Project) -> str:
+def fake_clock(test: Test, project: Project) -> str:
     for mark in marks(test, project):
         if mark.name in FAKE_CLOCKS:
             return mark.name
