@@ -29,6 +29,7 @@ CLEANUP = re.compile(
     r"|finish|dispose|abort|exit|__a?exit__|send_signal)(_|d$|$)",
     re.IGNORECASE,
 )
+ENDING = re.compile(r"stop|shut|exit|quit|clos|finish|kill|abort|terminat", re.IGNORECASE)
 HARMLESS = frozenset(
     ["print", "debug", "info", "warning", "error", "exception", "log", "clear", "reset", "remove", "unlink",
      "discard", "pop", "set", "undo", "suppress", "gather", "bool", "isinstance", "len", "str", "repr",
@@ -42,9 +43,12 @@ def called(call: ast.Call) -> str:
 
 
 def is_cleanup(node: ast.AST) -> bool:
-    """``server.close()``, ``task.cancel()``, ``await client.disconnect()``."""
+    """``server.close()``, ``task.cancel()``, ``await client.disconnect()``, ``stop_event.set()``."""
     call = node.value if isinstance(node, ast.Await) else node
-    return isinstance(call, ast.Call) and bool(CLEANUP.search(called(call)))
+    if not isinstance(call, ast.Call):
+        return False
+    asked = called(call) == "set" and ENDING.search(ast.unparse(call.func))
+    return bool(asked or CLEANUP.search(called(call)))
 
 
 def is_assertion(node: ast.AST, scope: Scope, project: Project) -> bool:

@@ -233,15 +233,17 @@ class _Judge:
         return any(may_notice(node, self.function, self.project) or is_cleanup(node) for node in before)
 
     def _runs_service(self, expiry: Expiry) -> bool:
-        """Work that runs until it is stopped: by its name, or by an endless loop in what it starts."""
-        calls = [node for node in expiry.work if isinstance(node, ast.Call)]
+        """Work that runs until it is stopped: by its name, or by a loop with waits in what it starts."""
+        tasks = [b for n in read_names(expiry.work) for b in self.function.bindings.get(n, [])]
+        started = inside(b.value for b in tasks if b.kind == "assign" and b.value is not None)
+        calls = [node for node in (*expiry.work, *started) if isinstance(node, ast.Call)]
         if any(SERVICES.search(called(call)) for call in calls):
             return True
         parts = [part for call in calls for part in (call.func, *call.args)]
         values = [self.project.inference.value(part, self.function) for part in parts]
-        started = [v.scope for v in values if isinstance(v, Function) and v.scope.is_function]
-        nodes = [node for scope in started for node in own_nodes(scope)]
-        return any(isinstance(node, ast.While) and _is_endless(node) for node in nodes)
+        scopes = [v.scope for v in values if isinstance(v, Function) and v.scope.is_function]
+        nodes = [node for scope in scopes for node in own_nodes(scope)]
+        return any(isinstance(node, ast.While) and self._can_hang(node) for node in nodes)
 
     def _is_about_cancelling(self, expiry: Expiry) -> bool:
         """A test that cancels something itself; or an expiry that comes back at the next await.
