@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from asynclint.finding import Edit, Fix, Safety
 from asynclint.project.guards.halves import Waiting, guardable_runs
@@ -69,27 +70,34 @@ def _title(setup: Setup, runs: Sequence[Sequence[ast.stmt]], guards: Sequence[Gu
 def _refuse_clocks_of_tests(setup: Setup, project: Project) -> None:
     """Raise NoGuardError where a test that may use the fixture has a clock of its own, by its text.
 
-    Tests of the module itself count; for a conftest or plugin, every file beside and below it.
+    Tests of the module itself count; for a conftest, every test file beside and below it; for a
+    plugin or base class, all of the project.
     """
     outline = setup.scope.outline
     if is_collected(outline, setup.config):
-        sources = {outline.path.name: outline.text.raw}
+        disturbance = _disturbance(outline.path, outline.text.raw)
     else:
-        sources = project.remembered(("sources below", outline), lambda: _sources_below(setup, project))
-    for name, source in sources.items():
-        found = DISTURBING.search(source)
-        if found is not None:
-            what = f"uses {found[1].decode()}" if found[1] else "replaces what a guard is made of"
-            message = f"{name} {what}, and its tests may need this fixture"
-            raise NoGuardError(message)
+        top = outline.path.parent if outline.path.name == "conftest.py" else setup.config.root
+        disturbance = project.remembered(("disturbance", top), lambda: _disturbance_below(top, project))
+    if disturbance:
+        message = f"{disturbance}, and its tests may need this fixture"
+        raise NoGuardError(message)
 
 
-def _sources_below(setup: Setup, project: Project) -> dict[str, bytes]:
-    found = [f for f in find([setup.scope.outline.path.parent], project.settings) if isinstance(f, File)]
-    sources = {}
-    for file in found:
-        try:
-            sources[file.path.name] = file.path.read_bytes()
-        except OSError:
-            continue
-    return sources
+def _disturbance_below(top: Path, project: Project) -> str:
+    for file in find([top], project.settings):
+        if isinstance(file, File) and project.is_test_code(file.path):
+            try:
+                found = _disturbance(file.path, file.path.read_bytes())
+            except OSError:
+                continue
+            if found:
+                return found
+    return ""
+
+
+def _disturbance(path: Path, source: bytes) -> str:
+    found = DISTURBING.search(source)
+    if found is None:
+        return ""
+    return f"{path.name} {f'uses {found[1].decode()}' if found[1] else 'replaces what a guard is made of'}"
