@@ -56,6 +56,7 @@ SERVICES = re.compile(
     r"forever|^_*(serve|listen|consume|poll|watch|monitor|subscribe)(_|$)|^_*(run|main|spin)$"
     r"|_(serve|loop|worker|run|poll)$|^run_(app|server|worker|until|bot)"
 )
+STARTING = re.compile(r"^_*start(_polling|_listening|_monitoring|_consuming|_loop|_worker)?$")
 SILENCING = re.compile(r"\s*(noqa|type:|pragma|pylint|pyright|fmt|nosec)", re.IGNORECASE)
 SPEAKS_OF_EXPIRY = re.compile(
     r"time[sd]? ?-?out|expir|expected|deadline|best.effort|for a (while|bit|moment)|never|no (more|further)",
@@ -112,7 +113,10 @@ class _Judge:
             return False, None
         assertion = self._skipped_assertion(expiry, waits[0])
         if assertion is not None:
-            return True, assertion
+            rest = [node for node in expiry.skipped if start_of(node) > start_of(assertion)]
+            # a check of the answer, and then what else comes before time is up
+            listens = seconds < PATIENT and any(_is_open(node) for node in rest)
+            return not listens, assertion
         return seconds > SHORT and self._is_pointless_otherwise(expiry, waits, seconds), None
 
     def _calls(self, node: ast.AST, table: frozenset[str]) -> bool:
@@ -179,8 +183,8 @@ class _Judge:
         each = {
             inner
             for node in expiry.skipped
-            if isinstance(node, (ast.AsyncFor, ast.While)) and not _leaves(node.body)
-            for inner in inside(node.body)
+            if _is_open(node) or (isinstance(node, ast.While) and not _leaves(node.body))
+            for inner in inside(node.body)  # type: ignore[attr-defined]
         }
         behind = [node for node in expiry.skipped if end_of(node) > start_of(wait) and node not in each]
         return next((n for n in behind if is_assertion(n, self.function, self.project)), None)
@@ -191,10 +195,9 @@ class _Judge:
             return False
         if expiry.caught.how is not Catch.INSIDE and expiry.caught.errors & BEST_EFFORT:
             return False
-        if self._is_explained(expiry) or self._cleans_up(expiry, waits) or self._runs_service(expiry):
+        if self._is_explained(expiry) or self._cleans_up(expiry, waits) or self._runs_service(expiry, waits):
             return False
-        open_end = any(isinstance(node, ast.AsyncFor) and not _leaves(node.body) for node in expiry.work)
-        if open_end and seconds < PATIENT:
+        if seconds < PATIENT and any(_is_open(node) for node in expiry.work):
             return False
         cancelled = {
             ast.unparse(node.func.value)
@@ -232,12 +235,15 @@ class _Judge:
             return False
         return any(may_notice(node, self.function, self.project) or is_cleanup(node) for node in before)
 
-    def _runs_service(self, expiry: Expiry) -> bool:
+    def _runs_service(self, expiry: Expiry, waits: list[ast.AST]) -> bool:
         """Work that runs until it is stopped: by its name, or by a loop with waits in what it starts."""
         tasks = [b for n in read_names(expiry.work) for b in self.function.bindings.get(n, [])]
         started = inside(b.value for b in tasks if b.kind == "assign" and b.value is not None)
         calls = [node for node in (*expiry.work, *started) if isinstance(node, ast.Call)]
         if any(SERVICES.search(called(call)) for call in calls):
+            return True
+        only = [node.value if isinstance(node, ast.Await) else node for node in waits]
+        if len(only) == 1 and isinstance(only[0], ast.Call) and STARTING.search(called(only[0])):
             return True
         parts = [part for call in calls for part in (call.func, *call.args)]
         values = [self.project.inference.value(part, self.function) for part in parts]
@@ -284,6 +290,11 @@ class _Judge:
 
 def _is_endless(loop: ast.While) -> bool:
     return isinstance(loop.test, ast.Constant) and bool(loop.test.value) and not _leaves(loop.body)
+
+
+def _is_open(node: ast.AST) -> bool:
+    """``async for`` over whatever comes."""
+    return isinstance(node, ast.AsyncFor) and not _leaves(node.body)
 
 
 def _leaves(body: list[ast.stmt]) -> bool:
