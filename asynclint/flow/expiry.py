@@ -76,7 +76,8 @@ class Expiry:
 
     Execution goes on behind ``statement``. ``work`` is what is cut short, ``skipped`` that and what
     else is left out, ``after`` what runs then up to the end of the function: flat, by position, and
-    nested functions left out. ``loops`` are those round the statement, innermost first.
+    nested functions left out. ``missed`` are the statements behind it that a ``return`` in the
+    handler leaves out. ``loops`` are those round the statement, innermost first.
     """
 
     guard: Guarded
@@ -85,6 +86,7 @@ class Expiry:
     work: tuple[ast.AST, ...]
     skipped: tuple[ast.AST, ...]
     after: tuple[ast.AST, ...]
+    missed: tuple[ast.stmt, ...]
     loops: tuple[ast.AST, ...]
 
     @property
@@ -316,12 +318,17 @@ class Expiries:
         kept = set(inside(run_anyway))
         since = start_of(self._statement_of(guard.node))
         skipped = {n for n in inside(bodies) if end_of(n) > since} | set(guard.work)
-        behind = inside([*run_anyway, *self._after(statement, caught.by)])
+        behind = dict.fromkeys(inside([*run_anyway, *self._after(statement, caught.by)]))
+        missed: list[ast.stmt] = []
+        if isinstance(caught.by, ast.ExceptHandler) and isinstance(caught.by.body[-1], ast.Return):
+            following = (n for n in self._after(statement, None) if isinstance(n, ast.stmt))
+            missed = [node for node in following if node not in behind]
+            skipped |= set(inside(missed))
         # in a loop, what is skipped may come once more, and its time will be up once more
-        after = [node for node in dict.fromkeys(behind) if node in kept or node not in skipped]
+        after = [node for node in behind if node in kept or node not in skipped]
         loops = tuple(parent for parent, _, _ in self._around(statement) if isinstance(parent, LOOPS))
         left_out = tuple(sorted(skipped - kept, key=start_of))
-        return Expiry(guard, caught, statement, guard.work, left_out, tuple(after), loops)
+        return Expiry(guard, caught, statement, guard.work, left_out, tuple(after), tuple(missed), loops)
 
     def _statement_of(self, node: ast.AST) -> ast.AST:
         while not isinstance(node, ast.stmt):
@@ -338,7 +345,7 @@ class Expiries:
                 found += parent.finalbody
         return found
 
-    def _after(self, statement: ast.stmt, by: ast.AST) -> Iterator[ast.AST]:
+    def _after(self, statement: ast.stmt, by: ast.AST | None) -> Iterator[ast.AST]:
         """What runs behind a statement: the handler, the rest of each block round it, ``finally`` blocks."""
         ended = False
         if isinstance(by, ast.ExceptHandler):

@@ -314,7 +314,7 @@ def _goes_round(expiry: Expiry) -> bool:
 def _ends_in_failure(expiry: Expiry) -> bool:
     """Work whose end is the failure: ``await queue.get()``, then ``pytest.fail("got one")``."""
     skipped = set(expiry.skipped)
-    blocks: list[list[ast.stmt]] = [getattr(expiry.statement, "body", [])]
+    blocks: list[list[ast.stmt]] = [getattr(expiry.statement, "body", []), [*expiry.missed]]
     if isinstance(expiry.statement, TRIES):
         blocks.append(expiry.statement.orelse)
     while blocks:
