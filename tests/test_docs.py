@@ -85,6 +85,6 @@ def test_readme_uses_options_that_exist() -> None:
     text = readme.README.read_text(encoding="utf-8")
     used = set(re.findall(r"(?<=[ `])--[a-z][a-z-]+", text))
     known = {name for option in cli.command.params for name in option.opts}
-    others = {"--quiet", "--editable", "--version"}  # of pip and flake8
+    others = {"--quiet", "--editable", "--version", "--junitxml"}  # of pip, flake8 and pytest
     assert used - others <= known
     assert {"--fix", "--diff", "--explain"} <= used
