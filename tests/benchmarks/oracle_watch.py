@@ -28,7 +28,6 @@ FORWARDING_FILES = (
     "functools.py",
     "asyncio/runners.py",
     "anyio/_core/_tasks.py",
-    "trio/_timeouts.py",
     "uvloop/__init__.py",
 )
 FORWARDING_FUNCTIONS = {
@@ -37,13 +36,15 @@ FORWARDING_FUNCTIONS = {
     "anyio/_backends/_asyncio.py": ("AsyncIOBackend.run",),
     "anyio/_backends/_trio.py": ("TrioBackend.run", "CancelScope."),
     "trio/_core/_run.py": ("run",),
+    "trio/_timeouts.py": ("fail_after", "fail_at", "move_on_after", "move_on_at"),
 }
-# Standard functions that are recorded themselves: what they arm inside is the same timer again.
+# Functions that are recorded themselves, so what they arm inside is the same timer again, and sleeps.
 RECORDED_ANYWAY = {
     "asyncio/tasks.py": ("wait_for", "as_completed", "_AsCompletedIterator."),
     "asyncio/timeouts.py": ("Timeout.",),
     "async_timeout/__init__.py": ("Timeout.",),
     "anyio/_backends/_asyncio.py": ("CancelScope.",),
+    "trio/_timeouts.py": ("sleep_until",),
 }
 
 
