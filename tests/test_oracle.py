@@ -218,6 +218,9 @@ MODULE = """
     def test_sync_bounded():  # armed: asyncio.wait_for 2
         asyncio.run(asyncio.wait_for(asyncio.sleep(0), 2))
 
+    def test_helper_drives():  # armed: nothing
+        driven(asyncio.sleep)(0)
+
     def test_package_drives():  # armed: nothing
         package.run(asyncio.sleep(0))
 
@@ -313,6 +316,13 @@ ANYIO = """
             scope.deadline = anyio.current_time() + 3
             await anyio.lowlevel.checkpoint()
 
+    async def test_deadline_of_a_group():  # armed: cancel scope 4
+        async with anyio.create_task_group() as group:
+            group.cancel_scope.deadline = anyio.current_time() + 4
+
+    async def test_after_the_group():  # armed: nothing
+        await anyio.lowlevel.checkpoint()
+
     async def test_no_deadline():  # armed: nothing
         with anyio.CancelScope(), anyio.fail_after(None), anyio.move_on_after(math.inf):
             await anyio.lowlevel.checkpoint()
@@ -398,9 +408,10 @@ def test_every_test_has_a_line_and_was_seen_to_run(lines: list[dict[str, Any]]) 
 
 
 def test_which_tests_drive_a_loop(lines: list[dict[str, Any]]) -> None:
-    driving = {line["name"] for line in lines if line["drives"]}
-    assert {"test_sync", "test_sync_bounded", "test_alarm"} <= driving
-    assert not driving & {"test_package_drives", "test_thread", "test_timeout"}
+    drives = {line["name"]: line["drives"] for line in lines}
+    assert {drives[name] for name in ("test_sync", "test_sync_bounded", "test_alarm")} == {"itself"}
+    assert drives["test_helper_drives"] == "helper"
+    assert {drives[name] for name in ("test_package_drives", "test_thread", "test_timeout")} == {""}
 
 
 def test_what_is_armed_elsewhere_is_told_with_the_reason(lines: list[dict[str, Any]]) -> None:
@@ -436,7 +447,7 @@ def test_pytest_timeout(tmp_path: Path, method: str, kind: str) -> None:
 RUN = {
     "path": "tests/test_a.py",
     "async": True,
-    "drives": False,
+    "drives": "",
     "outcome": "passed",
     "started": True,
     "elsewhere": [],

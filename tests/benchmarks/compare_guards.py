@@ -8,10 +8,10 @@
 Several suites: several pairs of files; each is called by the name of its first file. Run both in the
 directory that pytest is rooted in, so that paths agree, and with the suite's own settings.
 
-Compared are async tests, and sync tests that drive a loop themselves, of which a run passed (or failed
-as its mark expects). Runs of one function, by parameters or in several classes, count as one test:
-armed if a timer was armed round any of them. The two agree on a test if a timer was armed round it and
-asynclint names a bound, or neither. The columns:
+Compared are async tests, and sync tests that drive a loop themselves (through a helper only if asynclint
+lists them), of which a run passed (or failed as its mark expects). Runs of one function, by parameters
+or in several classes, count as one test: armed if a timer was armed round any of them. The two agree on
+a test if a timer was armed round it and asynclint names a bound, or neither. The columns:
 
 ``tests``      compared
 ``armed``      a timer was armed round it, of which ``partly`` in some of its runs only
@@ -56,7 +56,7 @@ class Ran:
     runs: int = 0
     bounded_runs: int = 0
     is_async: bool = False
-    drives: bool = False
+    drives: str = ""
     armed: list[dict[str, Any]] = field(default_factory=list)
     elsewhere: list[dict[str, Any]] = field(default_factory=list)
 
@@ -95,7 +95,7 @@ def ran(lines: Iterable[dict[str, Any]], *, pytest_timeout: bool) -> tuple[list[
         code = line["code"] or {"path": line["path"], "name": line["name"], "line": 0}
         own = (code["path"], code["name"].replace(".<locals>", ""))
         if not line["started"] or line["outcome"] not in ("passed", "xfailed"):
-            if line["async"] or line["drives"]:
+            if line["async"] or line["drives"] == "itself":
                 idle.add(own)
             continue
         test = found.setdefault(own, Ran((own, (line["path"], line["name"])), code["line"]))
@@ -103,7 +103,7 @@ def ran(lines: Iterable[dict[str, Any]], *, pytest_timeout: bool) -> tuple[list[
         test.runs += 1
         test.bounded_runs += bool(armed)
         test.is_async = test.is_async or line["async"]
-        test.drives = test.drives or line["drives"]
+        test.drives = "itself" if "itself" in (test.drives, line["drives"]) else test.drives or line["drives"]
         test.armed += [a for a in armed if a not in test.armed]
         test.elsewhere += [a for a in line["elsewhere"] if a not in test.elsewhere]
     return [test for test in found.values() if test.is_async or test.drives], len(idle - found.keys())
@@ -143,6 +143,8 @@ def compare(
     for test in ran(lines, pytest_timeout=pytest_timeout)[0]:
         entry = said.of(test)
         if entry is not None and entry["status"] == "skipped":
+            continue
+        if entry is None and not test.is_async and test.drives != "itself":
             continue
         bounds = entry["bounds"] if entry is not None else []
         if entry is None:

@@ -27,11 +27,11 @@ with ``exit=True``. pytest-timeout uses two of them.
 All others are under ``elsewhere``, with the reason. A JSON line per run of a test:
 
 ``nodeid``; ``path`` and ``name`` as pytest has them, without parameters; ``code`` (path, line, name) of
-the function itself, which for an inherited test lies elsewhere; ``async``; ``drives``: a test code's
-call below the test ran an event loop; ``outcome`` (passed, failed, skipped, xfailed); ``started``:
-the function was seen to run; ``armed`` and ``elsewhere``: lists of ``kind``, ``seconds`` (null if not a
-finite number), ``path``, ``line``, ``in_loop``, and ``where`` (``body`` or ``around``) or ``why``.
-Paths are relative to pytest's rootdir.
+the function itself, which for an inherited test lies elsewhere; ``async``; ``drives``: what ran an event
+loop below the test: the test ``itself``, a ``helper`` of the tests, or an empty string; ``outcome``
+(passed, failed, skipped, xfailed); ``started``: the function was seen to run; ``armed`` and
+``elsewhere``: lists of ``kind``, ``seconds`` (null if not a finite number), ``path``, ``line``,
+``in_loop``, and ``where`` (``body`` or ``around``) or ``why``. Paths are relative to pytest's rootdir.
 
 **Limits**: a watchdog thread that only sleeps, a timer in another process and one in C code are not
 seen; a test whose function is compiled, or hidden by a decorator without ``functools.wraps``, is known
@@ -92,7 +92,7 @@ def _line(run: Run) -> dict[str, Any]:
         and {
             "path": WATCH.code_of.shown(code.co_filename),
             "line": code.co_firstlineno,
-            "name": getattr(code, "co_qualname", code.co_name),
+            "name": code.co_qualname,
         },
         "async": run.is_async,
         "drives": run.drives,

@@ -133,8 +133,12 @@ def watch_cancel_scopes() -> None:
 
 def _watch_scope(cls: Any, kind: str, active: str, loop: str) -> None:
     def now() -> float:
-        trio = sys.modules.get("trio")
-        return float(trio.current_time() if loop == "trio" and trio else asyncio.get_running_loop().time())
+        try:
+            return (
+                asyncio.get_running_loop().time() if loop == "asyncio" else sys.modules["trio"].current_time()
+            )
+        except RuntimeError:  # a deadline that is set from outside the loop
+            return math.nan
 
     def enter(original: Any) -> Any:
         def enter_scope(self: Any) -> Any:
@@ -157,6 +161,7 @@ def _watch_scope(cls: Any, kind: str, active: str, loop: str) -> None:
 
     _replace(cls, "__enter__", enter)
     _replace(cls, "__exit__", leave)
+    _replace(cls, "_close", leave)  # trio leaves a nursery's scope so
     plain = cls.deadline
 
     def move(self: Any, value: float) -> None:

@@ -80,7 +80,7 @@ class Run:
     thread: int = field(default_factory=threading.get_ident)
     task: Callable[[], Any] = lambda: None
     started: bool = False
-    drives: bool = False
+    drives: str = ""  # itself or helper
     outcomes: set[str] = field(default_factory=set)
     armed: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
     elsewhere: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Run:
 def _names(file: str, code: CodeType, known: Mapping[str, tuple[str, ...]]) -> bool:
     for ending, names in known.items():
         if file.endswith("/" + ending):
-            own = getattr(code, "co_qualname", code.co_name)
+            own = code.co_qualname
             return any(own == name or (name.endswith(".") and own.startswith(name)) for name in names)
     return False
 
@@ -112,6 +112,13 @@ def _is_recorded_anyway(code: CodeType) -> bool:
 
 def _is_test_file(path: Path) -> bool:
     return any(fnmatch(path.name, pattern) for pattern in TEST_FILES)
+
+
+def _is_inside(code: CodeType, outer: CodeType | None) -> bool:
+    """Whether code is a function's or of one nested in it."""
+    if outer is None or code.co_filename != outer.co_filename:
+        return False
+    return code is outer or code.co_qualname.startswith(f"{outer.co_qualname}.<locals>.")
 
 
 def _caller(frame: FrameType | None) -> FrameType | None:
@@ -186,14 +193,22 @@ class Watch:
 
     def _task(self) -> tuple[str, Callable[[], Any], bool]:
         """Where this thread is: outside all loops, in a task (is it the loop's main one?), or a callback."""
-        if asyncio._get_running_loop() is not None:
+        task = _trio_task()  # first: trio may be the guest of an asyncio loop
+        if task is None and asyncio._get_running_loop() is not None:
             task = asyncio.current_task()
             if task is None:
                 return "callback", lambda: None, False
-            coroutine = task.get_coro()
-            return "task", weak(task), any(main is task or main is coroutine for main in self.mains)
-        found = _trio_task()
-        return ("task", weak(found[0]), found[1]) if found else ("sync", lambda: None, False)
+        return (
+            ("task", weak(task), self._is_main(task)) if task is not None else ("sync", lambda: None, False)
+        )
+
+    def _is_main(self, task: Any) -> bool:
+        """Whether a loop is being run until this task is done."""
+        runner = getattr(_trio_run_context(), "runner", None)
+        if runner is not None and task is getattr(runner, "main_task", None):
+            return True
+        coroutine = task.get_coro() if hasattr(task, "get_coro") else task
+        return any(main is task or main is coroutine for main in self.mains)
 
     def start(self, run: Run) -> None:
         """The test function's first line is about to run: what runs now, and can end it, is round it."""
@@ -230,7 +245,7 @@ class Watch:
         task = arming.task()
         if task is not None and task is run.task():
             return ""
-        if arming.is_main and task is not None and not getattr(task, "done", lambda: False)():
+        if task is not None and self._is_main(task):
             return ""
         return "another task, or one that has ended"
 
@@ -238,20 +253,20 @@ class Watch:
         """A loop is being run by the caller."""
         frame = _caller(sys._getframe(1))
         run = self.run
-        if run is not None and frame is not None and self.code_of.is_test_code(frame.f_code.co_filename):
-            run.drives = run.drives or self._is_below_test(frame)
+        if run is None or frame is None or not self._is_below_test(frame):
+            return
+        if self.code_of.is_test_code(frame.f_code.co_filename):
+            run.drives = "itself" if _is_inside(frame.f_code, run.code) else run.drives or "helper"
 
 
-def _trio_task() -> tuple[Any, bool] | None:
-    trio = sys.modules.get("trio")
-    if trio is None:
-        return None
-    try:
-        task = trio.lowlevel.current_task()
-    except (RuntimeError, AttributeError):
-        return None
-    runner = getattr(sys.modules["trio._core._run"].GLOBAL_RUN_CONTEXT, "runner", None)
-    return task, task is getattr(runner, "main_task", None)
+def _trio_run_context() -> Any:
+    """Trio's state of this thread; None without trio."""
+    return getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
+
+
+def _trio_task() -> Any:
+    """The task that trio runs in this thread, else None."""
+    return getattr(_trio_run_context(), "task", None)
 
 
 class CodeOwners:
