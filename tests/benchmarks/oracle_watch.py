@@ -137,7 +137,7 @@ def weak(thing: Any) -> Callable[[], Any]:
 
 def _finite(seconds: Any) -> float | None:
     known = isinstance(seconds, (int, float)) and math.isfinite(seconds)
-    return round(float(seconds), 3) if known else None
+    return max(0.0, round(float(seconds), 3)) if known else None
 
 
 class Watch:
