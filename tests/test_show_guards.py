@@ -70,6 +70,12 @@ FILES = {
             await lamp.on()
 
         @pytest.mark.timeout(0)
+        async def test_partly(lamp):
+            async with asyncio.timeout(2):
+                await lamp.on()
+            await lamp.off()
+
+        @pytest.mark.timeout(0)
         def test_driven(lamp):
             async def main():
                 await asyncio.wait_for(lamp.on(), timeout=lamp.patience)
@@ -113,8 +119,9 @@ def test_lines(tmp_path: Path) -> None:
         "tests/test_lamp.py:27: test_idle: idle: nothing in it waits",
         "tests/test_lamp.py:31: test_skipped: skipped",
         "tests/test_lamp.py:36: test_unread: unknown: can't read lamp.decorated",
-        "tests/test_lamp.py:40: test_driven: ? s, asyncio.wait_for (line 42)",
-        f"{SUITE}: 9 async tests: 5 bounded, 1 unbounded, 1 unknown, 1 idle, 1 skipped",
+        "tests/test_lamp.py:40: test_partly: partly: line 43 waits outside 2 s, asyncio.timeout (line 41)",
+        "tests/test_lamp.py:46: test_driven: ? s, asyncio.wait_for (line 48)",
+        f"{SUITE}: 10 async tests: 5 bounded, 1 partial, 1 unbounded, 1 unknown, 1 idle, 1 skipped",
         "      1 by pyproject.toml [tool.pytest.ini_options] timeout",
         "      1 by pytest.mark.timeout",
         "      1 by asyncio.timeout",
@@ -132,6 +139,7 @@ def test_json(tmp_path: Path) -> None:
             "root": ".",
             "config": "pyproject.toml",
             "bounded": 5,
+            "partial": 1,
             "unbounded": 1,
             "unknown": 1,
             "idle": 1,
@@ -147,6 +155,7 @@ def test_json(tmp_path: Path) -> None:
         "suite": ".",
         "status": "bounded",
         "waits": True,
+        "left_out": [],
         "unknown": "",
         "bounds": [
             {
@@ -308,22 +317,22 @@ def projects() -> Sequence[Path]:
 
 
 @pytest.mark.parametrize("project", projects(), ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_unbounded_is_what_asl101_reports(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unbounded_and_partial_are_what_is_reported(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_TIMEOUT", raising=False)
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     files = [found for found in find([project], Settings()) if isinstance(found, File)]
-    shown = set()
+    shown, codes = set(), {"unbounded": "ASL101", "partial": "ASL102"}
     for surveyed in survey_files(files, Settings()):
         assert not isinstance(surveyed, Problem)
         file, tests = surveyed
         shown |= {
-            (file.display, survey.test.scope.name)
+            (file.display, survey.test.scope.name, codes[survey.standing.value])
             for survey in tests
-            if survey.standing.value == "unbounded" and survey.test.scope.is_async
+            if survey.standing.value in codes and survey.test.scope.is_async
         }
     reported = {
-        (result.display, finding.message.split()[2])
-        for result in check_files(files, Settings(select=("ASL101",)))
+        (result.display, finding.message.split()[2], finding.code)
+        for result in check_files(files, Settings(select=("ASL101", "ASL102")))
         for finding in result.findings
     }
     assert shown == reported

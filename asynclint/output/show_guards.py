@@ -4,9 +4,10 @@ Three layouts: ``full`` for terminals, by file, ``concise`` lines ``path:line: t
 
 The JSON document is ``{"version": 1, "suites": [...], "tests": [...]}``. A test has ``path`` (as
 displayed), ``line`` (1-based, of its ``def``), ``name`` (qualified: ``TestIt.test_a``), ``suite``
-(the directory pytest is rooted in, as displayed), ``status`` (``bounded``, ``unbounded``,
-``unknown``, ``idle``: nothing in it waits, ``skipped``), ``waits``, ``unknown`` (what can't be read,
-else "") and ``bounds``, the nearest first: ``source``, ``seconds`` (null where it can't be read),
+(the directory pytest is rooted in, as displayed), ``status`` (``bounded``; ``partial``: a guard in it
+leaves out a wait; ``unbounded``; ``unknown``; ``idle``: nothing in it waits; ``skipped``), ``waits``,
+``left_out`` (the lines of waits outside the guards in it), ``unknown`` (what can't be read, else "")
+and ``bounds``, what matters most first: ``source``, ``seconds`` (null where it can't be read),
 ``in_loop``, ``path`` and ``line`` (null where it has none). A suite has ``root``, ``config`` (the
 file that configures pytest, or null), the number of tests by status, and ``from_above``: what bounds
 its tests when pytest is started in a directory above, or null.
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 WIDEST_NAME = 60  # characters; the columns of longer names move
 STYLES = {
     Standing.BOUNDED: "green",
+    Standing.PARTIAL: "yellow",
     Standing.UNBOUNDED: "bold red",
     Standing.UNKNOWN: "yellow",
     Standing.IDLE: "dim",
@@ -94,7 +96,9 @@ def summary(config: PytestConfig, tests: Sequence[Row]) -> Iterator[str]:
     found = ", ".join(f"{counts[standing]} {standing.value}" for standing in Standing if counts[standing])
     count = f"{len(tests)} async test" if len(tests) == 1 else f"{len(tests)} async tests"
     yield f"{_suite(config)}: {count}: {found}"
-    sources = Counter(_source(row.survey.bounds[0]) for row in tests if row.survey.bounds)
+    sources = Counter(
+        _source(row.survey.bounds[0]) for row in tests if row.survey.standing is Standing.BOUNDED
+    )
     for source, number in sources.most_common():
         yield f"  {number:5} by {source}"
     above = bound_from_above(config)
@@ -139,12 +143,14 @@ def _verdict(row: Row) -> str:
         return f"unknown: can't read {survey.unknown}"
     if standing is Standing.IDLE:
         return "idle: nothing in it waits"
-    if standing is not Standing.BOUNDED:
+    if standing not in (Standing.BOUNDED, Standing.PARTIAL):
         return str(standing.value)
     bound = survey.bounds[0]
     place = _place(bound, row)
     more = f", and {len(survey.bounds) - 1} more" if len(survey.bounds) > 1 else ""
     said = f"{_seconds(bound)}, {bound.source}"
+    if standing is Standing.PARTIAL:
+        said = f"partly: line {survey.left_out[0]} waits outside {said}"
     return said + (f" ({place})" if place else "") + more
 
 
@@ -201,6 +207,7 @@ def _test_object(row: Row) -> dict[str, Any]:
         "suite": shown(survey.test.config.root),
         "status": survey.standing.value,
         "waits": survey.waits,
+        "left_out": list(survey.left_out),
         "unknown": survey.unknown,
         "bounds": [_bound_object(bound) for bound in survey.bounds],
     }

@@ -65,38 +65,24 @@ WIDEST = 60  # characters of one
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """An async test with a guard in its body and none outside, and a wait that its guard leaves out."""
-    return unit.is_async and not unit.is_generator and bool(_outside(unit, project))
-
-
-def _outside(unit: Unit, project: Project) -> list[ast.AST]:
-    return project.remembered((rule.code, unit), lambda: _waits_outside(unit, project))
-
-
-def _waits_outside(unit: Unit, project: Project) -> list[ast.AST]:
-    from asynclint.project.guards import bounds, reach, runner, tests
+    if not unit.is_async or unit.is_generator:  # pytest runs no test that yields
+        return False
+    from asynclint.project.guards import standing, tests
 
     test = tests.test_of(unit, project)
-    if test is None or bounds.stated_bound(test, project) is not None:
-        return []
-    found = bounds.own_body(test, project)
-    if not found.waits or not found.guards or bounds.bound(test, project) is not None:
-        return []
-    # unittest alone never awaits a coroutine: without a runner that is known, it may be no test at all
-    if test.is_unittest and runner.runner(test, project) is runner.Runner.UNKNOWN:
-        return []
-    return reach.waits_outside(unit, found, project)
+    return test is not None and standing.standing(test, project) is standing.Standing.PARTIAL
 
 
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """The test's ``def`` line, with a guard for its body."""
-    from asynclint.project.guards import bounds, insertion, reach, refusals, runner, tests
+    from asynclint.project.guards import bounds, insertion, reach, refusals, runner, standing, tests
 
     unit = function.scope
     test = tests.test_of(unit, project)
     if test is None or not trigger(unit, project):
         return
-    waits = _outside(unit, project)
+    waits = standing.left_out(test, project)
     fix, held_back = None, ""
     try:
         guards = bounds.own_body(test, project).guards

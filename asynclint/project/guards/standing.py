@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from enum import Enum
 
 from asynclint.project.guards.bounds import bound, own_body, stated_bound
+from asynclint.project.guards.reach import waits_outside
 from asynclint.project.guards.runner import Runner, runner
 from asynclint.project.guards.tests import Test
 from asynclint.project.guards.wrappers import Bound, Verdict
@@ -15,6 +17,7 @@ class Standing(Enum):
     """Whether something ends a test when time is up."""
 
     BOUNDED = "bounded"
+    PARTIAL = "partial"  # a guard in it leaves out a wait, and nothing else bounds it
     UNBOUNDED = "unbounded"
     UNKNOWN = "unknown"  # something that can't be read may bound it
     IDLE = "idle"  # nothing in it waits, so nothing need bound it
@@ -31,16 +34,25 @@ def _standing(test: Test, project: Project) -> Standing:
     if stated is not None:
         return _of(stated)
     found = own_body(test, project)
-    if found.guards:
-        return Standing.BOUNDED
-    if not found.waits:
+    if not found.waits and not found.guards:
         return Standing.IDLE
+    if found.guards and not left_out(test, project):
+        return Standing.BOUNDED
     outside = bound(test, project)
     if outside is not None:
         return _of(outside)
     # unittest alone never awaits a coroutine: without a runner that is known, it may be no test at all
     unrun = test.is_unittest and runner(test, project) is Runner.UNKNOWN
-    return Standing.UNKNOWN if unrun else Standing.UNBOUNDED
+    if unrun:
+        return Standing.UNKNOWN
+    return Standing.PARTIAL if found.guards else Standing.UNBOUNDED
+
+
+def left_out(test: Test, project: Project) -> list[ast.AST]:
+    """The waits of an async test that the guards in its body do not cover; see ``waits_outside``."""
+    found = own_body(test, project)
+    key = ("left out", test.scope, project.settings.loop_guards_only)
+    return project.remembered(key, lambda: waits_outside(test.scope, found, project))
 
 
 def _of(verdict: Verdict) -> Standing:

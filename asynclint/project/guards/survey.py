@@ -12,8 +12,10 @@ from asynclint.project.guards.body import body
 from asynclint.project.guards.bounds import own_body, stated_bound, verdicts
 from asynclint.project.guards.contexts import Guard
 from asynclint.project.guards.drives import can_hang, driven, drives
+from asynclint.project.guards.reach import position
 from asynclint.project.guards.runner import Runner, runner
-from asynclint.project.guards.standing import Standing, standing
+from asynclint.project.guards.standing import Standing, left_out
+from asynclint.project.guards.standing import standing as standing_of
 from asynclint.project.guards.tests import Test, marks, tests
 from asynclint.project.guards.wrappers import Bound, Unknown
 from asynclint.project.project import Project
@@ -22,26 +24,18 @@ from asynclint.source.outline import Outline, Scope
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """One async test, or sync test that drives a loop, and all that bounds it, the nearest first.
+    """One async test, or sync test that drives a loop, and all that bounds it, what matters most first.
 
-    ``waits`` says whether it can hang; ``unknown`` is what may bound it and can't be read, else empty.
+    ``waits`` says whether it can hang; ``left_out`` are the lines (1-based) of its waits that the guards
+    in its body do not cover, if it has any; ``unknown`` is what may bound it and can't be read, else "".
     """
 
     test: Test
+    standing: Standing
     waits: bool
     bounds: tuple[Bound, ...]
+    left_out: tuple[int, ...]
     unknown: str
-
-    @property
-    def standing(self) -> Standing:
-        """The verdict."""
-        if self.unknown == "skipped":
-            return Standing.SKIPPED
-        if self.bounds:
-            return Standing.BOUNDED
-        if self.unknown:
-            return Standing.UNKNOWN
-        return Standing.UNBOUNDED if self.waits else Standing.IDLE
 
 
 def survey(outline: Outline, project: Project) -> Iterator[Survey]:
@@ -61,18 +55,28 @@ def _surveyed(test: Test, waits: bool, driven_inside: list[Scope], project: Proj
     guards = [bound_of(guard, test.scope) for guard in own_body(test, project).guards]
     for scope in driven_inside:
         guards += [bound_of(guard, scope) for guard in body(scope, project).guards]
-    found, unknown = guards, ""
+    outside, unknown = [], ""
     for verdict in (stated_bound(test, project), *verdicts(test, project)):
         if isinstance(verdict, Bound):
-            if (verdict.in_loop or not project.settings.loop_guards_only) and verdict not in found:
-                found.append(verdict)
+            if verdict.in_loop or not project.settings.loop_guards_only:
+                outside.append(verdict)
         elif isinstance(verdict, Unknown):
             unknown = unknown or verdict.source
     if test.scope.is_async and test.is_unittest and runner(test, project) is Runner.UNKNOWN:
         unknown = unknown or "what runs it"
+    lines = [position(wait)[0] for wait in left_out(test, project)] if test.scope.is_async and guards else []
     if any(mark.name == "skip" for mark in marks(test, project)):
-        unknown = "skipped"
-    return Survey(test, waits, tuple(found), unknown)
+        standing = Standing.SKIPPED
+    elif outside or (guards and not lines):
+        standing = Standing.BOUNDED
+    elif unknown:
+        standing = Standing.UNKNOWN
+    elif guards:
+        standing = Standing.PARTIAL
+    else:
+        standing = Standing.UNBOUNDED if waits else Standing.IDLE
+    bounds = [*outside, *guards] if lines else [*guards, *outside]
+    return Survey(test, standing, waits, tuple(dict.fromkeys(bounds)), tuple(lines), unknown)
 
 
 def bound_of(guard: Guard, function: Scope) -> Bound:
@@ -99,9 +103,9 @@ class Tally:
 def tally(outline: Outline, project: Project) -> Tally | None:
     """Count a module's async tests; None where there are none that can hang."""
     found = [test for test in tests(outline, project) if test.scope.is_async]
-    counts = Counter(standing(test, project) for test in found)
+    counts = Counter(standing_of(test, project) for test in found)
     unbounded = counts[Standing.UNBOUNDED]
-    others = counts[Standing.BOUNDED] + counts[Standing.UNKNOWN]
+    others = counts[Standing.BOUNDED] + counts[Standing.PARTIAL] + counts[Standing.UNKNOWN]
     if not unbounded and not others:
         return None
     config = found[0].config
