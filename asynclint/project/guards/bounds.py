@@ -105,9 +105,12 @@ def stated_bound(test: Test, project: Project) -> Verdict:
 
 def closest_timeout(found: Iterable[Mark]) -> Mark | Unknown | None:
     """The timeout mark that counts among marks in pytest's order."""
-    for mark in found:
-        if mark.name in ("", "skip"):
-            return Unknown("a mark that can't be read" if not mark.name else "skipped")
+    carried = list(found)
+    if any(mark.name == "skip" for mark in carried):
+        return Unknown("skipped")
+    for mark in carried:
+        if not mark.name:
+            return Unknown("a mark that can't be read")
         if mark.name == "timeout":
             return mark
         if mark.name == "parametrize" and mark.call is not None and ".timeout(" in ast.unparse(mark.call):
