@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from asynclint.engine import check_suite, check_text
-from asynclint.finding import Finding, Position, Span
+from asynclint.finding import Finding, Position, Related, Span
 from asynclint.project.project import Project
 from asynclint.rule import Rule, Scope
 from asynclint.settings import Settings
@@ -90,6 +90,23 @@ def test_a_fault_in_one_rule_costs_no_other_unit() -> None:
     assert findings == ["shelf.py fine", "shelf.py saw TestShelf", "shelf.py saw TestShelf.Inner"]
     assert problem.startswith("TestShelf.test_empty could not be checked")
     assert problem.endswith("LookupError: no such shelf")
+
+
+def test_related_places_are_in_the_file_itself_unless_they_name_another() -> None:
+    rule = Rule("ASL995", "related", Scope.MODULE)
+
+    @rule.check
+    def check(subject: Unit, project: Project) -> Iterator[Finding]:
+        places = (Related("", PLACE, "here"), Related("conftest.py", PLACE, "there"))
+        yield Finding("", PLACE, "ASL995", "two places", related=places)
+
+    text = SourceText.from_bytes(MODULE.encode())
+    result = check_text(text, None, "shelf.py", Settings(extend_select=("ASL995",)), rules=[rule])
+    (finding,) = result.findings
+    assert [(place.path, place.message) for place in finding.related] == [
+        ("shelf.py", "here"),
+        ("conftest.py", "there"),
+    ]
 
 
 def test_suite_rules_see_the_project_s_directory(tmp_path: Path) -> None:
