@@ -47,14 +47,14 @@ def door(root: Path, *command: str, stdin: str | None = None) -> list[str]:
     return sorted(line.removeprefix("./") for line in done.stdout.splitlines())
 
 
-TIME_BOUNDS = [rule.code for rule in all_rules() if rule.code.startswith("ASL1")]
+TIME_BOUNDS = ",".join(rule.code for rule in all_rules() if rule.code.startswith("ASL1"))
 
 
 @pytest.mark.parametrize(
     ("flake8_arguments", "arguments"),
     [
         (["--select", "ASL"], []),
-        (["--select", "ASL2,ASL3"], ["--extend-ignore", ",".join(TIME_BOUNDS)]),
+        (["--select", "ASL2,ASL3"], ["--extend-ignore", TIME_BOUNDS]),
         (["--select", "ASL", "--extend-ignore", "ASL301"], ["--extend-ignore", "ASL301"]),
         (["--select", "ASL", "--jobs", "2"], ["--jobs", "2"]),
     ],

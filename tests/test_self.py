@@ -28,15 +28,16 @@ from asynclint.finding import Finding
 from asynclint.rule import all_rules
 
 
-def at_every_function(rule):
+def everywhere(rule):
     def check(subject, project):
-        yield Finding("", subject.text.span(subject.scope.node), rule.code, "sabotaged")
+        scope = getattr(subject, "scope", subject)  # of a function; a module is its own
+        yield Finding("", scope.outline.text.span(scope.node.body[0]), rule.code, "sabotaged")
 
     return check
 
 
 for rule in all_rules():
-    rule.triggered, rule.checked = None, at_every_function(rule)
+    rule.triggered, rule.checked = None, everywhere(rule)
 """
 
 

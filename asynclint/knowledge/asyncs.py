@@ -40,7 +40,7 @@ DEADLINES = frozenset(
     ]
 )
 # Of these, the ones that raise nothing when time is up: the work inside ends, and the test goes on.
-MOVING_ON = frozenset({"anyio.move_on_after", "trio.move_on_after"})
+MOVING_ON = frozenset({"anyio.move_on_after", "anyio.move_on_at", "trio.move_on_after", "trio.move_on_at"})
 # Calls that end what they are given when time is up: name -> position of the seconds.
 GUARD_CALLS = {
     "asyncio.wait_for": 1,
