@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 TESTS = "fixtures/legacy_suite/tests"
 SHOWN = (f"{TESTS}/test_worker.py", f"--diff {TESTS}/test_portable.py")
+GUARDS = f"--show-guards {TESTS}/test_inventory.py {TESTS}/test_report.py"
 
 
 def rules() -> str:
@@ -31,11 +32,19 @@ def _row(rule: Rule) -> str:
 
 def output() -> str:
     """What two commands show on a terminal."""
-    sessions = [f"$ asynclint {words}\n{_run(words)}" for words in SHOWN]
+    return _console(*(_run(words, status=1) for words in SHOWN))
+
+
+def guards() -> str:
+    """What --show-guards shows of two files."""
+    return _console(_run(GUARDS, status=0))
+
+
+def _console(*sessions: str) -> str:
     return "```console\n" + "\n".join(sessions) + "```\n"
 
 
-def _run(words: str) -> str:
+def _run(words: str, *, status: int) -> str:
     command = [sys.executable, "-m", "asynclint", "--output-format", "full", *words.split()]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     paths = [str(ROOT), *filter(None, [environment.get("PYTHONPATH")])]
@@ -48,12 +57,12 @@ def _run(words: str) -> str:
         encoding="utf-8",
         check=False,
     )
-    if child.returncode != 1:
+    if child.returncode != status:
         sys.exit(f"asynclint {words} ended with status {child.returncode}:\n{child.stdout}")
-    return child.stdout
+    return f"$ asynclint {words}\n{child.stdout}"
 
 
-PARTS: dict[str, Callable[[], str]] = {"output": output, "rules": rules}
+PARTS: dict[str, Callable[[], str]] = {"output": output, "guards": guards, "rules": rules}
 
 
 def fresh(text: str) -> str:
