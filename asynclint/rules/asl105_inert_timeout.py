@@ -73,14 +73,15 @@ if TYPE_CHECKING:
 
 rule = Rule("ASL105", "inert-timeout", Scope.MODULE, fix=Safety.UNSAFE)
 
-WORDS = re.compile(r"timeout|wait_for|fail_a|move_on_a")
 ASYNC = re.compile(r"async[ \t]+(?=with\b)")
 
 
 @rule.trigger
-def trigger(module: Unit, project: Project) -> bool:  # noqa: ARG001
+def trigger(module: Unit, project: Project) -> bool:
     """A module that names a guard."""
-    return WORDS.search(module.outline.text.text) is not None
+    from asynclint.project.index.evidence import names_a_guard
+
+    return names_a_guard(module.outline, project)
 
 
 @rule.check

@@ -66,6 +66,8 @@ if TYPE_CHECKING:
 
 rule = Rule("ASL106", "swallowed-timeout", Scope.FUNCTION)
 
+HARMLESS = frozenset({"patch", "open", "timeout", "fail_after", "ClientSession"})  # they catch nothing
+
 
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
@@ -78,7 +80,9 @@ def _swallowed(unit: Unit, project: Project) -> list[Swallowed]:
 
 
 def _search(unit: Unit, project: Project) -> Iterator[Swallowed]:
-    if not any(_may_catch(node) for node in ast.walk(unit.node)):
+    from asynclint.project.index.evidence import names_a_guard
+
+    if not names_a_guard(unit.outline, project) or not _may_catch(unit):
         return
     from asynclint.flow.swallowed import swallowed
     from asynclint.project.guards import drives, tests
@@ -95,14 +99,17 @@ def _search(unit: Unit, project: Project) -> Iterator[Swallowed]:
             yield from swallowed(driven.scope, test, project)
 
 
-def _may_catch(node: ast.AST) -> bool:
-    if isinstance(node, ast.ExceptHandler):
+def _may_catch(unit: Unit) -> bool:
+    """Whether something in a function catches exceptions: a handler, or a context manager by any name."""
+    text = unit.outline.text
+    if "except" in text.slice(text.span(unit.node)):
         return True
-    if not isinstance(node, ast.withitem) or not isinstance(node.context_expr, ast.Call):
-        return False
-    func = node.context_expr.func
-    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    return name not in ("patch", "open", "timeout", "fail_after", "ClientSession")
+    entered = (item.context_expr for s in unit.nested() for with_ in s.facts.withs for item in with_.items)
+    return any(isinstance(expr, ast.Call) and _called(expr) not in HARMLESS for expr in entered)
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 @rule.check
