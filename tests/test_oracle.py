@@ -375,7 +375,7 @@ def armed(lines: list[dict[str, Any]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for line in lines:
         name = line["name"].rpartition(".")[2]
-        told = (f"{a['kind']} {a['seconds']:g}" for a in line["armed"])
+        told = (f"{a['kind']} {round(a['seconds'])}" for a in line["armed"])
         found.setdefault(name, set()).update(
             text.removeprefix("anyio ").removeprefix("trio ") for text in told
         )
@@ -442,6 +442,16 @@ def test_pytest_timeout(tmp_path: Path, method: str, kind: str) -> None:
     module = "import asyncio\ndef test_it():  # armed: nothing\n    asyncio.run(asyncio.sleep(0))\n"
     found = run_suite(tmp_path, module, "--timeout=30", f"--timeout-method={method}")
     assert armed(found) == {"test_it": {f"{kind} 30"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "found"), [([], set()), (["--oracle-test-code=bases"], {"asyncio.wait_for 7"})]
+)
+def test_further_test_code(tmp_path: Path, options: list[str], found: set[str]) -> None:
+    (tmp_path / "bases").mkdir()
+    (tmp_path / "bases" / "runs.py").write_text(dedent(HELPERS), encoding="utf-8")
+    module = "import asyncio\nfrom bases.runs import bounded\n@bounded\nasync def test_it():\n    pass\n"
+    assert armed(run_suite(tmp_path, module, *options)) == {"test_it": found}
 
 
 RUN = {

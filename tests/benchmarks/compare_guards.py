@@ -157,7 +157,7 @@ def compare(
             ]
         read = {b["seconds"] for b in bounds} - {None}
         measured = [a["seconds"] for a in test.armed if a["seconds"] is not None]
-        differ = column == "both" and not all(any(abs(m - s) < 0.06 for m in measured) for s in read)
+        differ = column == "both" and not all(any(abs(m - s) < 0.1 for m in measured) for s in read)
         place = f"{test.keys[0][0]}:{entry['line'] if entry else test.line}: {test.keys[0][1]}"
         partly = 0 < test.bounded_runs < test.runs
         yield Compared(column, place, _said(entry), _saw(test), partly, differ)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import math
 import os
@@ -23,13 +24,8 @@ TEST_FILES = ("conftest.py", "test_*.py", "*_test.py")
 OWN_FILES = frozenset(path.as_posix() for path in Path(__file__).parent.glob("oracle*.py"))
 
 # Files, or functions in them, that pass a call on: who called them is asked instead.
-FORWARDING_FILES = (
-    "contextlib.py",
-    "functools.py",
-    "asyncio/runners.py",
-    "anyio/_core/_tasks.py",
-    "uvloop/__init__.py",
-)
+FORWARDING_MODULES = frozenset({contextlib.__file__, functools.__file__})
+FORWARDING_FILES = ("/asyncio/runners.py", "/anyio/_core/_tasks.py", "/uvloop/__init__.py")
 FORWARDING_FUNCTIONS = {
     "asyncio/base_events.py": ("BaseEventLoop.call_later", "BaseEventLoop.run_until_complete"),
     "anyio/_core/_eventloop.py": ("run",),
@@ -100,7 +96,8 @@ def _forwards(code: CodeType) -> bool:
     return (
         file in OWN_FILES
         or file.startswith("<")
-        or (file.endswith(tuple("/" + f for f in FORWARDING_FILES)) and not _is_test_file(Path(file)))
+        or code.co_filename in FORWARDING_MODULES
+        or file.endswith(FORWARDING_FILES)
         or _names(file, code, FORWARDING_FUNCTIONS)
     )
 
@@ -129,6 +126,7 @@ def _caller(frame: FrameType | None) -> FrameType | None:
 
 
 def weak(thing: Any) -> Callable[[], Any]:
+    """A reference that does not keep alive what it refers to, where that can be had."""
     try:
         return weakref.ref(thing)
     except TypeError:
@@ -277,6 +275,7 @@ class CodeOwners:
         self.plugins: set[str] = set()
         self.modules: set[str] = set()
         self.directories: set[Path] = set()
+        self.named: set[Path] = set()
         self._known: dict[str, bool] = {}
 
     def learn(self, session: pytest.Session, more: list[str]) -> None:
@@ -290,7 +289,7 @@ class CodeOwners:
         }
         self.modules = {str(item.path) for item in session.items}
         self.directories = {item.path.parent for item in session.items} - {self.root}
-        self.directories |= {Path(name).resolve() for name in more}
+        self.named = {Path(name).resolve() for name in more}
         self._known.clear()
 
     def is_test_code(self, file: str) -> bool:
@@ -303,14 +302,13 @@ class CodeOwners:
         if file in self.plugins or file in self.modules:
             return True
         path = Path(file)
-        if any(directory in path.parents for directory in self.directories):
-            return "site-packages" not in path.parts or str(path.parent) in map(str, self.directories)
-        if self.root not in path.parents:
+        if not self.named.isdisjoint(path.parents):
+            return True
+        if self.root not in path.parents or "site-packages" in path.relative_to(self.root).parts:
             return False
-        parts = path.relative_to(self.root).parts
-        if "site-packages" in parts:
-            return False
-        return bool(TEST_DIRECTORIES.intersection(parts[:-1])) or _is_test_file(path)
+        if not self.directories.isdisjoint(path.parents) or _is_test_file(path):
+            return True
+        return not TEST_DIRECTORIES.isdisjoint(path.relative_to(self.root).parts[:-1])
 
     def shown(self, file: str) -> str:
         """A path relative to the root where it is below it."""
