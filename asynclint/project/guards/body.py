@@ -168,23 +168,37 @@ def _helper(
 ) -> Body | None:
     """The unguarded waits of a coroutine function of the same tests that a call awaits; None if unknown.
 
-    Functions of the package under test are not followed: they can hang, which is why the test
-    needs a bound.
+    Functions of the package under test are not followed, unless they await what they are given:
+    they can hang, which is why the test needs a bound.
     """
     if depth >= MAX_DEPTH:
         return None
     value = project.inference.value(call.func, function)
     if not isinstance(value, Function) or value.calling is not Calling.COROUTINE:
         return None
-    if not project.is_test_code(value.scope.outline.path) and not SOUNDS_LIKE_A_GUARD.search(
-        value.scope.name
+    bound = value.receiver is not None
+    if (
+        not project.is_test_code(value.scope.outline.path)
+        and not SOUNDS_LIKE_A_GUARD.search(value.scope.name)
+        and not _awaits_what_it_is_given(value.scope, call, bound=bound)
     ):
         return None
-    bound = value.receiver is not None
     inner_given = bind(call, value.scope, function, project, bound=bound, given=given)
     inner = body(value.scope, project, inner_given, depth + 1)
     covered = covered_waits(value.scope, inner)
     return Body([wait for wait in inner.waits if id(wait) not in covered], inner.guards)
+
+
+def _awaits_what_it_is_given(function: Scope, call: ast.Call, *, bound: bool) -> bool:
+    """``soon(client.answer())``, where ``soon`` awaits the parameter that the inner call is given for."""
+    parameters = [arg.arg for arg in function.parameters[1 if bound else 0 :]]
+    handed = {name for name, value in zip(parameters, call.args, strict=False) if isinstance(value, ast.Call)}
+    handed |= {k.arg for k in call.keywords if k.arg is not None and isinstance(k.value, ast.Call)}
+    return bool(handed) and any(
+        isinstance(node, ast.Name) and node.id in handed
+        for wait in function.facts.awaits
+        for node in ast.walk(wait.value)
+    )
 
 
 def covered_waits(function: Scope, found: Body) -> set[int]:
