@@ -118,9 +118,24 @@ LOOP_RUNS = {
 }
 RUNNERS = frozenset({"asyncio.Runner", "asyncio.runners.Runner"})
 
-# Timers outside the loop.
-TIMERS = frozenset(
-    ["signal.alarm", "signal.setitimer", "threading.Timer", "faulthandler.dump_traceback_later"]
+# Timers outside the loop: name -> position of the seconds.
+TIMERS = {
+    "signal.alarm": 0,
+    "signal.setitimer": 1,
+    "threading.Timer": 0,
+    "faulthandler.dump_traceback_later": 0,
+}
+# What ends the process or interrupts its main thread.
+PROCESS_ENDS = frozenset(
+    [
+        "os._exit",
+        "os.abort",
+        "os.kill",
+        "os.killpg",
+        "signal.raise_signal",
+        "signal.pthread_kill",
+        "_thread.interrupt_main",
+    ]
 )
 
 BOUNDING_DECORATORS = frozenset(

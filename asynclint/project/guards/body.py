@@ -14,17 +14,16 @@ from asynclint.knowledge.asyncs import (
     SLEEPS,
     SLEEPS_UNTIL,
     SPAWNS,
-    TIMERS,
 )
 from asynclint.project.guards.contexts import (
     MAX_DEPTH,
     SOUNDS_LIKE_A_GUARD,
     STACK_METHODS,
     Guard,
-    cancels_later,
     context_guard,
 )
 from asynclint.project.guards.seconds import UNREAD, Environment, argument, bind, number
+from asynclint.project.guards.timers import cancels_later, is_timer
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
@@ -112,8 +111,8 @@ def _call_guard(
         if name in GUARD_CALLS:
             seconds = number(argument(call, GUARD_CALLS[name], "timeout"), function, project, given)
             return None if seconds is None else Guard(call, seconds)
-        if name in TIMERS:
-            return Guard(call, UNREAD, in_loop=False)
+    if is_timer(call, function, project, given):
+        return Guard(call, UNREAD, in_loop=False)
     if isinstance(call.func, ast.Attribute) and call.func.attr in STACK_METHODS and call.args:
         entered = context_guard(call.args[0], function, project, given, depth)
         if entered is not None:

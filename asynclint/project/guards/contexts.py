@@ -6,9 +6,10 @@ import ast
 import re
 from dataclasses import dataclass
 
-from asynclint.knowledge.asyncs import CANCEL_SCOPES, GUARD_CONTEXTS, TIMERS
+from asynclint.knowledge.asyncs import CANCEL_SCOPES, GUARD_CONTEXTS
 from asynclint.project.guards.seconds import UNREAD, Environment, Number, argument, bind, number
-from asynclint.project.index.values import Calling, Function, Instance, Result
+from asynclint.project.guards.timers import arms_timer, cancels_later, own_method
+from asynclint.project.index.values import Calling, Function, Instance, Result, Super
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
@@ -139,54 +140,34 @@ def yield_guard(
     return Guard(node, UNREAD, in_loop=False) if arms_timer(generator, project, depth) else None
 
 
-def arms_timer(function: Scope, project: Project, depth: int = 0) -> bool:
-    """Whether a function starts a timer outside the loop, itself or through project functions."""
-    for scope in function.nested():
-        for call in scope.facts.calls:
-            if any(name in TIMERS for name in chain(call.func, scope, project.modules)):
-                return True
-            inner = project.inference.value(call.func, scope) if depth < MAX_DEPTH else None
-            if not isinstance(inner, Function) or inner.scope.outline.is_stub or inner.scope is function:
-                continue
-            if arms_timer(inner.scope, project, depth + 1):
-                return True
-    return False
-
-
-def cancels_later(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """``loop.call_later(5, task.cancel)``, whatever name the callback goes by."""
-    if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("call_later", "call_at"):
-        return False
-    return any(_cancels(argument, scope, project) for argument in call.args[1:2])
-
-
-def _cancels(callback: ast.expr, scope: Scope, project: Project) -> bool:
-    """Whether a callback is, or calls, a task's ``cancel`` or a loop's ``stop``."""
-    if isinstance(callback, ast.Attribute) and callback.attr in ("cancel", "stop"):
-        return True
-    if isinstance(callback, ast.Lambda):
-        return any(isinstance(n, ast.Call) and _cancels(n.func, scope, project) for n in ast.walk(callback))
-    found = scope.lookup(callback.id) if isinstance(callback, ast.Name) else None
-    values = [binding.value for binding in found[1]] if found is not None else []
-    if any(isinstance(value, ast.Attribute) and value.attr in ("cancel", "stop") for value in values):
-        return True
-    function = project.inference.value(callback, scope)
-    if not isinstance(function, Function) or function.scope.outline.is_stub:
-        return False
-    ends = [call.func for inner in function.scope.nested() for call in inner.facts.calls]
-    return any(isinstance(func, ast.Attribute) and func.attr in ("cancel", "stop") for func in ends)
-
-
 def _class_guard(value: Instance, node: ast.AST, project: Project, depth: int) -> Guard | None:
     """A context manager class whose ``__enter__``/``__aenter__``/``__init__`` makes a guard."""
     for name in ("__aenter__", "__enter__", "__init__"):
         method = project.inference.attribute(value, name)
         if not isinstance(method, Function) or method.scope.outline.is_stub:
             continue
-        for call in method.scope.facts.calls:
-            made = depth < MAX_DEPTH and context_guard(call, method.scope, project, None, depth)
-            if made or cancels_later(call, method.scope, project):
-                return Guard(node, UNREAD)
+        for scope in _own_steps(method.scope, value, project):
+            for call in scope.facts.calls:
+                made = depth < MAX_DEPTH and context_guard(call, scope, project, None, depth)
+                if made or cancels_later(call, scope, project, value):
+                    return Guard(node, UNREAD)
         if arms_timer(method.scope, project, depth):
             return Guard(node, UNREAD, in_loop=False)
     return None
+
+
+def _own_steps(method: Scope, receiver: Instance, project: Project) -> list[Scope]:
+    """A method, and the methods of the same object that it calls: ``self.start()``, ``super().start()``."""
+    steps = [method]
+    for scope in steps:
+        for call in scope.facts.calls:
+            step = own_method(call.func, scope, receiver, project) or _of_super(call.func, scope, project)
+            if step is not None and not step.scope.outline.is_stub and step.scope not in steps:
+                steps.append(step.scope)
+    return steps
+
+
+def _of_super(func: ast.expr, scope: Scope, project: Project) -> Function | None:
+    behind = project.inference.value(func.value, scope) if isinstance(func, ast.Attribute) else None
+    found = project.inference.value(func, scope) if isinstance(behind, Super) else None
+    return found if isinstance(found, Function) else None

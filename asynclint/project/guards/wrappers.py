@@ -14,17 +14,16 @@ from asynclint.knowledge.asyncs import (
     GUARD_CALLS,
     GUARD_CONTEXTS,
     NEUTRAL_DECORATORS,
-    TIMERS,
 )
 from asynclint.project.guards.seconds import UNREAD, Environment, Number, argument, bind, number
 from asynclint.project.guards.tests import bases, read_marks
+from asynclint.project.guards.timers import LATER, is_timer
 from asynclint.project.index.values import Calling, Class, Function, Instance
 from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
 
 MAX_DEPTH = 5
-LATER = frozenset({"call_later", "call_at"})  # loop timers that home-made runners cancel the test with
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +84,14 @@ def decorator_bound(decorator: ast.expr, scope: Scope, project: Project) -> Verd
             return NOTHING
         return Unknown(ast.unparse(target))
     call = decorator if isinstance(decorator, ast.Call) else ast.Call(func=target, args=[], keywords=[])
-    for part in call.args:  # @compose(limited(5), traced)
+    for part in call.args:  # @compose(limited(5), pytest.mark.timeout(5))
         composed = decorator_bound(part, scope, project) if isinstance(part, ast.Call) else NOTHING
         if isinstance(composed, Bound):
             return composed
+        for mark in read_marks(part, scope, project):
+            applied = _mark_bound(mark.call, mark.scope, project, None) if mark.name == "timeout" else NOTHING
+            if applied is not NOTHING:
+                return applied
     given = bind(call, function, scope, project, bound=False)
     found = search(function, project, given)
     return replace(found, source=f"@{function.name}") if isinstance(found, Bound) else found
@@ -180,13 +183,12 @@ def _call_bound(
         limit = argument(call, -1, "timeout")
         seconds = None if limit is None else number(limit, scope, project, given)
         return _bound(call, scope, seconds, names[0])
-    if any(name in TIMERS for name in names):
+    if is_timer(call, scope, project, given):
         return bound_at(call, scope, names[0], UNREAD, in_loop=False)
     if isinstance(call.func, ast.Attribute) and call.func.attr in LATER:
         return bound_at(call, scope, call.func.attr, UNREAD, in_loop=True)
     if "pytest.mark.timeout" in names:
-        seconds = number(argument(call, 0, "timeout"), scope, project, given)
-        return bound_at(call, scope, names[0], seconds, in_loop=False)
+        return _mark_bound(call, scope, project, given)
     if depth >= MAX_DEPTH:
         return Unknown(ast.unparse(call.func))
     value = project.inference.value(call.func, scope) or _own_method(call.func, scope, project)
@@ -196,6 +198,14 @@ def _call_bound(
     if names and value is None and not _is_harmless(names[0]):
         return Unknown(names[0])
     return NOTHING
+
+
+def _mark_bound(call: ast.Call | None, scope: Scope, project: Project, given: Environment | None) -> Verdict:
+    """``pytest.mark.timeout(5)``, put on a test by code."""
+    seconds = number(argument(call, 0, "timeout"), scope, project, given) if call is not None else None
+    if call is None or seconds is None or (isinstance(seconds, float) and seconds <= 0):
+        return NOTHING
+    return bound_at(call, scope, "pytest.mark.timeout", seconds, in_loop=False)
 
 
 def _own_method(func: ast.expr, scope: Scope, project: Project) -> Function | None:

@@ -17,12 +17,12 @@ from asynclint.project.guards.contexts import (
     MAX_DEPTH,
     STACK_METHODS,
     Guard,
-    arms_timer,
     context_guard,
     yield_guard,
 )
 from asynclint.project.guards.seconds import UNREAD
 from asynclint.project.guards.tests import is_fixture
+from asynclint.project.guards.timers import arms_timer
 from asynclint.project.index.values import Calling, Result
 from asynclint.project.names import chain
 from asynclint.project.project import Project
