@@ -12,6 +12,7 @@ from asynclint.project.config import Setting
 from asynclint.project.guards.backends import anyio_backends
 from asynclint.project.guards.body import Body, body
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
+from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
 from asynclint.project.guards.tests import Mark, Test, bases, marks, read_marks
 from asynclint.project.guards.wrappers import (
@@ -26,7 +27,7 @@ from asynclint.project.guards.wrappers import (
 from asynclint.project.guards.yields import fixture_guard, held_guards
 from asynclint.project.index.values import Class, Function
 from asynclint.project.project import Project
-from asynclint.source.outline import Outline, Scope
+from asynclint.source.outline import Scope
 
 # Where a test case class or its metaclass can put a bound round every test.
 RUN_METHODS = frozenset(
@@ -47,24 +48,6 @@ RUN_METHODS = frozenset(
     ]
 )
 SETUP_METHODS = frozenset(["setUp", "asyncSetUp", "setup_method", "setUpClass", "setup_class", "_callSetUp"])
-STARTING_HOOKS = frozenset(
-    {"pytest_configure", "pytest_load_initial_conftests", "pytest_cmdline_preparse", "pytest_cmdline_main"}
-)
-HOOKS = frozenset(
-    [
-        "pytest_pyfunc_call",
-        "pytest_runtest_call",
-        "pytest_runtest_protocol",
-        "pytest_runtest_setup",
-        "pytest_collection_modifyitems",
-        "pytest_itemcollected",
-        "pytest_pycollect_makeitem",
-        "pytest_generate_tests",
-        "pytest_fixture_setup",
-        "pytest_runtestloop",
-        "pytest_collection_finish",
-    ]
-)
 
 
 def bound(test: Test, project: Project) -> Verdict:
@@ -254,34 +237,7 @@ def _running_methods(cls: Scope, project: Project) -> list[Scope]:
 
 
 def _hook_bound(test: Test, project: Project) -> Verdict:
-    unknown: Verdict = None
-    for outline in plugin_modules(test.scope.outline, test.config, project):
-        if sets_timeouts(outline):
-            return Unknown(f"{outline.path.name} sets a timeout")
-        for hook in hooks(outline, project):
-            found = search(hook, project, None)
-            if isinstance(found, Bound):
-                return replace(found, source=f"hook {hook.name}")
-            unknown = unknown or found
-    return unknown
-
-
-def sets_timeouts(outline: Outline) -> bool:
-    """A conftest that puts pytest-timeout's options in place by code."""
-    if outline.path.name == "conftest.py" and "PYTEST_TIMEOUT" in outline.text.text:
-        return True
-    starting = [f for f in outline.scope.facts.scopes if f.is_function and f.name in STARTING_HOOKS]
-    return any("timeout" in outline.text.slice(outline.text.span(hook.node)) for hook in starting)
-
-
-def hooks(outline: Outline, project: Project) -> list[Scope]:
-    """Hooks of a conftest or plugin, imported ones too, that can change how pytest runs a test."""
-    found = [f for f in outline.scope.facts.scopes if f.is_function and f.name in HOOKS]
-    for name in HOOKS & outline.scope.bindings.keys():
-        value = project.inference.name(name, outline.scope)
-        if isinstance(value, Function) and value.scope not in found:
-            found.append(value.scope)
-    return found
+    return hook_bound(plugin_modules(test.scope.outline, test.config, project), project)
 
 
 def _fixture_bound(test: Test, project: Project) -> Verdict:

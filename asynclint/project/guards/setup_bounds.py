@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from asynclint.project.guards.bounds import (
     bound_of_fixture,
     class_bound,
     closest_timeout,
     first_bound,
-    hooks,
-    sets_timeouts,
     timer,
 )
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
+from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.setups import Setup, tests_round
 from asynclint.project.guards.tests import Mark, is_collected, marks, marks_around, read_marks
-from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, decorator_bound, search
+from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, decorator_bound
 from asynclint.project.project import Project
 
 # Hooks round the test function alone; a bound there leaves its fixtures as they are.
@@ -86,14 +84,5 @@ def _verdicts(setup: Setup, project: Project) -> Iterator[Verdict]:
 
 
 def _hook_bound(setup: Setup, project: Project) -> Verdict:
-    unknown: Verdict = None
-    for outline in plugin_modules(setup.scope.outline, setup.config, project):
-        if sets_timeouts(outline):
-            return Unknown(f"{outline.path.name} sets a timeout")
-        for hook in hooks(outline, project):
-            if hook.name not in CALL_HOOKS:
-                found = search(hook, project, None)
-                if isinstance(found, Bound):
-                    return replace(found, source=f"hook {hook.name}")
-                unknown = unknown or found
-    return unknown
+    modules = plugin_modules(setup.scope.outline, setup.config, project)
+    return hook_bound(modules, project, leaving_out=CALL_HOOKS)
