@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +14,8 @@ from asynclint.project.guards.body import Body, body
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
-from asynclint.project.guards.tests import Mark, Test, bases, marks, read_marks
+from asynclint.project.guards.tests import Mark, Test, bases, marks_around, own_marks, read_marks
+from asynclint.project.guards.timeout_marks import closest_timeouts
 from asynclint.project.guards.wrappers import (
     Bound,
     Unknown,
@@ -82,23 +83,19 @@ def stated_bound(test: Test, project: Project) -> Verdict:
         return Unknown(test.config.broken)
     if _is_bound_anew(test.scope):
         return Unknown(f"{test.scope.name} is bound anew")
-    closest = closest_timeout(marks(test, project))
-    return closest if isinstance(closest, Unknown) else timer(closest, test, project)
+    closest = closest_timeouts(own_marks(test, project), marks_around(test, project), project)
+    return of_every_case(closest, lambda mark: timer(mark, test, project))
 
 
-def closest_timeout(found: Iterable[Mark]) -> Mark | Unknown | None:
-    """The timeout mark that counts among marks in pytest's order."""
-    carried = list(found)
-    if any(mark.name == "skip" for mark in carried):
-        return Unknown("skipped")
-    for mark in carried:
-        if not mark.name:
-            return Unknown("a mark that can't be read")
-        if mark.name == "timeout":
-            return mark
-        if mark.name == "parametrize" and mark.call is not None and ".timeout(" in ast.unparse(mark.call):
-            return Unknown("marks of parameters")
-    return None
+def of_every_case(closest: list[Mark | None] | Unknown, armed: Callable[[Mark | None], Verdict]) -> Verdict:
+    """What bounds a test whatever its parameters are; Unknown where only some of them have a bound."""
+    if isinstance(closest, Unknown):
+        return closest
+    verdicts = [armed(mark) for mark in closest]
+    if all(verdict is None for verdict in verdicts):
+        return None
+    unsure = next((verdict for verdict in verdicts if not isinstance(verdict, Bound)), verdicts[0])
+    return unsure or Unknown("marks of some parameters")
 
 
 def timer(closest: Mark | None, test: Test, project: Project) -> Verdict:

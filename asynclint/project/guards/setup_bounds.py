@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator
 from asynclint.project.guards.bounds import (
     bound_of_fixture,
     class_bound,
-    closest_timeout,
     first_bound,
+    of_every_case,
     timer,
 )
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.setups import Setup, tests_round
-from asynclint.project.guards.tests import Mark, is_collected, marks, marks_around, read_marks
+from asynclint.project.guards.tests import Mark, is_collected, marks_around, own_marks, read_marks
+from asynclint.project.guards.timeout_marks import closest_timeouts
 from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, decorator_bound
 from asynclint.project.project import Project
 
@@ -46,17 +47,21 @@ def _timers(setup: Setup, project: Project) -> Verdict:
     asking = tests_round(setup, project)
     if not asking:
         outside = setup.bases is None and not is_collected(setup.scope.outline, setup.config)
-        return _timer(() if outside else marks_around(setup.test, project), setup, project)
-    verdicts = [_timer(marks(test, project), setup, project) for test in asking]
+        return _armed((), () if outside else marks_around(setup.test, project), setup, project)
+    verdicts = [
+        _armed(own_marks(test, project), marks_around(test, project), setup, project) for test in asking
+    ]
     if None in verdicts:
         return None
     return next((v for v in verdicts if isinstance(v, Unknown)), verdicts[0])
 
 
-def _timer(found: Iterable[Mark], setup: Setup, project: Project) -> Verdict:
-    closest = closest_timeout(found)
-    if isinstance(closest, Unknown):
-        return closest
+def _armed(own: Iterable[Mark], around: Iterable[Mark], setup: Setup, project: Project) -> Verdict:
+    closest = closest_timeouts(own, around, project)
+    return of_every_case(closest, lambda mark: _timer(mark, setup, project))
+
+
+def _timer(closest: Mark | None, setup: Setup, project: Project) -> Verdict:
     if not setup.is_inside_call:
         stated = argument(closest.call, -1, "func_only") if closest is not None and closest.call else None
         if stated is not None and not isinstance(stated, ast.Constant):

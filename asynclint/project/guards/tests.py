@@ -200,10 +200,15 @@ def marks(test: Test, project: Project) -> Iterator[Mark]:
     The decorator nearest to the ``def`` leads; pytest then joins the marks of a class behind those
     of its bases, and of each class ``pytestmark`` before decorators.
     """
+    yield from own_marks(test, project)
+    yield from marks_around(test, project)
+
+
+def own_marks(test: Test, project: Project) -> Iterator[Mark]:
+    """Marks of the test function itself, closest first."""
     around = test.scope.parent or test.scope
     for decorator in reversed(test.scope.decorators):
         yield from read_marks(decorator, around, project)
-    yield from marks_around(test, project)
 
 
 def marks_around(test: Test, project: Project) -> Iterator[Mark]:
