@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 
 from asynclint.knowledge.asyncs import PLAIN_BASES, TEST_CASES
 from asynclint.project.config import PytestConfig, find_pytest_config
+from asynclint.project.index.stars import exports
 from asynclint.project.index.values import Class
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
@@ -226,7 +227,7 @@ def marks_around(test: Test, project: Project) -> Iterator[Mark]:
     yield from _pytestmark(test.scope.outline.scope, project)
 
 
-def _pytestmark(scope: Scope, project: Project) -> Iterator[Mark]:
+def _pytestmark(scope: Scope, project: Project, hops: int = 6) -> Iterator[Mark]:
     """Marks of a module or class; a mark without a name stands for what can't be read."""
     bindings = scope.bindings.get("pytestmark", [])
     for binding in bindings:
@@ -237,9 +238,12 @@ def _pytestmark(scope: Scope, project: Project) -> Iterator[Mark]:
         for part in parts:
             found = list(read_marks(part, scope, project))
             yield from found or [Mark("", None, scope)]
-    starred = any(star.kind == "from" for star in scope.facts.stars) and not bindings
-    if starred and project.inference.name("pytestmark", scope) is not None:
-        yield Mark("", None, scope)
+    for star in reversed(scope.facts.stars) if not bindings and hops else ():
+        origin = project.modules.find(star.module, star.level, scope.outline)
+        brought = list(_pytestmark(origin.scope, project, hops - 1)) if origin is not None else []
+        if origin is not None and brought and exports(origin, "pytestmark"):
+            yield from brought
+            break
     for call in scope.facts.calls if bindings else ():
         if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "pytestmark":
             yield Mark("", None, scope)  # pytestmark.append(…)
