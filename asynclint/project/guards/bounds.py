@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from asynclint.knowledge.asyncs import TEST_CASES
 from asynclint.project.config import Setting
 from asynclint.project.guards.backends import anyio_backends
 from asynclint.project.guards.body import Body, body
+from asynclint.project.guards.class_bounds import class_bound
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
-from asynclint.project.guards.tests import Mark, Test, bases, marks_around, own_marks, read_marks
+from asynclint.project.guards.tests import Mark, Test, marks_around, own_marks, read_marks
 from asynclint.project.guards.timeout_marks import closest_timeouts
 from asynclint.project.guards.wrappers import (
     Bound,
@@ -23,32 +23,10 @@ from asynclint.project.guards.wrappers import (
     bound_at,
     decorator_bound,
     is_listed,
-    search,
 )
 from asynclint.project.guards.yields import fixture_guard, held_guards
-from asynclint.project.index.values import Class, Function
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
-
-# Where a test case class or its metaclass can put a bound round every test.
-RUN_METHODS = frozenset(
-    [
-        "run",
-        "__call__",
-        "__init__",
-        "__init_subclass__",
-        "__new__",
-        "__prepare__",
-        "__getattribute__",
-        "_callTestMethod",
-        "_callSetUp",
-        "_callAsync",
-        "_callMaybeAsync",
-        "_runTest",
-        "defaultTestResult",
-    ]
-)
-SETUP_METHODS = frozenset(["setUp", "asyncSetUp", "setup_method", "setUpClass", "setup_class", "_callSetUp"])
 
 
 def bound(test: Test, project: Project) -> Verdict:
@@ -176,61 +154,6 @@ def verdicts(test: Test, project: Project) -> Iterator[Verdict]:
 def _wrapping(function: Scope, around: Scope, project: Project) -> list[ast.expr]:
     """Decorators that are not marks."""
     return [d for d in function.decorators if not any(True for _ in read_marks(d, around, project))]
-
-
-def class_bound(test: Test, project: Project) -> Verdict:
-    """What the classes of a test put round its run."""
-    if test.bases is None:
-        return None
-    cls = test.bases.project[0]
-    names = (*(base.name for base in test.bases.project), *test.bases.outside)
-    listed = next((n for n in names if is_listed(n, (), project.settings.guard_base_classes)), "")
-    if listed:
-        return bound_at(cls.node, cls, f"class {listed}", UNREAD, in_loop=True)
-    bounding = next((n for n in test.bases.outside if TEST_CASES.get(n, ("", False))[1]), "")
-    if bounding:
-        return bound_at(cls.node, cls, f"class {bounding}", UNREAD, in_loop=False)
-    if test.bases.unknown:
-        return Unknown("base class")
-    key = ("class", test.bases.project[0])
-    return project.remembered(key, lambda: _searched_class(test, project))
-
-
-def _searched_class(test: Test, project: Project) -> Verdict:
-    assert test.bases is not None
-    unknown: Verdict = None
-    for cls in test.bases.project:
-        for decorator in _wrapping(cls, cls.parent or cls, project):
-            found = decorator_bound(decorator, cls.parent or cls, project)
-            if isinstance(found, Bound):
-                return found
-            unknown = unknown or found
-        for method in _running_methods(cls, project):
-            found = search(method, project, None)
-            if isinstance(found, Bound):
-                return replace(found, source=method.qualname)
-            unknown = unknown or found
-        for method in cls.facts.scopes:
-            if method.name in SETUP_METHODS:
-                found = search(method, project, None)
-                replaces = "setattr(" in method.outline.text.slice(method.outline.text.span(method.node))
-                if isinstance(found, Bound) and (replaces or not found.in_loop):
-                    return replace(found, source=method.qualname)
-    return unknown
-
-
-def _running_methods(cls: Scope, project: Project) -> list[Scope]:
-    """Methods that run tests, of the class and of its metaclass."""
-    found = [m for m in cls.facts.scopes if m.is_function and m.name in RUN_METHODS]
-    for keyword in cls.node.keywords:  # type: ignore[union-attr]
-        if keyword.arg == "metaclass":
-            value = project.inference.value(keyword.value, cls.parent or cls)
-            if isinstance(value, Function):
-                found.append(value.scope)
-            if isinstance(value, Class):
-                for meta in bases(value.scope, project).project:
-                    found += [m for m in meta.facts.scopes if m.is_function and m.name in RUN_METHODS]
-    return found
 
 
 def _hook_bound(test: Test, project: Project) -> Verdict:

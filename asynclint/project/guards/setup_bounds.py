@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from asynclint.project.guards.bounds import (
     bound_of_fixture,
-    class_bound,
     first_bound,
     of_every_case,
     timer,
 )
+from asynclint.project.guards.class_bounds import class_bound
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.seconds import argument
