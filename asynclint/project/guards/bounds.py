@@ -69,7 +69,10 @@ def of_every_case(closest: list[Mark | None] | Unknown, armed: Callable[[Mark | 
     """What bounds a test whatever its parameters are; Unknown where only some of them have a bound."""
     if isinstance(closest, Unknown):
         return closest
-    verdicts = [armed(mark) for mark in closest]
+    verdicts = [
+        armed(mark) if mark is None or mark.name else armed(None) or Unknown("marks of parameters")
+        for mark in closest
+    ]
     if all(verdict is None for verdict in verdicts):
         return None
     unsure = next((verdict for verdict in verdicts if not isinstance(verdict, Bound)), verdicts[0])

@@ -23,7 +23,8 @@ def closest_timeouts(
     """The timeout marks that count, one for each kind of parameters; None where parameters have none.
 
     ``own`` are the marks of the function, ``around`` those of its classes and module. pytest joins
-    the marks of a parameter (``pytest.param(1, marks=…)``) behind those of the function.
+    the marks of a parameter (``pytest.param(1, marks=…)``) behind those of the function. A mark
+    without a name stands for marks of a parameter that can't be read.
     """
     own, around = list(own), list(around)
     if any(mark.name == "skip" for mark in (*own, *around)):
@@ -47,9 +48,9 @@ def closest_timeouts(
     found = [marks for marks in (_of_parameters(mark, project) for mark in given) if any(marks)]
     if not found:
         return [farther]
-    if len(found) > 1 or any(mark is not None and not mark.name for mark in found[0]):
-        return Unknown("marks of parameters")
-    return [mark or farther for mark in found[0]]
+    if len(found) > 1:
+        return [farther or Mark("", None, given[0].scope)]
+    return [mark if mark is not None and (mark.name or farther is None) else farther for mark in found[0]]
 
 
 def _of_parameters(mark: Mark, project: Project) -> list[Mark | None]:
@@ -94,16 +95,28 @@ def _of_value(expr: ast.expr, scope: Scope, project: Project) -> Iterator[Mark |
     found_marks = list(read_marks(given, scope, project)) if given is not None else []
     if any(mark.name == "skip" for mark in found_marks):
         return
-    if given is not None and not found_marks and not _is_empty(given):
+    if given is not None and not found_marks and not _is_empty(given, scope, project):
         unread = decorator_bound(given, scope, project) is not None
         yield Mark("", None, scope) if unread else None
         return
     yield next((mark for mark in found_marks if mark.name == "timeout"), None)
 
 
-def _is_empty(expr: ast.expr) -> bool:
-    """``()``, ``[]`` and ``None``."""
-    return not getattr(expr, "elts", True) or (isinstance(expr, ast.Constant) and expr.value is None)
+def _is_empty(expr: ast.expr, scope: Scope, project: Project) -> bool:
+    """``()``, ``[]`` and ``None``; a list by name, too, that no timeout mark is put on."""
+    if not isinstance(expr, (ast.Name, ast.Attribute)):
+        return not getattr(expr, "elts", True) or (isinstance(expr, ast.Constant) and expr.value is None)
+    found = definition(expr, scope, project.modules)
+    if found is None or getattr(found[0], "elts", True):
+        return False
+    added = [arg for call in found[1].facts.calls for arg in call.args if _is_put_on(expr, call)]
+    return not any(mark.name == "timeout" for arg in added for mark in read_marks(arg, found[1], project))
+
+
+def _is_put_on(expr: ast.Name | ast.Attribute, call: ast.Call) -> bool:
+    """``marks.append(mark)`` of the list that an expression names."""
+    name = expr.id if isinstance(expr, ast.Name) else expr.attr
+    return isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") == name
 
 
 def _made_on_the_way(expr: ast.expr, scope: Scope, project: Project) -> Iterator[Mark]:
