@@ -122,7 +122,7 @@ def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing) -
 
 
 def assert_only_edited(before: SourceText, after: SourceText, findings: tuple[Finding, ...]) -> None:
-    """Lines outside functions with a fix are all there as they were; inside, only ``_ =`` and ``async`` may go."""
+    """Lines outside functions with a fix are there as they were; inside, only ``_ =`` and ``async`` go."""
     touched = set()
     for function in Outline(Path("test_program.py"), before, before.parse(), (3, 11)).functions:
         span = before.span(function.node)

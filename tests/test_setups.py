@@ -57,7 +57,8 @@ BOUNDS: dict[str, tuple[str, Files, str]] = {
         "",
     ),
     "a mark of one test can't be read": (
-        f"{FIXTURE}@pytest.mark.timeout(5)\n{USED}@pytest.mark.parametrize('x', y.timeout(5))\n{USED_TOO}",
+        f"{FIXTURE}@pytest.mark.timeout(5)\n{USED}"
+        f"@pytest.mark.parametrize('x', [pytest.param(1, marks=elsewhere.brief)])\n{USED_TOO}",
         {},
         "?",
     ),
