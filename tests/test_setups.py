@@ -21,6 +21,7 @@ from asynclint.source.files import File
 FIXTURE = "@pytest.fixture\nasync def it(x):\n    await x\n    yield\n    await x\n"
 USED = "async def test_it(it): ...\n"
 USED_TOO = "async def test_it_too(it): ...\n"
+UNREAD_MARK = "@pytest.mark.parametrize('x', [pytest.param(1, marks=elsewhere.brief)])\n"
 LIMIT = "async def limit():\n    async with asyncio.timeout(5):\n        yield\n"
 TIMEOUT = {"pytest.ini": "[pytest]\ntimeout = 5\n"}
 FUNC_ONLY = {"pytest.ini": "[pytest]\ntimeout = 5\ntimeout_func_only = true\n"}
@@ -57,8 +58,7 @@ BOUNDS: dict[str, tuple[str, Files, str]] = {
         "",
     ),
     "a mark of one test can't be read": (
-        f"{FIXTURE}@pytest.mark.timeout(5)\n{USED}"
-        f"@pytest.mark.parametrize('x', [pytest.param(1, marks=elsewhere.brief)])\n{USED_TOO}",
+        f"{FIXTURE}@pytest.mark.timeout(5)\n{USED}{UNREAD_MARK}{USED_TOO}",
         {},
         "?",
     ),

@@ -25,7 +25,7 @@ from asynclint.project.guards.contexts import (
 from asynclint.project.guards.seconds import UNREAD, Environment, argument, bind, number
 from asynclint.project.guards.timers import cancels_later, is_timer
 from asynclint.project.index.values import Calling, Function
-from asynclint.project.names import chain, definition
+from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
@@ -66,8 +66,8 @@ def body(function: Scope, project: Project, given: Environment | None = None, de
         if guard is not None:
             found.guards.append(guard)
             seen |= {id(call), id(guard.node)}
-    if any(target.attr == "deadline" for target, _ in facts.attributes):
-        found.guards.append(Guard(function.node, UNREAD))  # scope.deadline = current_time() + 5
+    if any(_moves_deadline(target, function) for target, _ in facts.attributes):
+        found.guards.append(Guard(function.node, UNREAD))
     for node in facts.awaits:
         if id(node.value) not in seen:
             inner = awaited(node.value, function, project, given, depth)
@@ -117,9 +117,7 @@ def _call_guard(
         entered = context_guard(call.args[0], function, project, given, depth)
         if entered is not None:
             return Guard(call.args[0], entered.seconds, entered.in_loop)
-    if cancels_later(call, function, project) or (
-        isinstance(call.func, ast.Attribute) and call.func.attr == "reschedule"
-    ):
+    if cancels_later(call, function, project) or _reschedules(call, names):
         return Guard(call, UNREAD)
     made = definition(call.func, function, project.modules)
     first = made[0].args[:1] if made is not None and isinstance(made[0], ast.Call) else []
@@ -131,6 +129,25 @@ def _call_guard(
     if foreign and "timeout" in names[0].rpartition(".")[2] and names[0].partition(".")[0] not in KNOWN_TOPS:
         return Guard(call, UNREAD)  # tornado.gen.with_timeout and its like
     return None
+
+
+def _reschedules(call: ast.Call, names: Chain) -> bool:
+    """``limit.reschedule(…)`` of a timeout; not ``trio.lowlevel.reschedule(task)``, a function of a module."""
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "reschedule" and not names
+
+
+def _moves_deadline(target: ast.Attribute, function: Scope) -> bool:
+    """``scope.deadline = current_time() + 5``, unless the scope is made here and never entered."""
+    if target.attr != "deadline":
+        return False
+    root = target.value
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    bindings = function.bindings.get(root.id, []) if isinstance(root, ast.Name) else []
+    if not bindings or any(binding.kind != "assign" for binding in bindings):
+        return True
+    entered = [item.context_expr for statement in function.facts.withs for item in statement.items]
+    return any(isinstance(expr, ast.Name) and expr.id == ast.unparse(root) for expr in entered)
 
 
 def awaited(
