@@ -132,7 +132,7 @@ def _call_guard(
 
 
 def _reschedules(call: ast.Call, names: Chain) -> bool:
-    """``limit.reschedule(…)`` of a timeout; not ``trio.lowlevel.reschedule(task)``, a function of a module."""
+    """``limit.reschedule(…)`` of a timeout; not ``trio.lowlevel.reschedule(task)``, a function."""
     return isinstance(call.func, ast.Attribute) and call.func.attr == "reschedule" and not names
 
 

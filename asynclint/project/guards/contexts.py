@@ -142,6 +142,13 @@ def yield_guard(
 
 def _class_guard(value: Instance, node: ast.AST, project: Project, depth: int) -> Guard | None:
     """A context manager class whose ``__enter__``/``__aenter__``/``__init__`` makes a guard."""
+    key = ("class guard", value.cls.scope)
+    in_loop = project.remembered(key, lambda: _guards_of_class(value, project, depth))
+    return None if in_loop is None else Guard(node, UNREAD, in_loop)
+
+
+def _guards_of_class(value: Instance, project: Project, depth: int) -> bool | None:
+    """Whether the guard that entering an object makes is in the loop; None where it makes none."""
     for name in ("__aenter__", "__enter__", "__init__"):
         method = project.inference.attribute(value, name)
         if not isinstance(method, Function) or method.scope.outline.is_stub:
@@ -150,9 +157,9 @@ def _class_guard(value: Instance, node: ast.AST, project: Project, depth: int) -
             for call in scope.facts.calls:
                 made = depth < MAX_DEPTH and context_guard(call, scope, project, None, depth)
                 if made or cancels_later(call, scope, project, value):
-                    return Guard(node, UNREAD)
+                    return True
         if arms_timer(method.scope, project, depth):
-            return Guard(node, UNREAD, in_loop=False)
+            return False
     return None
 
 

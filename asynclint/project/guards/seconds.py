@@ -13,7 +13,7 @@ from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Class, Instance
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
-from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.outline import FUNCTIONS, Outline, Scope
 
 MAX_HOPS = 8
 
@@ -89,11 +89,18 @@ def _named(expr: ast.expr, scope: Scope, project: Project, hops: int) -> Number:
     if found is None:
         return UNREAD
     node, owner = found
-    name = expr.id if isinstance(expr, ast.Name) else getattr(expr, "attr", "")
-    rebound = rf"\bglobal\b[^\r\n]*\b{name}\b|\.{name} = "
-    if any(re.search(rebound, where.outline.text.text) for where in {scope, owner}):
+    value = number(node, owner, project, None, hops - 1) if node is not expr else UNREAD
+    if isinstance(value, Unread):
         return UNREAD
-    return number(node, owner, project, None, hops - 1) if node is not expr else UNREAD
+    name = expr.id if isinstance(expr, ast.Name) else getattr(expr, "attr", "")
+    return UNREAD if any(_is_rebound(name, where.outline, project) for where in {scope, owner}) else value
+
+
+def _is_rebound(name: str, outline: Outline, project: Project) -> bool:
+    """Whether a module gives a name another value from a function or through an attribute."""
+    key = ("rebound", name, outline)
+    pattern = rf"\bglobal\b[^\r\n]*\b{name}\b|\.{name} = "
+    return project.remembered(key, lambda: re.search(pattern, outline.text.text) is not None)
 
 
 def _attribute(expr: ast.Attribute, scope: Scope, project: Project, hops: int) -> Number:
