@@ -11,6 +11,7 @@ from asynclint.project.config import Setting
 from asynclint.project.guards.backends import anyio_backends
 from asynclint.project.guards.body import Body, body
 from asynclint.project.guards.class_bounds import class_bound
+from asynclint.project.guards.decorators import decorator_bound
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
@@ -21,7 +22,6 @@ from asynclint.project.guards.wrappers import (
     Unknown,
     Verdict,
     bound_at,
-    decorator_bound,
     is_listed,
 )
 from asynclint.project.guards.yields import fixture_guard, held_guards
@@ -147,8 +147,9 @@ def first_bound(found_in_turn: Iterable[Verdict], project: Project) -> Verdict:
 def verdicts(test: Test, project: Project) -> Iterator[Verdict]:
     """What each thing round a test says, the cheapest to ask first."""
     around = test.scope.parent or test.scope
+    owner = test.bases.project[0] if test.bases is not None else None
     for decorator in _wrapping(test.scope, around, project):
-        yield decorator_bound(decorator, around, project)
+        yield decorator_bound(decorator, around, project, owner)
     yield class_bound(test, project)
     yield project.remembered(("hooks", test.scope.outline), lambda: _hook_bound(test, project))
     yield _fixture_bound(test, project)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from asynclint.knowledge.asyncs import TEST_CASES
+from asynclint.project.guards.decorators import decorator_bound
 from asynclint.project.guards.seconds import UNREAD
 from asynclint.project.guards.tests import Test, read_marks
 from asynclint.project.guards.timers import LATER
@@ -15,9 +16,8 @@ from asynclint.project.guards.wrappers import (
     Unknown,
     Verdict,
     bound_at,
-    decorator_bound,
     is_listed,
-    search,
+    method_bound,
 )
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Builtin, Class, Function
@@ -90,9 +90,9 @@ def _verdicts(cls: Scope, project: Project) -> Iterator[Verdict]:
             if not any(True for _ in read_marks(decorator, around, project)):
                 yield decorator_bound(decorator, around, project)
     for method in (*_called(lineage, RUN_METHODS, project), *_of_metaclass(lineage, project)):
-        yield _sourced(search(method, project, None), method)
+        yield _sourced(method_bound(method, cls, project), method)
     for method in _called(lineage, SETUP_METHODS, project):
-        found = search(method, project, None)
+        found = method_bound(method, cls, project)
         counts = isinstance(found, Bound) and (not found.in_loop or _outlasts(method, project))
         yield _sourced(found, method) if counts else None
 

@@ -6,12 +6,13 @@ import ast
 from collections.abc import Iterator
 
 from asynclint.finding import Edit, Fix, Position, Safety, Span
+from asynclint.project.guards.decorators import is_builtin_decorator
 from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.insertion import depends_on, importable
 from asynclint.project.guards.length import UnreadLengthError, long_enough, longest, wanted_seconds
 from asynclint.project.guards.refusals import NoGuardError, mentioned, refuse_unwrappable
 from asynclint.project.guards.tests import Test, is_fixture, marks, read_marks
-from asynclint.project.guards.wrappers import is_builtin_decorator, project_function
+from asynclint.project.guards.wrappers import project_function
 from asynclint.project.index.values import Class
 from asynclint.project.names import chain
 from asynclint.project.project import Project

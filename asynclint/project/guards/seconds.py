@@ -7,9 +7,10 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from asynclint.project.index.classes import ancestors
+from asynclint.project.index.classes import ancestors, is_dynamic
 from asynclint.project.index.values import Class, Instance
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
@@ -24,7 +25,17 @@ class Unread:
 
 UNREAD: Final = Unread()
 Number = float | None | Unread  # seconds, Python's None, or an expression that can't be read
-Environment = Mapping[str, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """An object whose class is known exactly, with the numbers that its constructor put on it."""
+
+    cls: Scope
+    stored: tuple[tuple[str, Number], ...] = ()
+
+
+Environment = Mapping[str, Number | Receiver]  # what names stand for in a function
 
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -43,7 +54,7 @@ def number(
 ) -> Number:
     """The number (or None) an expression always evaluates to, constants of the project followed.
 
-    ``given`` holds the values of parameters of the scope's function.
+    ``given`` holds what parameters of the scope's function stand for.
     """
     if hops <= 0 or expr is None:
         return UNREAD
@@ -64,21 +75,37 @@ def number(
             if apply is None or not isinstance(a, float) or not isinstance(b, float):
                 return UNREAD
             return apply(a, b)
+        case ast.Name(id=name):
+            if given is not None and name in given:
+                return _given(name, scope, given)
+            return _named(expr, scope, project, hops)
+        case ast.Attribute(value=ast.Name(id=name)) if receiver := _receiver(name, given):
+            return _of_object(receiver, expr.attr, project, hops)
+        case ast.Attribute():
+            return _attribute(expr, scope, project, hops)
+        case ast.Call():
+            return _called(expr, scope, project, given, hops - 1)
+    return UNREAD
+
+
+def _called(call: ast.Call, scope: Scope, project: Project, given: Environment | None, hops: int) -> Number:
+    """What the builtins that numbers go through give."""
+    match call:
         case ast.Call(func=ast.Name(id="float"), args=[ast.Constant(value=str(text))]):
             try:
                 return float(text)
             except ValueError:
                 return UNREAD
         case ast.Call(func=ast.Name(id="max" | "min" as pick), args=args, keywords=[]) if args:
-            parts = [number(arg, scope, project, given, hops - 1) for arg in args]
+            parts = [number(arg, scope, project, given, hops) for arg in args]
             numbers = [part for part in parts if isinstance(part, float)]
             return (max if pick == "max" else min)(numbers) if len(numbers) == len(parts) else UNREAD
-        case ast.Name(id=name):
-            if given is not None and name in given:
-                return given[name]
-            return _named(expr, scope, project, hops)
-        case ast.Attribute():
-            return _attribute(expr, scope, project, hops)
+        case ast.Call(
+            func=ast.Name(id="getattr"), args=[ast.Name(id=name), ast.Constant(value=str(attr)), default]
+        ):
+            receiver = _receiver(name, given)
+            otherwise = number(default, scope, project, given, hops)
+            return _of_object(receiver, attr, project, hops, otherwise) if receiver is not None else UNREAD
     return UNREAD
 
 
@@ -126,6 +153,40 @@ def _attribute(expr: ast.Attribute, scope: Scope, project: Project, hops: int) -
     return UNREAD
 
 
+def _given(name: str, scope: Scope, given: Environment) -> Number:
+    """What a parameter was given; ``seconds = seconds or 5`` makes another thing of it."""
+    value = given[name]
+    found = scope.lookup(name)
+    is_rebound = found is not None and len(found[1]) > 1
+    return UNREAD if isinstance(value, Receiver) or is_rebound else value
+
+
+def _receiver(name: str, given: Environment | None) -> Receiver | None:
+    value = given.get(name) if given is not None else None
+    return value if isinstance(value, Receiver) else None
+
+
+def _of_object(
+    receiver: Receiver, name: str, project: Project, hops: int, otherwise: Number = UNREAD
+) -> Number:
+    """An attribute of an object; ``otherwise`` where it surely has none of that name."""
+    stored = dict(receiver.stored)
+    if name in stored:
+        return stored[name]
+    cls = Class(receiver.cls)
+    for ancestor in ancestors(cls, project.inference):
+        if ancestor is None:
+            return UNREAD
+        text = ancestor.scope.outline.text.text
+        if not ancestor.scope.outline.is_stub and re.search(rf"\.{name} = |setattr\([^)\n]*\b{name}\b", text):
+            return UNREAD  # of the object itself, or put on the class later
+        bindings = ancestor.scope.bindings.get(name)
+        if bindings:
+            value = bindings[0].value if len(bindings) == 1 else None
+            return number(value, ancestor.scope, project, None, hops - 1)
+    return UNREAD if is_dynamic(cls, project.inference) else otherwise
+
+
 def argument(call: ast.Call, position: int, *names: str) -> ast.expr | None:
     """An argument by position or keyword; None where it isn't given or may hide in ``*args``."""
     if position >= 0 and len(call.args) > position:
@@ -143,28 +204,33 @@ def bind(
     *,
     bound: bool,
     given: Environment | None = None,
-) -> dict[str, Number]:
-    """Numbers that a call gives a function's parameters, defaults included.
+) -> dict[str, Number | Receiver]:
+    """What a call gives a function's parameters, defaults included.
 
     ``bound`` says that the call leaves out the first parameter (a method on its object); ``given``
-    holds the values of the caller's own parameters.
+    holds what the caller's own parameters stand for.
     """
     node = function.node
     assert isinstance(node, FUNCTIONS)
     outside = function.parent or function
     positional = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
-    values: dict[str, Number] = dict.fromkeys((arg.arg for arg in function.parameters), UNREAD)
+    values: dict[str, Number | Receiver] = dict.fromkeys((arg.arg for arg in function.parameters), UNREAD)
     defaults = node.args.defaults
     for name, default in zip(positional[len(positional) - len(defaults) :], defaults, strict=True):
         values[name] = number(default, outside, project)
     for arg, keyword_default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
         values[arg.arg] = number(keyword_default, outside, project)
     for name, value in zip(positional[1 if bound else 0 :], call.args, strict=False):
-        values[name] = number(value, scope, project, given)
+        values[name] = _passed(value, scope, project, given)
         if isinstance(value, ast.Starred):
             return dict.fromkeys(values, UNREAD)
     for keyword in call.keywords:
         if keyword.arg is None:
             return dict.fromkeys(values, UNREAD)
-        values[keyword.arg] = number(keyword.value, scope, project, given)
+        values[keyword.arg] = _passed(keyword.value, scope, project, given)
     return values
+
+
+def _passed(value: ast.expr, scope: Scope, project: Project, given: Environment | None) -> Number | Receiver:
+    receiver = _receiver(value.id, given) if isinstance(value, ast.Name) else None
+    return receiver or number(value, scope, project, given)

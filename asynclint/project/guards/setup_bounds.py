@@ -12,13 +12,14 @@ from asynclint.project.guards.bounds import (
     timer,
 )
 from asynclint.project.guards.class_bounds import class_bound
+from asynclint.project.guards.decorators import decorator_bound
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.setups import Setup, tests_round
 from asynclint.project.guards.tests import Mark, is_collected, marks_around, own_marks, read_marks
 from asynclint.project.guards.timeout_marks import closest_timeouts
-from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, decorator_bound
+from asynclint.project.guards.wrappers import Bound, Unknown, Verdict
 from asynclint.project.project import Project
 
 # Hooks round the test function alone; a bound there leaves its fixtures as they are.

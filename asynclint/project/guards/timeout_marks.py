@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterable, Iterator
 from itertools import chain as joined
 
+from asynclint.project.guards.decorators import decorator_bound
 from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.tests import Mark, read_marks
-from asynclint.project.guards.wrappers import Unknown, decorator_bound, project_function
+from asynclint.project.guards.wrappers import Unknown, project_function
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope

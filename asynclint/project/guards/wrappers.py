@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import ast
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from asynclint.knowledge.asyncs import (
-    BOUNDED_CALLS,
-    BOUNDING_DECORATORS,
-    GUARD_CALLS,
-    GUARD_CONTEXTS,
-    NEUTRAL_DECORATORS,
+from asynclint.knowledge.asyncs import BOUNDED_CALLS, CANCEL_SCOPES, GUARD_CALLS, GUARD_CONTEXTS, LOOP_RUNS
+from asynclint.project.guards.contexts import context_guard
+from asynclint.project.guards.handed import (
+    beside,
+    cancels,
+    goes_on_waiting,
+    mentions,
+    receives,
+    runs_in_turn,
+    standing_for,
+    starts_beside,
+    wrapped_names,
 )
-from asynclint.project.guards.seconds import UNREAD, Environment, Number, argument, bind, number
-from asynclint.project.guards.tests import bases, read_marks
-from asynclint.project.guards.timers import LATER, is_timer
-from asynclint.project.index.values import Calling, Class, Function, Instance
-from asynclint.project.names import Chain, chain, definition
+from asynclint.project.guards.objects import method_of, method_of_self, object_of, receiving
+from asynclint.project.guards.seconds import (
+    UNREAD,
+    Environment,
+    Number,
+    Receiver,
+    argument,
+    bind,
+    number,
+)
+from asynclint.project.guards.tests import bases
+from asynclint.project.guards.timers import LATER, arms_timer, cancels_later, is_timer
+from asynclint.project.index.values import Class, Function, Instance, Value
+from asynclint.project.names import Chain, chain, definition, known
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
 
 MAX_DEPTH = 5
+ASYNC_STARTS = frozenset({"asyncio.run_coroutine_threadsafe", "asyncio.tasks.run_coroutine_threadsafe"})
+HARMLESS = frozenset(
+    {"anyio", "trio", "pytest", "pytest_asyncio", "uvloop", "sniffio", "outcome", "hypothesis"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,65 +80,10 @@ def bound_at(node: ast.AST, scope: Scope, source: str, seconds: Number, *, in_lo
     return Bound(seconds, source, in_loop, scope.outline.path, getattr(node, "lineno", 0))
 
 
-def decorator_bound(decorator: ast.expr, scope: Scope, project: Project) -> Verdict:
-    """What a decorator of a test does to its time, marks left out; ``scope`` is where it stands."""
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    names = chain(target, scope, project.modules)
-    if is_listed(ast.unparse(target), names, project.settings.guard_decorators):
-        return bound_at(decorator, scope, f"@{ast.unparse(target)}", UNREAD, in_loop=True)
-    if any(name in BOUNDING_DECORATORS for name in names):
-        return bound_at(decorator, scope, f"@{names[0]}", UNREAD, in_loop=False)
-    if is_neutral(names) or is_builtin_decorator(target, scope):
-        return NOTHING
-    value = project.inference.value(target, scope)
-    if isinstance(value, Class) and not value.scope.outline.is_stub:
-        return _class_decorator(value, project)
-    made = definition(target, scope, project.modules)
-    if made is not None and isinstance(made[0], ast.Call):  # patient = timed(seconds=60); @patient
-        return decorator_bound(made[0], made[1], project)
-    function = project_function(target, scope, project)
-    if function is None:
-        if any(True for _ in read_marks(decorator, scope, project)):
-            return NOTHING
-        if isinstance(target, ast.Attribute) and target.attr in ("given", "parametrize", "skipif", "skip"):
-            return NOTHING
-        return Unknown(ast.unparse(target))
-    call = decorator if isinstance(decorator, ast.Call) else ast.Call(func=target, args=[], keywords=[])
-    for part in call.args:  # @compose(limited(5), pytest.mark.timeout(5))
-        composed = decorator_bound(part, scope, project) if isinstance(part, ast.Call) else NOTHING
-        if isinstance(composed, Bound):
-            return composed
-        for mark in read_marks(part, scope, project):
-            applied = _mark_bound(mark.call, mark.scope, project, None) if mark.name == "timeout" else NOTHING
-            if applied is not NOTHING:
-                return applied
-    given = bind(call, function, scope, project, bound=False)
-    found = search(function, project, given)
-    return replace(found, source=f"@{function.name}") if isinstance(found, Bound) else found
-
-
 def is_listed(written: str, names: Chain, listed: tuple[str, ...]) -> bool:
     """Whether a setting names something: by its dotted name, as it is written, or by its last part."""
     return bool(listed) and any(
         name in listed or name.rpartition(".")[2] in listed for name in (written, *names)
-    )
-
-
-def is_neutral(names: Chain) -> bool:
-    """Whether a decorator is known to put no bound round what it wraps."""
-    return any(
-        name == entry or (name.startswith(entry) and (entry.endswith(".") or name[len(entry)] == "."))
-        for name in names
-        for entry in NEUTRAL_DECORATORS
-    )
-
-
-def is_builtin_decorator(target: ast.expr, scope: Scope) -> bool:
-    """``staticmethod`` and ``classmethod``."""
-    return (
-        isinstance(target, ast.Name)
-        and target.id in ("staticmethod", "classmethod")
-        and not scope.lookup(target.id)
     )
 
 
@@ -133,74 +98,9 @@ def project_function(target: ast.expr, scope: Scope, project: Project) -> Scope 
     return found[1].child(found[0])
 
 
-def _class_decorator(cls: Class, project: Project) -> Verdict:
-    for name in ("__call__", "__init__", "__get__"):
-        for method in cls.scope.facts.scopes:
-            if method.name == name:
-                found = search(method, project, None)
-                if found is not None:
-                    return found
-    return NOTHING
-
-
-def search(function: Scope, project: Project, given: Environment | None, depth: int = 0) -> Verdict:
-    """A bound anywhere in a wrapper: in it, in what is nested in it, in project functions it calls.
-
-    Unknown if it hands what it wraps to a function that can't be read: of another package that isn't
-    asyncio, anyio, trio, the standard library or pytest, or one that it is given itself.
-    """
-    unknown: Verdict = NOTHING
-    wrapped = _wrapped_names(function)
-    for scope in function.nested():
-        for call in scope.facts.calls:
-            found = _call_bound(call, scope, project, given, depth)
-            if isinstance(found, Bound):
-                return found
-            given_on = isinstance(call.func, ast.Name) and call.func.id in wrapped
-            if given_on and _receives(call, wrapped - {ast.unparse(call.func)}):
-                unknown = Unknown(ast.unparse(call.func))
-            elif found is not None and _receives(call, wrapped):
-                unknown = found
-    return unknown
-
-
-def _wrapped_names(function: Scope) -> set[str]:
-    """Parameters of a decorator, and of the decorators it makes if it is a factory."""
-    makers = [scope for scope in function.facts.scopes if scope.is_function and scope.facts.scopes]
-    return {arg.arg for scope in (function, *makers) for arg in scope.parameters}
-
-
-def _call_bound(
-    call: ast.Call, scope: Scope, project: Project, given: Environment | None, depth: int
+def mark_bound(
+    call: ast.Call | None, scope: Scope, project: Project, given: Environment | None = None
 ) -> Verdict:
-    names = chain(call.func, scope, project.modules)
-    if any(name in GUARD_CONTEXTS for name in names):
-        first = call.args[0] if call.args else (call.keywords[0].value if call.keywords else None)
-        return _bound(call, scope, number(first, scope, project, given), names[0])
-    if any(name in GUARD_CALLS for name in names):
-        return _bound(call, scope, number(argument(call, 1, "timeout"), scope, project, given), names[0])
-    if any(name in BOUNDED_CALLS for name in names):
-        limit = argument(call, -1, "timeout")
-        seconds = None if limit is None else number(limit, scope, project, given)
-        return _bound(call, scope, seconds, names[0])
-    if is_timer(call, scope, project, given):
-        return bound_at(call, scope, names[0], UNREAD, in_loop=False)
-    if isinstance(call.func, ast.Attribute) and call.func.attr in LATER:
-        return bound_at(call, scope, call.func.attr, UNREAD, in_loop=True)
-    if "pytest.mark.timeout" in names:
-        return _mark_bound(call, scope, project, given)
-    if depth >= MAX_DEPTH:
-        return Unknown(ast.unparse(call.func))
-    value = project.inference.value(call.func, scope) or _own_method(call.func, scope, project)
-    if isinstance(value, Function) and not value.scope.outline.is_stub:
-        inner = bind(call, value.scope, scope, project, bound=value.receiver is not None, given=given)
-        return search(value.scope, project, inner, depth + 1)
-    if names and value is None and not _is_harmless(names[0]):
-        return Unknown(names[0])
-    return NOTHING
-
-
-def _mark_bound(call: ast.Call | None, scope: Scope, project: Project, given: Environment | None) -> Verdict:
     """``pytest.mark.timeout(5)``, put on a test by code."""
     seconds = number(argument(call, 0, "timeout"), scope, project, given) if call is not None else None
     if call is None or seconds is None or (isinstance(seconds, float) and seconds <= 0):
@@ -208,38 +108,276 @@ def _mark_bound(call: ast.Call | None, scope: Scope, project: Project, given: En
     return bound_at(call, scope, "pytest.mark.timeout", seconds, in_loop=False)
 
 
-def _own_method(func: ast.expr, scope: Scope, project: Project) -> Function | None:
-    """``self.limited``, also where a class may rewrite its methods and inference won't say."""
-    around: Scope | None = scope
-    while around is not None and around.enclosing_class is None:
-        around = around.parent
-    if around is None or not around.parameters or not isinstance(func, ast.Attribute):
-        return None
-    owner = around.enclosing_class
-    if owner is None or ast.unparse(func.value) != around.parameters[0].arg:
-        return None
-    for cls in bases(owner, project).project:
-        for method in cls.facts.scopes:
-            if method.name == func.attr:
-                return Function(method, Calling.SYNC, Instance(Class(owner)))
-    return None
+def search(
+    function: Scope,
+    project: Project,
+    given: Environment | None = None,
+    owner: Scope | None = None,
+    depth: int = 0,
+) -> Verdict:
+    """What a wrapper puts round what it wraps: in it, in what is nested in it, in project functions it calls.
+
+    ``given`` is what its parameters stand for; ``owner`` the class of the test, where that is a method.
+    A guard round something else is none. Unknown if the wrapper hands what it wraps to a function
+    that can't be read (of another package that isn't asyncio, anyio, trio, the standard library or
+    pytest, or one that it is given itself), or starts it and cancels it in a way that can't be told.
+    """
+    key = ("search", function, frozenset(given.items()) if given else None, owner, depth)
+    return project.remembered(key, _Search(function, project, given or {}, owner, depth).verdict)
+
+
+def method_bound(method: Scope, owner: Scope, project: Project) -> Verdict:
+    """What a method of a test class, or of its metaclass, puts round the tests of the class ``owner``."""
+    is_own = method.enclosing_class in bases(owner, project).project and bool(method.parameters)
+    return search(method, project, {method.parameters[0].arg: Receiver(owner)} if is_own else None)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """One reading of a wrapper; each method says what one call of it does."""
+
+    function: Scope
+    project: Project
+    given: Environment
+    owner: Scope | None
+    depth: int
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return standing_for(self.function, self.project)
+
+    @cached_property
+    def wrapped(self) -> set[str]:
+        return wrapped_names(self.function)
+
+    def verdict(self) -> Verdict:
+        """The first bound; else what can't be read."""
+        unknown: Verdict = NOTHING
+        apart: Verdict = NOTHING
+        for scope in self.function.nested():
+            given = self._seen_from(scope)
+            others = beside(scope, self.names)
+            for call in scope.facts.calls:
+                found = self._timer(call, scope, given)
+                if found is NOTHING and id(call) in others:
+                    apart = apart or self._guard(call, scope, given) or self._followed(call, scope, given)
+                    found = self._armed(call, scope)
+                elif found is NOTHING:
+                    found = self._guard(call, scope, given) or self._started(call, scope, given)
+                    found = found or self._followed(call, scope, given)
+                if isinstance(found, Bound):
+                    return found
+                unknown = found or unknown
+        if isinstance(apart, Bound) and not runs_in_turn(self.function, self.wrapped):
+            unknown = unknown or Unknown(apart.source)
+        return unknown
+
+    def _seen_from(self, scope: Scope) -> Environment:
+        """What names stand for in a function inside: parameters it doesn't hide, and the test's object."""
+        given = dict(self.given)
+        inside: Scope | None = scope
+        while inside is not None and inside is not self.function:
+            for arg in inside.parameters:
+                given.pop(arg.arg, None)
+            inside = inside.parent
+        if self.owner is not None:
+            given |= dict.fromkeys(self._own_objects(scope), Receiver(self.owner))
+        return given
+
+    def _own_objects(self, scope: Scope) -> set[str]:
+        """Names of the object whose test is called as ``test(self)``, where a scope sees them."""
+        found = set()
+        for inner in self.function.nested():
+            for call in inner.facts.calls:
+                first = call.args[0] if call.args else None
+                if (
+                    isinstance(call.func, ast.Name)
+                    and call.func.id in self.wrapped
+                    and isinstance(first, ast.Name)
+                ):
+                    binding = inner.lookup(first.id)
+                    if (
+                        binding is not None
+                        and binding[1][0].kind == "param"
+                        and scope.lookup(first.id) == binding
+                    ):
+                        found.add(first.id)
+        return found
+
+    def _timer(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
+        """What ends the test whatever it stands round: timers, callbacks that cancel, marks."""
+        names = chain(call.func, scope, self.project.modules)
+        if is_timer(call, scope, self.project, given):
+            return bound_at(call, scope, names[0], UNREAD, in_loop=False)
+        if "pytest.mark.timeout" in names:
+            return mark_bound(call, scope, self.project, given)
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in LATER:
+            return NOTHING
+        if cancels_later(call, scope, self.project):
+            return bound_at(call, scope, call.func.attr, UNREAD, in_loop=True)
+        callback = call.args[1] if len(call.args) > 1 else None
+        is_read = (
+            isinstance(callback, ast.Lambda) or self.project.inference.value(callback, scope) is not None
+        )
+        return NOTHING if is_read or isinstance(callback, ast.Name) else Unknown(call.func.attr)
+
+    def _guard(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
+        """A guard that is round what is wrapped."""
+        project = self.project
+        names = chain(call.func, scope, project.modules)
+        if any(name in GUARD_CONTEXTS or name in CANCEL_SCOPES for name in names):
+            guard = context_guard(call, scope, project, given, self.depth)
+            return _bound(call, scope, None if guard is None else guard.seconds, names[0])
+        if any(name in GUARD_CALLS for name in names):
+            seconds = number(argument(call, 1, "timeout"), scope, project, given)
+            return _bound(call, scope, seconds, names[0]) if receives(call, self.names) else NOTHING
+        if any(name in BOUNDED_CALLS for name in names):
+            limit = argument(call, -1, "timeout")
+            if limit is None or goes_on_waiting(call, self.function):
+                return NOTHING
+            return _bound(call, scope, number(limit, scope, project, given), names[0])
+        if not any(item.context_expr is call for statement in scope.facts.withs for item in statement.items):
+            return NOTHING
+        guard = context_guard(call, scope, project, given, self.depth)
+        if guard is None:
+            return NOTHING
+        if project.inference.value(call.func, scope) is None:
+            return Unknown(ast.unparse(call.func))  # it only sounds like a guard
+        return bound_at(call, scope, ast.unparse(call.func), guard.seconds, in_loop=guard.in_loop)
+
+    def _started(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
+        """``task.cancel()``, ``thread.join(5)``, ``run_coroutine_threadsafe(…).result(timeout=5)``."""
+        if cancels(call, scope, self.names):
+            return Unknown(ast.unparse(call.func))
+        func = call.func
+        if not isinstance(func, ast.Attribute) or func.attr not in ("join", "result"):
+            return NOTHING
+        limit = argument(call, 0, "timeout")
+        if limit is None or not mentions(func.value, self.names) or not starts_beside(self.function):
+            return NOTHING
+        seconds = number(limit, scope, self.project, given)
+        if seconds is None:
+            return NOTHING
+        made, around = definition(func.value, scope, self.project.modules) or (func.value, scope)
+        if isinstance(made, ast.Call) and known(made.func, around, self.project.modules, ASYNC_STARTS):
+            return bound_at(call, scope, "run_coroutine_threadsafe", seconds, in_loop=False)
+        return Unknown(ast.unparse(func))
+
+    def _armed(self, call: ast.Call, scope: Scope) -> Verdict:
+        """A helper that is given nothing of what is wrapped can still start a timer."""
+        value = self.project.inference.value(call.func, scope)
+        if not isinstance(value, Function) or value.scope.outline.is_stub:
+            return NOTHING
+        if not arms_timer(value.scope, self.project, self.depth):
+            return NOTHING
+        return bound_at(call, scope, value.scope.name, UNREAD, in_loop=False)
+
+    def _followed(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
+        """What a function that is called, or handed on, with what is wrapped does."""
+        value = self._called(call, scope, given)
+        found = self._of_callee(call, value, scope, given)
+        if found is NOTHING and mentions(call, self.names):
+            found = self._of_handed(call, scope)
+        if isinstance(found, Bound) or (found is not NOTHING and receives(call, self.wrapped)):
+            return found
+        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        if name in self.wrapped and receives(call, self.wrapped - {name}):
+            return Unknown(name)
+        return NOTHING
+
+    def _called(self, call: ast.Call, scope: Scope, given: Environment) -> Value | None:
+        """What is called; a method of the object's own class where that is known."""
+        func = call.func
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+            receiver = given.get(func.value.id)
+            if isinstance(receiver, Receiver):
+                # of the test's own object, only what runs the test
+                is_followed = func.value.id in self.wrapped or receives(call, self.wrapped)
+                return method_of(receiver, func.attr, self.project) if is_followed else None
+        return self.project.inference.value(func, scope) or method_of_self(func, scope, self.project)
+
+    def _of_callee(self, call: ast.Call, value: Value | None, scope: Scope, given: Environment) -> Verdict:
+        project, func = self.project, call.func
+        if known(func, scope, project.modules, LOOP_RUNS):
+            return NOTHING
+        if isinstance(value, Function) and not value.scope.outline.is_stub:
+            if isinstance(func, ast.Call) and self._is_made_inside(func, value, scope):
+                return NOTHING
+            if self.depth >= MAX_DEPTH:
+                return Unknown(ast.unparse(func))
+            inner = bind(call, value.scope, scope, project, bound=value.receiver is not None, given=given)
+            inner |= receiving(value, func, scope, project, given)
+            return search(value.scope, project, inner, self.owner, self.depth + 1)
+        if isinstance(value, Instance) or (isinstance(value, Class) and receives(call, self.wrapped)):
+            if self.depth >= MAX_DEPTH:
+                return Unknown(ast.unparse(func))
+            cls = value.cls if isinstance(value, Instance) else value
+            return object_bound(cls, func, scope, project, given, self.owner, self.depth + 1)
+        names = chain(func, scope, project.modules)
+        return Unknown(names[0]) if names and value is None and not _is_harmless(names[0]) else NOTHING
+
+    def _is_made_inside(self, func: ast.Call, made: Function, scope: Scope) -> bool:
+        """``within(5)(test)``: what ``within`` makes lies in it, and is read where it is called."""
+        maker = self.project.inference.value(func.func, scope)
+        return isinstance(maker, Function) and made.scope in maker.scope.nested()
+
+    def _of_handed(self, call: ast.Call, scope: Scope) -> Verdict:
+        """``partial(limited, test)``: a function of the project that is handed on with what is wrapped."""
+        if self.depth >= MAX_DEPTH:
+            return NOTHING
+        inside = set(self.function.nested())
+        for part in (*call.args, *(keyword.value for keyword in call.keywords)):
+            value = (
+                self.project.inference.value(part, scope)
+                if isinstance(part, (ast.Name, ast.Attribute))
+                else None
+            )
+            if isinstance(value, Function) and not value.scope.outline.is_stub and value.scope not in inside:
+                found = search(value.scope, self.project, None, self.owner, self.depth + 1)
+                if found is not NOTHING:
+                    return found
+        return NOTHING
+
+
+def object_bound(
+    cls: Class,
+    expr: ast.expr,
+    scope: Scope,
+    project: Project,
+    given: Environment | None = None,
+    owner: Scope | None = None,
+    depth: int = 0,
+) -> Verdict:
+    """What a class that is used as a decorator (``@Within``), or an object of one (``@Within(5)``), does."""
+    if cls.scope.outline.is_stub:
+        return NOTHING
+    receiver = object_of(expr, scope, project, given)
+    found = bases(cls.scope, project)
+    methods = {method.name: method for base in reversed(found.project) for method in base.facts.scopes}
+    for name in ("__call__", "__init__", "__get__"):
+        method = methods.get(name)
+        if method is None or not method.parameters:
+            continue
+        inner: dict[str, Number | Receiver] = {}
+        if name == "__init__" and isinstance(expr, ast.Call):
+            inner = bind(expr, method, scope, project, bound=True, given=given)
+        if receiver is not None:
+            inner[method.parameters[0].arg] = receiver
+        verdict = search(method, project, inner, owner, depth)
+        if verdict is not NOTHING:
+            return verdict
+    if "__call__" in methods or not isinstance(expr, ast.Call):
+        return NOTHING
+    guard = context_guard(expr, scope, project, given, depth)  # a contextlib.ContextDecorator
+    if guard is not None:
+        return bound_at(expr, scope, cls.scope.name, guard.seconds, in_loop=guard.in_loop)
+    return Unknown(cls.scope.name) if found.unknown else NOTHING
 
 
 def _bound(call: ast.Call, scope: Scope, seconds: Number, source: str) -> Verdict:
     return NOTHING if seconds is None else bound_at(call, scope, source, seconds, in_loop=True)
 
 
-HARMLESS = frozenset(
-    {"anyio", "trio", "pytest", "pytest_asyncio", "uvloop", "sniffio", "outcome", "hypothesis"}
-)
-
-
 def _is_harmless(name: str) -> bool:
     top = name.partition(".")[0]
     return top in HARMLESS or top in sys.stdlib_module_names
-
-
-def _receives(call: ast.Call, names: set[str]) -> bool:
-    """Whether a call is given one of these names, or the result of calling one."""
-    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
-    return any(isinstance(node, ast.Name) and node.id in names for arg in arguments for node in ast.walk(arg))

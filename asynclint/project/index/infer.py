@@ -241,7 +241,7 @@ class Inference:
             own = name in scope.bindings or name in self._instance_attributes(Class(scope))
             if own and scope is not cls.scope and cls in ancestors(Class(scope), self):
                 theirs = self._member(Class(scope), name, Class(scope))
-                ours = self._member(cls, name, cls)
+                ours = self._member(Class(cls.scope), name, Class(cls.scope))
                 kinds = {f.calling if isinstance(f, Function) else None for f in (ours, theirs)}
                 if len(kinds) > 1 or None in kinds:
                     return True
