@@ -151,7 +151,7 @@ def verdicts(test: Test, project: Project) -> Iterator[Verdict]:
     for decorator in _wrapping(test.scope, around, project):
         yield decorator_bound(decorator, around, project, owner)
     yield class_bound(test, project)
-    yield project.remembered(("hooks", test.scope.outline), lambda: _hook_bound(test, project))
+    yield _hook_bound(test, project)
     yield _fixture_bound(test, project)
 
 
@@ -161,7 +161,7 @@ def _wrapping(function: Scope, around: Scope, project: Project) -> list[ast.expr
 
 
 def _hook_bound(test: Test, project: Project) -> Verdict:
-    return hook_bound(plugin_modules(test.scope.outline, test.config, project), project)
+    return hook_bound(plugin_modules(test.scope.outline, test.config, project), test, project)
 
 
 def _fixture_bound(test: Test, project: Project) -> Verdict:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from asynclint.project.guards.tests import bases
-from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, search
+from asynclint.project.guards.item_marks import is_meant
+from asynclint.project.guards.seconds import UNREAD
+from asynclint.project.guards.tests import Test, bases
+from asynclint.project.guards.timers import arms_timer
+from asynclint.project.guards.wrappers import Bound, Unknown, Verdict, bound_at, search
 from asynclint.project.index.values import Class, Function, Instance, Module
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
+# Before tests are collected.
 STARTING_HOOKS = frozenset(
     [
         "pytest_addhooks",
@@ -22,6 +27,8 @@ STARTING_HOOKS = frozenset(
         "pytest_sessionstart",
     ]
 )
+PREFIX = "pytest_"
+# Where code can put a bound round a test function, or mark it; in any other hook only a timer bounds it.
 HOOKS = frozenset(
     [
         "pytest_pyfunc_call",
@@ -39,34 +46,83 @@ HOOKS = frozenset(
 )
 
 
-def hook_bound(modules: Iterable[Outline], project: Project, *, leaving_out: Collection[str] = ()) -> Verdict:
-    """What hooks of plugin modules put round a test; ``leaving_out`` names hooks that don't count."""
+# Once a test is over, a timer only hurries what comes after it.
+AFTER = frozenset(
+    [
+        "pytest_exception_interact",
+        "pytest_fixture_post_finalizer",
+        "pytest_internalerror",
+        "pytest_keyboard_interrupt",
+        "pytest_runtest_logfinish",
+        "pytest_runtest_teardown",
+        "pytest_sessionfinish",
+        "pytest_terminal_summary",
+        "pytest_unconfigure",
+    ]
+)
+# Attributes and options by which code sets pytest-timeout's number.
+OPTION = re.compile(r"(--)?timeout(=.*)?")
+
+
+def hook_bound(
+    modules: Iterable[Outline], test: Test | None, project: Project, *, leaving_out: Collection[str] = ()
+) -> Verdict:
+    """What hooks of plugin modules put round a test; without one, what they put round every test.
+
+    ``leaving_out`` names hooks that don't count.
+    """
     unknown: Verdict = None
     for outline in modules:
-        if _sets_timeouts(outline):
+        plugin = _plugin(outline, project)
+        if plugin.sets_timeouts:
             return Unknown(f"{outline.path.name} sets a timeout")
-        for hook in hooks(outline, project):
-            found = search(hook, project, None) if hook.name not in leaving_out else None
+        for hook in plugin.hooks:
+            found = _of_hook(hook, project) if hook.name not in leaving_out else None
             if isinstance(found, Bound):
-                return replace(found, source=f"hook {hook.name}")
+                meant = is_meant(hook, test, project)
+                if meant:
+                    return found
+                found = Unknown(found.source) if meant is None else None
             unknown = unknown or found
-        unread = _plugin(outline, project).unread
-        if unread and unknown is None:
-            unknown = Unknown(f"plugin {unread}")
+        if plugin.unread and unknown is None:
+            unknown = Unknown(f"plugin {plugin.unread}")
     return unknown
+
+
+def _of_hook(hook: Scope, project: Project) -> Verdict:
+    return project.remembered(("hook", hook), lambda: _searched(hook, project))
+
+
+def _searched(hook: Scope, project: Project) -> Verdict:
+    source = f"hook {hook.name}"
+    if hook.name in HOOKS:
+        found = search(hook, project, None)
+        return replace(found, source=source) if isinstance(found, Bound) else found
+    return bound_at(hook.node, hook, source, UNREAD, in_loop=False) if arms_timer(hook, project) else None
 
 
 def hooks(outline: Outline, project: Project) -> list[Scope]:
     """Hooks of a conftest or plugin, imported and registered ones too, that can change how a test is run."""
-    return _plugin(outline, project).hooks
+    return [hook for hook in _plugin(outline, project).hooks if hook.name in HOOKS]
 
 
 def _sets_timeouts(outline: Outline) -> bool:
     """A conftest that puts pytest-timeout's options in place by code."""
     if outline.path.name == "conftest.py" and "PYTEST_TIMEOUT" in outline.text.text:
         return True
+    if "timeout" not in outline.text.text:
+        return False
     starting = [f for f in outline.scope.facts.scopes if f.is_function and f.name in STARTING_HOOKS]
-    return any("timeout" in outline.text.slice(outline.text.span(hook.node)) for hook in starting)
+    return any(_is_option(node) for hook in starting for node in ast.walk(hook.node))
+
+
+def _is_option(node: ast.AST) -> bool:
+    """``config.option.timeout``, ``"--timeout=60"``, and what pytest-timeout makes of them."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in ("timeout", "_env_timeout")
+    return (
+        isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(OPTION.fullmatch(node.value))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +131,7 @@ class _Plugin:
 
     hooks: list[Scope]
     unread: str
+    sets_timeouts: bool
 
 
 def _plugin(outline: Outline, project: Project) -> _Plugin:
@@ -93,13 +150,14 @@ def _read_plugin(outline: Outline, project: Project) -> _Plugin:
             found += _class_hooks(cls.scope, project)
         else:
             unread = ast.unparse(expr)
-    return _Plugin(list(dict.fromkeys(found)), unread)
+    counting = [hook for hook in dict.fromkeys(found) if hook.name not in AFTER]
+    return _Plugin(counting, unread, _sets_timeouts(outline))
 
 
 def _module_hooks(outline: Outline, project: Project) -> list[Scope]:
-    found = [f for f in outline.scope.facts.scopes if f.is_function and f.name in HOOKS]
-    for name in HOOKS & outline.scope.bindings.keys():
-        value = project.inference.name(name, outline.scope)
+    found = [f for f in outline.scope.facts.scopes if f.is_function and f.name.startswith(PREFIX)]
+    for name in outline.scope.bindings:
+        value = project.inference.name(name, outline.scope) if name.startswith(PREFIX) else None
         if isinstance(value, Function) and value.scope not in found:
             found.append(value.scope)
     return found
@@ -109,7 +167,7 @@ def _class_hooks(cls: Scope, project: Project) -> list[Scope]:
     found: dict[str, Scope] = {}
     for ancestor in bases(cls, project).project:
         for method in ancestor.facts.scopes:
-            if method.is_function and method.name in HOOKS:
+            if method.is_function and method.name.startswith(PREFIX):
                 found.setdefault(method.name, method)
     return list(found.values())
 

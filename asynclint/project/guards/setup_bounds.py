@@ -91,4 +91,4 @@ def _verdicts(setup: Setup, project: Project) -> Iterator[Verdict]:
 
 def _hook_bound(setup: Setup, project: Project) -> Verdict:
     modules = plugin_modules(setup.scope.outline, setup.config, project)
-    return hook_bound(modules, project, leaving_out=CALL_HOOKS)
+    return hook_bound(modules, None, project, leaving_out=CALL_HOOKS)
