@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
+from asynclint.project.guards.fixtures import plugin_modules
 from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.tests import Test, marks, read_marks
 from asynclint.project.names import chain, definition
@@ -13,6 +15,8 @@ from asynclint.source.outline import Scope
 
 ITEMS = frozenset({"item", "pyfuncitem"})  # what pytest calls a test that it hands to a hook
 LOOKUPS = frozenset({"get_closest_marker", "iter_markers"})
+# Marks that pytest-asyncio, anyio and others put on what they run.
+GIVEN_BY_PLUGINS = frozenset({"asyncio", "anyio", "trio", "usefixtures"})
 EXITS = (ast.Continue, ast.Return, ast.Break, ast.Raise)
 Condition = tuple[ast.expr, bool]  # a question, and how it must come out
 
@@ -120,7 +124,10 @@ def _holds(expr: ast.expr, scope: Scope, test: Test, project: Project) -> bool |
             ops=[ast.In() | ast.NotIn() as op],
             comparators=[ast.Attribute(attr="keywords")],
         ):
-            answer = _has_mark(word, test, project)
+            # decorators may leave attributes, which are keywords too, as are the names of what holds it
+            held_by = (*test.scope.qualname.split("."), *test.scope.outline.path.parts)
+            plain = _is_plain(test, project) and word not in held_by
+            answer = _has_mark(word, test, project) if plain else None
             return None if answer is None else answer is isinstance(op, ast.In)
         case ast.Name():
             found = definition(expr, scope, project.modules)
@@ -140,7 +147,7 @@ def _answers(call: ast.Call, scope: Scope, test: Test, project: Project) -> bool
     if builtin in ("any", "bool", "list") and len(call.args) == 1:  # any(item.iter_markers("slow"))
         return _holds(call.args[0], scope, test, project)
     names = chain(call.func, scope, project.modules)
-    if any(name.endswith(".iscoroutinefunction") for name in names) and not test.scope.decorators:
+    if any(name.endswith(".iscoroutinefunction") for name in names) and _is_plain(test, project):
         return test.scope.is_async
     classes = chain(call.args[1], scope, project.modules) if len(call.args) == 2 else ()
     return True if builtin == "isinstance" and "pytest.Function" in classes else None
@@ -153,8 +160,23 @@ def _asked_mark(call: ast.Call) -> str:
 
 
 def _has_mark(name: str, test: Test, project: Project) -> bool | None:
-    found = {mark.name for mark in marks(test, project)}
-    return True if name in found else (None if "" in found else False)
+    """Whether a test has a mark; None where a plugin, a hook or a parameter may give it one."""
+    found = list(marks(test, project))
+    if any(mark.name == name for mark in found):
+        return True
+    if name in GIVEN_BY_PLUGINS or any(not mark.name for mark in found):
+        return None
+    if any(mark.call is not None and "marks=" in ast.unparse(mark.call) for mark in found):
+        return None
+    given = re.compile(rf"add_marker\([^\n]*\b{re.escape(name)}\b|own_markers|\.keywords\[")
+    modules = plugin_modules(test.scope.outline, test.config, project)
+    return None if any(given.search(outline.text.text) for outline in modules) else False
+
+
+def _is_plain(test: Test, project: Project) -> bool:
+    """Whether a test has no decorators but marks."""
+    around = test.scope.parent or test.scope
+    return all(any(read_marks(decorator, around, project)) for decorator in test.scope.decorators)
 
 
 def _lacks_mark(hook: Scope, test: Test | None, project: Project) -> bool:
