@@ -14,6 +14,7 @@ from asynclint.project.guards.class_bounds import class_bound
 from asynclint.project.guards.decorators import decorator_bound
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
 from asynclint.project.guards.hook_bounds import hook_bound
+from asynclint.project.guards.module_bounds import module_bound
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
 from asynclint.project.guards.tests import Mark, Test, marks_around, own_marks, read_marks
 from asynclint.project.guards.timeout_marks import closest_timeouts
@@ -151,17 +152,15 @@ def verdicts(test: Test, project: Project) -> Iterator[Verdict]:
     for decorator in _wrapping(test.scope, around, project):
         yield decorator_bound(decorator, around, project, owner)
     yield class_bound(test, project)
-    yield _hook_bound(test, project)
+    modules = list(plugin_modules(test.scope.outline, test.config, project))
+    yield hook_bound(modules, test, project)
+    yield module_bound(modules, project, in_class=test.bases is not None)
     yield _fixture_bound(test, project)
 
 
 def _wrapping(function: Scope, around: Scope, project: Project) -> list[ast.expr]:
     """Decorators that are not marks."""
     return [d for d in function.decorators if not any(True for _ in read_marks(d, around, project))]
-
-
-def _hook_bound(test: Test, project: Project) -> Verdict:
-    return hook_bound(plugin_modules(test.scope.outline, test.config, project), test, project)
 
 
 def _fixture_bound(test: Test, project: Project) -> Verdict:

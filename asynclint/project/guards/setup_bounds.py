@@ -15,6 +15,7 @@ from asynclint.project.guards.class_bounds import class_bound
 from asynclint.project.guards.decorators import decorator_bound
 from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
 from asynclint.project.guards.hook_bounds import hook_bound
+from asynclint.project.guards.module_bounds import module_bound
 from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.setups import Setup, tests_round
 from asynclint.project.guards.tests import Mark, is_collected, marks_around, own_marks, read_marks
@@ -79,16 +80,12 @@ def _verdicts(setup: Setup, project: Project) -> Iterator[Verdict]:
         if decorator is not setup.decorator and not any(read_marks(decorator, around, project)):
             yield decorator_bound(decorator, around, project)
     yield class_bound(setup.test, project)
-    outline = setup.scope.outline
-    yield project.remembered(("hooks round set-up", outline), lambda: _hook_bound(setup, project))
+    modules = list(plugin_modules(setup.scope.outline, setup.config, project))
+    yield hook_bound(modules, None, project, leaving_out=CALL_HOOKS)
+    yield module_bound(modules, project, in_class=True)
     for fixture in reaching_fixtures(setup.test, project):
         found = None if fixture is setup.scope else bound_of_fixture(fixture, project)
         if isinstance(found, Bound) and found.in_loop:
             yield Unknown(found.source)  # in the task of that fixture, or of the whole test: plugins differ
         else:
             yield found
-
-
-def _hook_bound(setup: Setup, project: Project) -> Verdict:
-    modules = plugin_modules(setup.scope.outline, setup.config, project)
-    return hook_bound(modules, None, project, leaving_out=CALL_HOOKS)
