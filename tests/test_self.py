@@ -15,6 +15,8 @@ from asynclint.engine import check_files
 from asynclint.settings import settings_for
 from asynclint.source.files import File, find
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 
 SILENT = """
