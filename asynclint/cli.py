@@ -148,13 +148,17 @@ def _list_rules() -> int:
 
 def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
     from asynclint.output import show_settings
+    from asynclint.project.environment import packages_for
     from asynclint.project.python_version import requires_python
 
     path = absolute(paths[0] if paths else Path())
     directory = path if path.is_dir() else path.parent
     found = requires_python(directory)
     stated = (found.lowest, f'{found.path} {found.key} = "{found.specifier}"') if found else None
-    click.echo(show_settings.page(str(path), loaded_for(directory, overrides), overrides, stated))
+    loaded = loaded_for(directory, overrides)
+    packages = packages_for(directory, loaded.settings.environment)
+    environment = packages.path, packages.origin
+    click.echo(show_settings.page(str(path), loaded, overrides, stated, environment))
     return 0
 
 

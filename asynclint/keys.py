@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from keyword import iskeyword
+from pathlib import Path
 from typing import Any
 
 
@@ -104,6 +105,34 @@ def _style(key: str, value: Any) -> str:
     return str(value)
 
 
+def _environment(key: str, value: Any) -> Path:
+    if not isinstance(value, str) or not value.strip():
+        raise _must_be(key, 'a path such as ".venv"', value)
+    return Path(value).expanduser()
+
+
+def site_packages(environment: Path) -> tuple[Path, ...]:
+    """Where a virtual environment, given by its directory or its Python, keeps packages; () if nowhere.
+
+    Its layout: https://docs.python.org/3/library/venv.html and the "sysconfig" page there. Of several
+    Python versions the newest counts.
+    """
+    # .venv/bin/python, or python.exe beside Lib; links are not followed, they lead out of the environment
+    roots = [environment.parent.parent, environment.parent] if environment.is_file() else [environment]
+    for root in roots:
+        found = [*root.glob("lib/py*/site-packages"), *root.glob("lib64/py*/site-packages")]
+        newest = max((_version_of(path) for path in found), default=())
+        kept = [path for path in found if _version_of(path) == newest] or [root / "Lib" / "site-packages"]
+        distinct = {path.resolve(): path for path in reversed(kept) if path.is_dir()}
+        if distinct:
+            return tuple(reversed(distinct.values()))
+    return ()
+
+
+def _version_of(directory: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", directory.parent.name))
+
+
 def _scope(key: str, value: Any) -> str:
     if value not in ("tests", "all"):
         raise _must_be(key, '"tests" or "all"', value)
@@ -129,4 +158,5 @@ PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "guard-base-classes": _names,
     "target-version": _version,
     "scope": _scope,
+    "environment": _environment,
 }

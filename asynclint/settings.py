@@ -14,7 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asynclint.keys import parse
+from asynclint.keys import parse, site_packages
 
 if TYPE_CHECKING:
     from asynclint.rule import Rule
@@ -28,6 +28,7 @@ class Settings:
 
     ``guard_seconds`` are seconds; ``target_version`` is ``(3, minor)`` or None to read ``requires-python``.
     Globs that a file gives with a slash are absolute here: they are meant from that file's directory.
+    ``environment`` is an absolute path, of a directory or of a Python in it.
     ``guard_from_junit`` are absolute paths, and has no key: measured times belong to one run.
     """
 
@@ -50,6 +51,7 @@ class Settings:
     guard_base_classes: tuple[str, ...] = ()
     target_version: tuple[int, int] | None = None
     scope: str = "tests"
+    environment: Path | None = None
 
     def guard_seconds_for(self, path: Path) -> float:
         """Seconds of the guards that fixes insert in a file (absolute); the last glob that matches wins."""
@@ -162,6 +164,8 @@ def load_file(path: Path) -> Loaded:
     for field in ("per_file_ignores", "per_file_guard_seconds"):
         if field in values:
             values[field] = tuple((_anchored(glob, path.parent), value) for glob, value in values[field])
+    if "environment" in values:
+        values["environment"] = _environment(values["environment"], path)
     return Loaded(replace(DEFAULTS, **values), path, frozenset(values))
 
 
@@ -211,6 +215,14 @@ def _line_of(path: Path, key: str) -> int:
         elif (match := assignment.match(line)) and (inside or match[1]):
             return number
     return 0
+
+
+def _environment(value: Path, file: Path) -> Path:
+    found = file.parent / value
+    if not site_packages(found):
+        message = f"{TABLE} environment: must be a virtual environment or its Python, but {found} has no "
+        raise SettingsError(message + "site-packages", file, _line_of(file, "environment"))
+    return found
 
 
 def _anchored(glob: str, directory: Path) -> str:

@@ -42,6 +42,7 @@ def test_defaults_where_no_file_has_a_table(tmp_path: Path) -> None:
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
+    (tmp_path / "env" / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
     table(
         tmp_path,
         """
@@ -61,6 +62,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         guard-base-classes = ["BoundedCase"]
         target-version = "3.9"
         scope = "all"
+        environment = "env"
         per-file-ignores = { "test_a.py" = ["ASL101"], "tests/old/*" = ["ASL1", "ASL2"] }
         per-file-guard-seconds = { "test_slow.py" = 60.0, "tests/old/*" = 0.5 }
         """,
@@ -84,6 +86,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         guard_base_classes=("BoundedCase",),
         target_version=(3, 9),
         scope="all",
+        environment=tmp_path / "env",
         per_file_ignores=(("test_a.py", ("ASL101",)), (f"{tmp_path}/tests/old/*", ("ASL1", "ASL2"))),
     )
     assert loaded.keys == {key.replace("-", "_") for key in PARSERS}

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from pathlib import Path
 
 from asynclint.settings import TABLE, Loaded, Overrides, Settings, override
 
-_SHOWN_APART = ("target_version", "guard_from_junit")  # they may have no value, or no key
+_SHOWN_APART = ("target_version", "guard_from_junit", "environment")  # they may have no value, or no key
 
 
 def page(
-    subject: str, loaded: Loaded, overrides: Overrides, stated: tuple[tuple[int, int], str] | None
+    subject: str,
+    loaded: Loaded,
+    overrides: Overrides,
+    stated: tuple[tuple[int, int], str] | None,
+    environment: tuple[Path, str],
 ) -> str:
     """The settings that hold for ``subject`` (a path as displayed).
 
-    ``stated`` is the oldest Python the project says it runs on, and the place that says so.
+    ``stated`` is the oldest Python the project says it runs on, and the place that says so;
+    ``environment`` is where the packages lie that names are resolved in, and what says so.
     """
     settings = override(loaded.settings, overrides)
     names = [field.name for field in fields(Settings) if field.name not in _SHOWN_APART]
@@ -33,6 +39,12 @@ def page(
         rows.append((f"target-version = {_toml('target_version', version)}", origin))
     else:
         rows.append(("# target-version", "not set, and the project states none"))
+    path, origin = environment
+    found = f"environment = {_toml('environment', str(path))}"
+    if settings.environment:
+        rows.append((found, _origin("environment", loaded, overrides)))
+    else:
+        rows.append((f"# {found}", f"not set: {origin}"))
     rows += [(f"# --guard-from-junit {report}", "command line") for report in settings.guard_from_junit]
     width = max(len(assignment) for assignment, _ in rows)
     lines = [f"{assignment.ljust(width)}  # {origin}" for assignment, origin in rows]
