@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 from asynclint.knowledge.asyncs import CANCEL_SCOPES, GUARD_CONTEXTS
-from asynclint.project.guards.seconds import UNREAD, Environment, Number, argument, bind, number
+from asynclint.project.guards.objects import object_of
+from asynclint.project.guards.seconds import UNREAD, Environment, Number, Receiver, argument, bind, number
 from asynclint.project.guards.timers import arms_timer, cancels_later, own_method
 from asynclint.project.index.values import Calling, Function, Instance, Result, Super
 from asynclint.project.names import chain, definition
@@ -61,7 +62,7 @@ def context_guard(
         inner = bind(expr, scope, function, project, bound=bound, given=given)
         return yield_guard(scope, project, inner, expr, depth + 1)
     if isinstance(value, Instance):
-        return _class_guard(value, expr, project, depth + 1)
+        return _class_guard(value, expr, function, project, given, depth + 1)
     if maker is None and value is None and SOUNDS_LIKE_A_GUARD.search(ast.unparse(expr.func)):
         return Guard(expr, UNREAD)  # of another package, or handed in: better silent than wrong
     return None
@@ -140,26 +141,50 @@ def yield_guard(
     return Guard(node, UNREAD, in_loop=False) if arms_timer(generator, project, depth) else None
 
 
-def _class_guard(value: Instance, node: ast.AST, project: Project, depth: int) -> Guard | None:
+def _class_guard(
+    value: Instance,
+    expr: ast.Call,
+    function: Scope,
+    project: Project,
+    given: Environment | None,
+    depth: int,
+) -> Guard | None:
     """A context manager class whose ``__enter__``/``__aenter__``/``__init__`` makes a guard."""
-    key = ("class guard", value.cls.scope)
-    in_loop = project.remembered(key, lambda: _guards_of_class(value, project, depth))
-    return None if in_loop is None else Guard(node, UNREAD, in_loop)
+    key = ("guards of class", value.cls.scope)
+    if not project.remembered(
+        key, lambda: _guards_of_class(value, expr, function, project, None, None, depth)
+    ):
+        return None  # whatever it is made with
+    made = object_of(expr, function, project, given)
+    return _guards_of_class(value, expr, function, project, given, made, depth)
 
 
-def _guards_of_class(value: Instance, project: Project, depth: int) -> bool | None:
-    """Whether the guard that entering an object makes is in the loop; None where it makes none."""
+def _guards_of_class(
+    value: Instance,
+    expr: ast.Call,
+    function: Scope,
+    project: Project,
+    given: Environment | None,
+    made: Receiver | None,
+    depth: int,
+) -> Guard | None:
+    """The guard that entering an object makes; ``made`` are the numbers it was made with, if known."""
     for name in ("__aenter__", "__enter__", "__init__"):
         method = project.inference.attribute(value, name)
         if not isinstance(method, Function) or method.scope.outline.is_stub:
             continue
         for scope in _own_steps(method.scope, value, project):
+            inner: dict[str, Number | Receiver] = {}
+            if made is not None and scope is method.scope and name == "__init__":
+                inner = bind(expr, scope, function, project, bound=True, given=given)
+            if made is not None and scope.parameters:
+                inner[scope.parameters[0].arg] = made
             for call in scope.facts.calls:
-                made = depth < MAX_DEPTH and context_guard(call, scope, project, None, depth)
-                if made or cancels_later(call, scope, project, value):
-                    return True
+                guard = context_guard(call, scope, project, inner, depth) if depth < MAX_DEPTH else None
+                if guard is not None or cancels_later(call, scope, project, value):
+                    return Guard(expr, UNREAD if guard is None else guard.seconds)
         if arms_timer(method.scope, project, depth):
-            return False
+            return Guard(expr, UNREAD, in_loop=False)
     return None
 
 

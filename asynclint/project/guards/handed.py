@@ -151,17 +151,15 @@ def cancels(call: ast.Call, scope: Scope, names: frozenset[str]) -> bool:
 def goes_on_waiting(wait: ast.Call, function: Scope) -> bool:
     """``await asyncio.wait([task], timeout=1)``, and further down ``await task``, done or not."""
     given = {name for part in wait.args[:1] for name in _mentioned(part)}
-    perhaps = {
-        id(inner)
-        for node in ast.walk(function.node)
-        if isinstance(node, (ast.If, ast.IfExp, ast.For))
-        for inner in ast.walk(node)
-    }
+    nodes = list(ast.walk(function.node))
+    if any(isinstance(n, (ast.If, ast.IfExp, ast.Assert)) and n.lineno > wait.lineno for n in nodes):
+        return False  # it may look whether it is done
+    looped = {id(inner) for node in nodes if isinstance(node, ast.For) for inner in ast.walk(node)}
     for scope in function.nested():
         if any(isinstance(c.func, ast.Attribute) and c.func.attr == "cancel" for c in scope.facts.calls):
             return False
         for later in scope.facts.awaits:
             name = later.value.id if isinstance(later.value, ast.Name) else ""
-            if name in given and id(later) not in perhaps and later.lineno > wait.lineno:
+            if name in given and id(later) not in looped and later.lineno > wait.lineno:
                 return True
     return False

@@ -177,14 +177,22 @@ def _of_object(
     for ancestor in ancestors(cls, project.inference):
         if ancestor is None:
             return UNREAD
-        text = ancestor.scope.outline.text.text
-        if not ancestor.scope.outline.is_stub and re.search(rf"\.{name} = |setattr\([^)\n]*\b{name}\b", text):
-            return UNREAD  # of the object itself, or put on the class later
+        if not ancestor.scope.outline.is_stub and _is_set_later(ancestor.scope, name):
+            return UNREAD
         bindings = ancestor.scope.bindings.get(name)
         if bindings:
             value = bindings[0].value if len(bindings) == 1 else None
             return number(value, ancestor.scope, project, None, hops - 1)
     return UNREAD if is_dynamic(cls, project.inference) else otherwise
+
+
+def _is_set_later(cls: Scope, name: str) -> bool:
+    """Whether an attribute is set by a method (``self.limit = 5``), or on the class from outside."""
+    outside = rf"(?<![\w.])(?!(?:self|cls)\.{name}\b)[\w.]+\.{name} = |setattr\([^)\n]*\b{name}\b"
+    if re.search(outside, cls.outline.text.text):
+        return True
+    inside = (inner for method in cls.facts.scopes for inner in method.nested())
+    return any(target.attr == name for inner in inside for target, _ in inner.facts.attributes)
 
 
 def argument(call: ast.Call, position: int, *names: str) -> ast.expr | None:

@@ -40,6 +40,7 @@ from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
 
 MAX_DEPTH = 5
+WAITING = GUARD_CALLS.keys() | BOUNDED_CALLS
 ASYNC_STARTS = frozenset({"asyncio.run_coroutine_threadsafe", "asyncio.tasks.run_coroutine_threadsafe"})
 HARMLESS = frozenset(
     {"anyio", "trio", "pytest", "pytest_asyncio", "uvloop", "sniffio", "outcome", "hypothesis"}
@@ -159,7 +160,7 @@ class _Search:
             others = beside(scope, self.names)
             for call in scope.facts.calls:
                 found = self._timer(call, scope, given)
-                if found is NOTHING and id(call) in others:
+                if found is NOTHING and (id(call) in others or self._waits_for_another(call, scope)):
                     apart = apart or self._guard(call, scope, given) or self._followed(call, scope, given)
                     found = self._armed(call, scope)
                 elif found is NOTHING:
@@ -221,6 +222,11 @@ class _Search:
         )
         return NOTHING if is_read or isinstance(callback, ast.Name) else Unknown(call.func.attr)
 
+    def _waits_for_another(self, call: ast.Call, scope: Scope) -> bool:
+        """``asyncio.wait_for(connect(), 5)``, where that is not what is wrapped."""
+        name = known(call.func, scope, self.project.modules, WAITING)
+        return bool(name) and not receives(call, self.names)
+
     def _guard(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
         """A guard that is round what is wrapped."""
         project = self.project
@@ -230,7 +236,7 @@ class _Search:
             return _bound(call, scope, None if guard is None else guard.seconds, names[0])
         if any(name in GUARD_CALLS for name in names):
             seconds = number(argument(call, 1, "timeout"), scope, project, given)
-            return _bound(call, scope, seconds, names[0]) if receives(call, self.names) else NOTHING
+            return _bound(call, scope, seconds, names[0])
         if any(name in BOUNDED_CALLS for name in names):
             limit = argument(call, -1, "timeout")
             if limit is None or goes_on_waiting(call, self.function):
@@ -359,7 +365,7 @@ def object_bound(
         if method is None or not method.parameters:
             continue
         inner: dict[str, Number | Receiver] = {}
-        if name == "__init__" and isinstance(expr, ast.Call):
+        if name == "__init__" and receiver is not None and isinstance(expr, ast.Call):
             inner = bind(expr, method, scope, project, bound=True, given=given)
         if receiver is not None:
             inner[method.parameters[0].arg] = receiver
