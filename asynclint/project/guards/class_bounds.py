@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from asynclint.knowledge.asyncs import TEST_CASES
+from asynclint.project.guards.asked import answers, questions
 from asynclint.project.guards.decorators import decorator_bound
 from asynclint.project.guards.seconds import UNREAD
 from asynclint.project.guards.tests import Test, read_marks
@@ -18,6 +19,7 @@ from asynclint.project.guards.wrappers import (
     bound_at,
     is_listed,
     method_bound,
+    project_function,
 )
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Builtin, Class, Function
@@ -70,31 +72,39 @@ def class_bound(test: Test, project: Project) -> Verdict:
         return bound_at(cls.node, cls, f"class {bounding}", UNREAD, in_loop=False)
     if test.bases.unknown:
         return Unknown("base class")
-    return project.remembered(("class", cls), lambda: _searched(cls, project))
-
-
-def _searched(cls: Scope, project: Project) -> Verdict:
     unknown: Verdict = None
-    for found in _verdicts(cls, project):
+    for found, asked in project.remembered(("class", cls), lambda: list(_verdicts(cls, project))):
         if isinstance(found, Bound):
-            return found
+            if all(answers(name, test, project) for name in asked):
+                return found
+            found = Unknown(found.source)
         unknown = unknown or found
     return unknown
 
 
-def _verdicts(cls: Scope, project: Project) -> Iterator[Verdict]:
+def _verdicts(cls: Scope, project: Project) -> Iterator[tuple[Verdict, frozenset[str]]]:
+    """What each thing round the tests of a class says, and what it asks a test or its class for first."""
     lineage = list(ancestors(Class(cls), project.inference))
     for ancestor in (a.scope for a in lineage if a is not None and not a.scope.outline.is_stub):
         around = ancestor.parent or ancestor
         for decorator in ancestor.decorators:
             if not any(True for _ in read_marks(decorator, around, project)):
-                yield decorator_bound(decorator, around, project)
-    for method in (*_called(lineage, RUN_METHODS, project), *_of_metaclass(lineage, project)):
-        yield _sourced(method_bound(method, cls, project), method)
+                target = decorator.func if isinstance(decorator, ast.Call) else decorator
+                function = project_function(target, around, project)
+                asked = questions(function) if function is not None else frozenset()
+                yield decorator_bound(decorator, around, project), asked
+    for method in _called(lineage, RUN_METHODS, project):
+        asked = questions(method) if method.name == "__init_subclass__" else frozenset()
+        yield _sourced(method_bound(method, cls, project), method), asked
+    for method in _of_metaclass(lineage, project):
+        yield (
+            _sourced(method_bound(method, cls, project), method),
+            questions(method.enclosing_class or method),
+        )
     for method in _called(lineage, SETUP_METHODS, project):
         found = method_bound(method, cls, project)
         counts = isinstance(found, Bound) and (not found.in_loop or _outlasts(method, project))
-        yield _sourced(found, method) if counts else None
+        yield (_sourced(found, method) if counts else None), frozenset()
 
 
 def _sourced(found: Verdict, method: Scope) -> Verdict:
