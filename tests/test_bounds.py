@@ -32,6 +32,21 @@ class Runs:
     def __init__(self, f): self.f = f
     def __call__(self): asyncio.run(asyncio.wait_for(self.f(), 7))
 """
+ASKS = """
+import asyncio
+class Asks(type):
+    def __new__(mcs, name, bases, namespace):
+        limit = namespace.get("LIMIT")
+        for key, test in list(namespace.items()):
+            if key.startswith("test") and limit:
+                namespace[key] = mcs.within(test, limit)
+        return super().__new__(mcs, name, bases, namespace)
+    @staticmethod
+    def within(test, seconds):
+        def run(self):
+            asyncio.run(asyncio.wait_for(test(self), seconds))
+        return run
+"""
 BOUNDS: dict[str, tuple[str, Files, str]] = {
     "nothing": (IT, {}, ""),
     "mark": (f"@pytest.mark.timeout(3)\n{IT}", {}, "3 pytest.mark.timeout"),
@@ -176,6 +191,54 @@ BOUNDS: dict[str, tuple[str, Files, str]] = {
             "    asyncio.run(asyncio.wait_for(pyfuncitem.obj(), 10))\n",
         },
         "10 hook pytest_pyfunc_call in the loop",
+    ),
+    "hook that some tests are marked by": (
+        IT,
+        {
+            "conftest.py": "import pytest\ndef pytest_collection_modifyitems(items):\n"
+            "    for item in items:\n        if 'it' in item.nodeid:\n"
+            "            item.add_marker(pytest.mark.timeout(12))\n"
+        },
+        "unknown",
+    ),
+    "hook that asks for a mark": (
+        IT,
+        {
+            "conftest.py": "import asyncio\ndef pytest_pyfunc_call(pyfuncitem):\n"
+            "    mark = pyfuncitem.get_closest_marker('brief')\n"
+            "    asyncio.run(asyncio.wait_for(pyfuncitem.obj(), 10 if mark else None))\n"
+        },
+        "unknown",
+    ),
+    "hook that pytest-asyncio comes before": (
+        IT,
+        {
+            "pytest.ini": "[pytest]\nasyncio_mode = auto",
+            "conftest.py": "import asyncio\nfrom inspect import iscoroutinefunction\n"
+            "def pytest_pyfunc_call(pyfuncitem):\n    if iscoroutinefunction(pyfuncitem.obj):\n"
+            "        asyncio.run(asyncio.wait_for(pyfuncitem.obj(), 10))\n",
+        },
+        "unknown",
+    ),
+    "marks of some parameters": (
+        f"@pytest.mark.parametrize('x', [1, pytest.param(2, marks=pytest.mark.timeout(5))])\n{IT}",
+        {},
+        "unknown",
+    ),
+    "marks of some parameters, and a number for the rest": (
+        f"@pytest.mark.parametrize('x', [1, pytest.param(2, marks=pytest.mark.timeout(5))])\n{IT}",
+        {"pytest.ini": "[pytest]\ntimeout=9"},
+        "9 pytest.ini [pytest] timeout",
+    ),
+    "metaclass that asks for an attribute": (
+        f"from support import *\nclass TestIt(unittest.TestCase, metaclass=Asks):\n{IN_CLASS}",
+        {"tests/support.py": ASKS},
+        "unknown",
+    ),
+    "metaclass that finds its attribute": (
+        f"from support import *\nclass TestIt(unittest.TestCase, metaclass=Asks):\n    LIMIT = 5\n{IN_CLASS}",
+        {"tests/support.py": ASKS},
+        "? Asks.__new__ in the loop",
     ),
 }
 
