@@ -217,10 +217,9 @@ class _Search:
         if cancels_later(call, scope, self.project):
             return bound_at(call, scope, call.func.attr, UNREAD, in_loop=True)
         callback = call.args[1] if len(call.args) > 1 else None
-        is_read = (
-            isinstance(callback, ast.Lambda) or self.project.inference.value(callback, scope) is not None
-        )
-        return NOTHING if is_read or isinstance(callback, ast.Name) else Unknown(call.func.attr)
+        is_builtin = isinstance(callback, ast.Name) and scope.lookup(callback.id) is None
+        is_read = is_builtin or self.project.inference.value(callback, scope) is not None
+        return NOTHING if is_read or isinstance(callback, ast.Lambda) else Unknown(call.func.attr)
 
     def _waits_for_another(self, call: ast.Call, scope: Scope) -> bool:
         """``asyncio.wait_for(connect(), 5)``, where that is not what is wrapped."""
