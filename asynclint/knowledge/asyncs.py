@@ -160,6 +160,21 @@ NEUTRAL_DECORATORS = (
     "trio.testing.trio_test", "django.test.", "asgiref.sync.async_to_sync", "test.support.",
 )  # fmt: skip
 
+# Packages whose functions are told by the tables of this module: whatever else they are handed, they run.
+KNOWN_PACKAGES = frozenset(
+    [
+        "anyio",
+        "trio",
+        "pytest",
+        "_pytest",
+        "pytest_asyncio",
+        "uvloop",
+        "sniffio",
+        "outcome",
+        "hypothesis",
+    ]
+)
+
 # Test case classes of other packages whose runs are known: name -> runner and whether they bound a test.
 TEST_CASES = {
     "unittest.TestCase": ("", False),

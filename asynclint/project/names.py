@@ -2,7 +2,7 @@
 
 ``asyncio.timeout``, ``aio.timeout`` after ``import asyncio as aio`` and ``limit`` after
 ``from asyncio import timeout as limit`` all have the name ``asyncio.timeout``; so has a name
-that a module of the project re-exports. Nothing outside the project is read.
+that a module of the project re-exports. What lies outside the project is read where Modules find it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _member_names(
     module: str, level: int, member: str, origin: Outline, modules: Modules, hops: int
 ) -> Chain:
     written = () if level else (f"{module}.{member}",)
-    if hops <= 0 or not (level or modules.has_top_level(module.partition(".")[0], origin.path.parent)):
+    if hops <= 0 or not (level or modules.reads(module.partition(".")[0], origin.path.parent)):
         return written
     found = modules.find(module, level, origin)
     if found is None or found.is_stub:

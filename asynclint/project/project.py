@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from asynclint.project.environment import Packages, packages_for
 from asynclint.project.index.infer import Inference
 from asynclint.project.index.modules import Modules
 from asynclint.project.test_files import is_test_file
@@ -18,13 +19,17 @@ T = TypeVar("T")
 class Project:
     """Modules, names and guards, as seen with one file's settings.
 
-    ``at`` gives the same project with another file's settings; what was learnt is shared.
+    ``at`` gives the same project with another file's settings; what was learnt is shared. Names of
+    installed packages are unknown here: ``with_installed`` reads those packages too.
     """
 
-    def __init__(self, settings: Settings, shared: Project | None = None) -> None:
+    def __init__(
+        self, settings: Settings, shared: Project | None = None, modules: Modules | None = None
+    ) -> None:
         self.settings = settings
-        self.modules: Modules = Modules() if shared is None else shared.modules
+        self.modules: Modules = (modules or Modules()) if shared is None else shared.modules
         self._shared = shared
+        self._wider: dict[Packages, Project] = {} if shared is None else shared._wider  # noqa: SLF001
         self._answers: dict[Hashable, Any] = {} if shared is None else shared._answers  # noqa: SLF001
 
     def remembered(self, key: Hashable, answer: Callable[[], T]) -> T:
@@ -39,6 +44,18 @@ class Project:
         if settings == self.settings:
             return self
         return Project(settings, self._shared or self)
+
+    def with_installed(self, directory: Path) -> Project:
+        """The same project where names may also lie in what files of a directory (absolute) import.
+
+        It reads more, so ask where the project alone leaves something open.
+        """
+        if self.modules.packages is not None:
+            return self
+        packages = packages_for(directory, self.settings.environment)
+        if packages not in self._wider:
+            self._wider[packages] = Project(self.settings, modules=Modules(packages, self.modules))
+        return self._wider[packages].at(self.settings)
 
     @cached_property
     def inference(self) -> Inference:

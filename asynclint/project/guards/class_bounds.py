@@ -9,8 +9,9 @@ from dataclasses import replace
 from asynclint.knowledge.asyncs import TEST_CASES
 from asynclint.project.guards.asked import answers, questions
 from asynclint.project.guards.decorators import decorator_bound
+from asynclint.project.guards.installed import is_plain
 from asynclint.project.guards.seconds import UNREAD
-from asynclint.project.guards.tests import Test, read_marks
+from asynclint.project.guards.tests import Bases, Test, read_marks
 from asynclint.project.guards.timers import LATER
 from asynclint.project.guards.wrappers import (
     Bound,
@@ -22,6 +23,7 @@ from asynclint.project.guards.wrappers import (
     project_function,
 )
 from asynclint.project.index.classes import ancestors
+from asynclint.project.index.modules import is_installed
 from asynclint.project.index.values import Builtin, Class, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -72,8 +74,9 @@ def class_bound(test: Test, project: Project) -> Verdict:
         return bound_at(cls.node, cls, f"class {bounding}", UNREAD, in_loop=False)
     if test.bases.unknown:
         return Unknown("base class")
+    bases = test.bases
     unknown: Verdict = None
-    for found, asked in project.remembered(("class", cls), lambda: list(_verdicts(cls, project))):
+    for found, asked in project.remembered(("class", cls), lambda: list(_verdicts(bases, project))):
         if isinstance(found, Bound):
             if all(answers(name, test, project) for name in asked):
                 return found
@@ -82,9 +85,14 @@ def class_bound(test: Test, project: Project) -> Verdict:
     return unknown
 
 
-def _verdicts(cls: Scope, project: Project) -> Iterator[tuple[Verdict, frozenset[str]]]:
+def _verdicts(bases: Bases, project: Project) -> Iterator[tuple[Verdict, frozenset[str]]]:
     """What each thing round the tests of a class says, and what it asks a test or its class for first."""
+    cls = bases.project[0]
     lineage = list(ancestors(Class(cls), project.inference))
+    wider = project
+    if not {ancestor.scope for ancestor in lineage if ancestor is not None}.issuperset(bases.project):
+        wider = project.with_installed(cls.outline.path.parent)
+        lineage = list(ancestors(Class(cls), wider.inference))
     for ancestor in (a.scope for a in lineage if a is not None and not a.scope.outline.is_stub):
         around = ancestor.parent or ancestor
         for decorator in ancestor.decorators:
@@ -93,18 +101,35 @@ def _verdicts(cls: Scope, project: Project) -> Iterator[tuple[Verdict, frozenset
                 function = project_function(target, around, project)
                 asked = questions(function) if function is not None else frozenset()
                 yield decorator_bound(decorator, around, project), asked
-    for method in _called(lineage, RUN_METHODS, project):
+    for method in _called(lineage, RUN_METHODS, wider):
         asked = questions(method) if method.name == "__init_subclass__" else frozenset()
         yield _sourced(method_bound(method, cls, project), method), asked
-    for method in _of_metaclass(lineage, project):
+    for method in _of_metaclass(lineage, wider):
         yield (
             _sourced(method_bound(method, cls, project), method),
             questions(method.enclosing_class or method),
         )
-    for method in _called(lineage, SETUP_METHODS, project):
+    for method in _called(lineage, SETUP_METHODS, wider):
         found = method_bound(method, cls, project)
         counts = isinstance(found, Bound) and (not found.in_loop or _outlasts(method, project))
         yield (_sourced(found, method) if counts else None), frozenset()
+    if wider is not project:
+        yield _unread_base(lineage, wider), frozenset()
+
+
+def _unread_base(lineage: list[Class | None], project: Project) -> Unknown | None:
+    """A class of an installed package whose ways to run a test can't all be read to the end."""
+    for scope in (ancestor.scope for ancestor in lineage if ancestor is not None):
+        if is_installed(scope.outline.path) and not scope.outline.is_stub:
+            keywords = scope.node.keywords if isinstance(scope.node, ast.ClassDef) else []
+            unread = any(project.inference.value(k.value, scope.parent or scope) is None for k in keywords)
+            if unread or scope.decorators:
+                return Unknown(f"base class {scope.name}")
+    for method in (*_called(lineage, RUN_METHODS | SETUP_METHODS, project), *_of_metaclass(lineage, project)):
+        handed = frozenset(parameter.arg for parameter in method.parameters[1:])
+        if is_installed(method.outline.path) and not is_plain(method, project, handed):
+            return Unknown(method.qualname)
+    return None
 
 
 def _sourced(found: Verdict, method: Scope) -> Verdict:

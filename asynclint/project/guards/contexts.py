@@ -7,11 +7,13 @@ import re
 from dataclasses import dataclass
 
 from asynclint.knowledge.asyncs import CANCEL_SCOPES, GUARD_CONTEXTS
+from asynclint.project.guards.installed import may_guard
 from asynclint.project.guards.objects import object_of
 from asynclint.project.guards.seconds import UNREAD, Environment, Number, Receiver, argument, bind, number
 from asynclint.project.guards.timers import arms_timer, cancels_later, own_method
+from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.values import Calling, Function, Instance, Result, Super
-from asynclint.project.names import chain, definition
+from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
@@ -63,8 +65,28 @@ def context_guard(
         return yield_guard(scope, project, inner, expr, depth + 1)
     if isinstance(value, Instance):
         return _class_guard(value, expr, function, project, given, depth + 1)
-    if maker is None and value is None and SOUNDS_LIKE_A_GUARD.search(ast.unparse(expr.func)):
-        return Guard(expr, UNREAD)  # of another package, or handed in: better silent than wrong
+    if maker is None and value is None:
+        return _guard_elsewhere(expr, names, function, project, given, depth)
+    return None
+
+
+def _guard_elsewhere(
+    expr: ast.Call,
+    names: Chain,
+    function: Scope,
+    project: Project,
+    given: Environment | None,
+    depth: int,
+) -> Guard | None:
+    """The guard that a context manager of another package is, or of one that is handed in."""
+    if names and not is_known_package(names[0]):
+        wider = project.with_installed(function.outline.path.parent)
+        read = wider is not project and may_guard(names[0], wider)
+        guard = context_guard(expr, function, wider, given, depth) if read else None
+        if guard is not None:
+            return guard
+    if SOUNDS_LIKE_A_GUARD.search(ast.unparse(expr.func)):
+        return Guard(expr, UNREAD)  # better silent than wrong
     return None
 
 
@@ -179,7 +201,10 @@ def _guards_of_class(
                 inner = bind(expr, scope, function, project, bound=True, given=given)
             if made is not None and scope.parameters:
                 inner[scope.parameters[0].arg] = made
+            entered = {id(item.context_expr) for with_ in scope.facts.withs for item in with_.items}
             for call in scope.facts.calls:
+                if id(call) in entered:
+                    continue  # over by the time the method returns
                 guard = context_guard(call, scope, project, inner, depth) if depth < MAX_DEPTH else None
                 if guard is not None or cancels_later(call, scope, project, value):
                     return Guard(expr, UNREAD if guard is None else guard.seconds)

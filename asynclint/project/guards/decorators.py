@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 
 from asynclint.knowledge.asyncs import BOUNDING_DECORATORS, NEUTRAL_DECORATORS
+from asynclint.project.guards.installed import is_plain, wrapped_by
 from asynclint.project.guards.objects import receiving
 from asynclint.project.guards.seconds import UNREAD, bind
 from asynclint.project.guards.tests import read_marks
@@ -33,7 +34,27 @@ def decorator_bound(
     """What a decorator of a test does to its time, marks left out.
 
     ``scope`` is where it stands; ``owner`` the class whose test it is, for what ``self`` has there.
+    One that leads to an installed package does nothing only where it is read to the end.
     """
+    found = _decorator_bound(decorator, scope, project, owner)
+    if not isinstance(found, Unknown):
+        return found
+    wider = project.with_installed(scope.outline.path.parent)
+    if wider is project:
+        return found
+    read = _decorator_bound(decorator, scope, wider, owner)
+    if isinstance(read, Bound) or (read is NOTHING and _is_plain_decorator(decorator, scope, wider)):
+        return read
+    return found
+
+
+def _is_plain_decorator(decorator: ast.expr, scope: Scope, project: Project) -> bool:
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    function = project_function(target, scope, project)
+    return function is not None and is_plain(function, project, wrapped_by(decorator, function))
+
+
+def _decorator_bound(decorator: ast.expr, scope: Scope, project: Project, owner: Scope | None) -> Verdict:
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     names = chain(target, scope, project.modules)
     if is_listed(ast.unparse(target), names, project.settings.guard_decorators):

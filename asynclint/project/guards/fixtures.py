@@ -11,7 +11,7 @@ from pathlib import Path
 from asynclint.project.config import PytestConfig
 from asynclint.project.guards.tests import Test, bases, is_fixture, is_fixture_decorator, marks
 from asynclint.project.guards.wrappers import project_function
-from asynclint.project.index.modules import project_directories
+from asynclint.project.index.modules import is_known_package, project_directories
 from asynclint.project.project import Project
 from asynclint.source.outline import Binding, Outline, Scope
 
@@ -40,7 +40,7 @@ def plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> 
         if loaded is not None:
             queue.append(loaded)
     for name in config.plugins:
-        module = project.modules.find(name, 0, outline)
+        module = _plugin(name, outline, project)
         if module is not None:
             queue.append(module)
     while queue:
@@ -50,9 +50,17 @@ def plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> 
         seen.add(module.path)
         yield module
         for name in _pytest_plugins(module):
-            named = project.modules.find(name, 0, module)
+            named = _plugin(name, module, project)
             if named is not None:
                 queue.append(named)
+
+
+def _plugin(name: str, origin: Outline, project: Project) -> Outline | None:
+    """A plugin by the name of its module, of the project or an installed package."""
+    found = project.modules.find(name, 0, origin)
+    if found is not None or is_known_package(name):
+        return found
+    return project.with_installed(origin.path.parent).modules.find(name, 0, origin)
 
 
 def _pytest_plugins(outline: Outline) -> list[str]:
@@ -221,15 +229,23 @@ def _called_fixtures(call: ast.Call, name: str, owner: Scope, project: Project) 
 
 
 def _imported_fixtures(module: Scope, project: Project) -> Iterator[Fixture]:
-    """Fixtures that a conftest or test module imports from another module of the project."""
+    """Fixtures that a conftest or test module imports from another module."""
     for name, bindings in module.bindings.items():
         for binding in bindings:
             if binding.kind == "from":
-                origin = project.modules.find(binding.module, binding.level, module.outline)
+                origin = _origin(binding, module.outline, project)
                 yield from _fixtures_named(origin, binding.member, name, project)
     for star in module.facts.stars:
-        origin = project.modules.find(star.module, star.level, module.outline)
-        yield from _fixtures_named(origin, "", "", project)
+        yield from _fixtures_named(_origin(star, module.outline, project), "", "", project)
+
+
+def _origin(binding: Binding, importer: Outline, project: Project) -> Outline | None:
+    """The module that an import names; an installed one only if it says "fixture" at all."""
+    found = project.modules.find(binding.module, binding.level, importer)
+    if found is not None or binding.level or is_known_package(binding.module):
+        return found
+    wider = project.with_installed(importer.path.parent)
+    return wider.modules.find(binding.module, 0, importer, b"fixture")
 
 
 def _fixtures_named(origin: Outline | None, member: str, name: str, project: Project) -> Iterator[Fixture]:

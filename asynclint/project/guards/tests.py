@@ -39,8 +39,8 @@ class Mark:
 class Bases:
     """What a test class inherits from.
 
-    ``project`` are its own classes and the project's, nearest first; ``outside`` the dotted names
-    of bases in other packages; ``unknown`` says that a base could not be resolved.
+    ``project`` are its own classes and those whose files were read, nearest first; ``outside`` the
+    dotted names of bases in other packages; ``unknown`` says that a base could not be resolved.
     """
 
     project: tuple[Scope, ...]
@@ -150,7 +150,23 @@ def _looks_like_test_case(cls: Scope) -> bool:
 
 
 def bases(cls: Scope, project: Project) -> Bases:
-    """What a class inherits from, through the project."""
+    """What a class inherits from, through the project; where it holds tests, installed packages too."""
+    found = _bases(cls, project)
+    if not found.unknown or not any(_sounds_run(m.name) for base in found.project for m in base.facts.scopes):
+        return found
+    wider = project.with_installed(cls.outline.path.parent)
+    if wider is project:
+        return found
+    read = project.remembered(("installed bases", cls), lambda: _bases(cls, wider))
+    return found if read.unknown else read
+
+
+def _sounds_run(name: str) -> bool:
+    """Whether a method has a name that a test case runs or awaits."""
+    return name.startswith("test") or "setup" in name.lower() or "teardown" in name.lower()
+
+
+def _bases(cls: Scope, project: Project) -> Bases:
     own: list[Scope] = []
     outside: list[str] = []
     unknown = False

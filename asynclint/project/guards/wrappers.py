@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -34,6 +33,7 @@ from asynclint.project.guards.seconds import (
 )
 from asynclint.project.guards.tests import bases
 from asynclint.project.guards.timers import LATER, arms_timer, cancels_later, is_timer
+from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.values import Class, Function, Instance, Value
 from asynclint.project.names import Chain, chain, definition, known
 from asynclint.project.project import Project
@@ -42,9 +42,6 @@ from asynclint.source.outline import FUNCTIONS, Scope
 MAX_DEPTH = 5
 WAITING = GUARD_CALLS.keys() | BOUNDED_CALLS
 ASYNC_STARTS = frozenset({"asyncio.run_coroutine_threadsafe", "asyncio.tasks.run_coroutine_threadsafe"})
-HARMLESS = frozenset(
-    {"anyio", "trio", "pytest", "pytest_asyncio", "uvloop", "sniffio", "outcome", "hypothesis"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +158,10 @@ class _Search:
             for call in scope.facts.calls:
                 found = self._timer(call, scope, given)
                 if found is NOTHING and (id(call) in others or self._waits_for_another(call, scope)):
-                    apart = apart or self._guard(call, scope, given) or self._followed(call, scope, given)
-                    found = self._armed(call, scope)
+                    apart = apart or self.guard(call, scope, given) or self._followed(call, scope, given)
+                    found = self.armed(call, scope)
                 elif found is NOTHING:
-                    found = self._guard(call, scope, given) or self._started(call, scope, given)
+                    found = self.guard(call, scope, given) or self._started(call, scope, given)
                     found = found or self._followed(call, scope, given)
                 if isinstance(found, Bound):
                     return found
@@ -226,7 +223,7 @@ class _Search:
         name = known(call.func, scope, self.project.modules, WAITING)
         return bool(name) and not receives(call, self.names)
 
-    def _guard(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
+    def guard(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
         """A guard that is round what is wrapped."""
         project = self.project
         names = chain(call.func, scope, project.modules)
@@ -247,7 +244,9 @@ class _Search:
         if guard is None:
             return NOTHING
         if project.inference.value(call.func, scope) is None:
-            return Unknown(ast.unparse(call.func))  # it only sounds like a guard
+            wider = self._with_installed(call.func, scope)
+            read = NOTHING if wider is None else wider.guard(call, scope, given)
+            return read or Unknown(ast.unparse(call.func))  # it only sounds like a guard
         return bound_at(call, scope, ast.unparse(call.func), guard.seconds, in_loop=guard.in_loop)
 
     def _started(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
@@ -268,9 +267,12 @@ class _Search:
             return bound_at(call, scope, "run_coroutine_threadsafe", seconds, in_loop=False)
         return Unknown(ast.unparse(func))
 
-    def _armed(self, call: ast.Call, scope: Scope) -> Verdict:
+    def armed(self, call: ast.Call, scope: Scope) -> Verdict:
         """A helper that is given nothing of what is wrapped can still start a timer."""
         value = self.project.inference.value(call.func, scope)
+        if value is None:
+            wider = self._with_installed(call.func, scope)
+            return NOTHING if wider is None else wider.armed(call, scope)
         if not isinstance(value, Function) or value.scope.outline.is_stub:
             return NOTHING
         if not arms_timer(value.scope, self.project, self.depth):
@@ -279,8 +281,7 @@ class _Search:
 
     def _followed(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
         """What a function that is called, or handed on, with what is wrapped does."""
-        value = self._called(call, scope, given)
-        found = self._of_callee(call, value, scope, given)
+        found = self.of_callee(call, scope, given)
         if found is NOTHING and mentions(call, self.names):
             found = self._of_handed(call, scope)
         if isinstance(found, Bound) or (found is not NOTHING and receives(call, self.wrapped)):
@@ -301,10 +302,12 @@ class _Search:
                 return method_of(receiver, func.attr, self.project) if is_followed else None
         return self.project.inference.value(func, scope) or method_of_self(func, scope, self.project)
 
-    def _of_callee(self, call: ast.Call, value: Value | None, scope: Scope, given: Environment) -> Verdict:
+    def of_callee(self, call: ast.Call, scope: Scope, given: Environment) -> Verdict:
+        """What the function or object that is called does."""
         project, func = self.project, call.func
         if known(func, scope, project.modules, LOOP_RUNS):
             return NOTHING
+        value = self._called(call, scope, given)
         if isinstance(value, Function) and not value.scope.outline.is_stub:
             if isinstance(func, ast.Call) and self._is_made_inside(func, value, scope):
                 return NOTHING
@@ -319,7 +322,19 @@ class _Search:
             cls = value.cls if isinstance(value, Instance) else value
             return object_bound(cls, func, scope, project, given, self.owner, self.depth + 1)
         names = chain(func, scope, project.modules)
-        return Unknown(names[0]) if names and value is None and not _is_harmless(names[0]) else NOTHING
+        if value is not None or not names or is_known_package(names[0]):
+            return NOTHING
+        wider = self._with_installed(func, scope)
+        read = NOTHING if wider is None else wider.of_callee(call, scope, given)
+        return read if isinstance(read, Bound) else Unknown(names[0])
+
+    def _with_installed(self, func: ast.expr, scope: Scope) -> _Search | None:
+        """The same reading with installed packages, if what is called may be of one that isn't read yet."""
+        names = chain(func, scope, self.project.modules)
+        if not names or is_known_package(names[0]):
+            return None
+        wider = self.project.with_installed(scope.outline.path.parent)
+        return replace(self, project=wider) if wider is not self.project else None
 
     def _is_made_inside(self, func: ast.Call, made: Function, scope: Scope) -> bool:
         """``within(5)(test)``: what ``within`` makes lies in it, and is read where it is called."""
@@ -381,8 +396,3 @@ def object_bound(
 
 def _bound(call: ast.Call, scope: Scope, seconds: Number, source: str) -> Verdict:
     return NOTHING if seconds is None else bound_at(call, scope, source, seconds, in_loop=True)
-
-
-def _is_harmless(name: str) -> bool:
-    top = name.partition(".")[0]
-    return top in HARMLESS or top in sys.stdlib_module_names

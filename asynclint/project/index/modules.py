@@ -1,7 +1,8 @@
-"""Dotted module names to outlines: the project's own files first, then the standard library's stubs.
+"""Dotted module names to outlines: the project's own files, the standard library's stubs, packages.
 
 Files are read as text, never imported. Stubs are typeshed's, through typeshed-client, and are
-looked for only when a name of the standard library is really asked about.
+looked for only when a name of the standard library is really asked about. Installed packages are
+found by those Modules that were given any; what the project has itself comes first.
 """
 
 from __future__ import annotations
@@ -11,19 +12,28 @@ import sys
 from collections.abc import Hashable
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from asynclint.knowledge.asyncs import KNOWN_PACKAGES
 from asynclint.source.outline import Outline
 from asynclint.source.text import SourceError, SourceText
+
+if TYPE_CHECKING:
+    from asynclint.project.environment import Packages
 
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 class Modules:
-    """Every module that has been read, by path; None stands for one that can't be read or parsed."""
+    """Every module that has been read, by path; None stands for one that can't be read or parsed.
 
-    def __init__(self) -> None:
-        self._outlines: dict[Path, Outline | None] = {}
+    ``packages`` are the installed ones that names may lie in; ``beside`` other Modules, whose outlines
+    are shared.
+    """
+
+    def __init__(self, packages: Packages | None = None, beside: Modules | None = None) -> None:
+        self.packages = packages
+        self._outlines: dict[Path, Outline | None] = beside._outlines if beside is not None else {}  # noqa: SLF001
         self._found: dict[tuple[str, int, Path], Path | None] = {}
         self._tops: dict[tuple[str, Path], bool] = {}
         self._roots: dict[Path, tuple[Path, ...]] = {}
@@ -46,27 +56,48 @@ class Modules:
                 self._outlines[path] = None
         return self._outlines[path]
 
-    def find(self, module: str, level: int, origin: Outline) -> Outline | None:
-        """The module an import statement of ``origin`` means (PEP 328); None outside project and stubs.
+    def find(self, module: str, level: int, origin: Outline, word: bytes = b"") -> Outline | None:
+        """The module an import statement of ``origin`` means (PEP 328); None where it can't be found.
 
-        A namespace package has no outline; ask for the module inside it.
+        A namespace package has no outline; ask for the module inside it. With ``word``, a module whose
+        source holds no such word isn't read, and None.
         """
         key = (module, level, origin.path.parent)
         if key not in self._found:
             self._found[key] = self._search(module, level, origin)
         path = self._found[key]
-        return self.load(path) if path is not None else None
+        if path is None or (word and path not in self._outlines and word not in _bytes(path)):
+            return None
+        return self.load(path)
 
     def _search(self, module: str, level: int, origin: Outline) -> Path | None:
         directory = origin.path.parent
+        if level == 0 and is_installed(origin.path) and is_known_package(module) and not _is_stdlib(module):
+            return None
         if level == 0 and (origin.is_stub or _is_stdlib(module)):
             return self._stub(module)
         if level == 0:
             paths = (_module_file(root, module) for root in self.roots(directory))
-            return next((path for path in paths if path is not None), None)
+            found = next((path for path in paths if path is not None), None)
+            return _unless_installed_stub(found) or self._installed(module, directory)
         for _ in range(level - 1):
             directory = directory.parent
-        return _module_file(directory, module)
+        return _unless_installed_stub(_module_file(directory, module))
+
+    def _installed(self, module: str, directory: Path) -> Path | None:
+        """The module of an installed package, unless the project has a package of that name itself."""
+        top = module.partition(".")[0]
+        if self.packages is None or is_known_package(top):
+            return None
+        if any(_module_file(root, top) is not None for root in self.roots(directory)):
+            return None
+        return self.packages.find(module)
+
+    def reads(self, name: str, directory: Path) -> bool:
+        """Whether a top-level name is one whose modules ``find`` may find, the standard library's aside."""
+        if self.has_top_level(name, directory):
+            return True
+        return self.packages is not None and not is_known_package(name) and self.packages.has(name)
 
     def has_top_level(self, name: str, directory: Path) -> bool:
         """Whether imports from a directory can find a top-level module or package of the project.
@@ -88,6 +119,7 @@ class Modules:
         if not package.path.name.startswith("__init__."):
             return None
         path = _module_file(package.path.parent, name)
+        path = path if package.is_stub else _unless_installed_stub(path)
         return self.load(path) if path is not None else None
 
     def name(self, outline: Outline) -> str:
@@ -145,6 +177,22 @@ def project_directories(directory: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def is_installed(path: Path) -> bool:
+    """Whether a file is an installed package's."""
+    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+
+
+def _unless_installed_stub(path: Path | None) -> Path | None:
+    """A stub beside a compiled module says nothing of what that does."""
+    return None if path is not None and path.suffix == ".pyi" and is_installed(path) else path
+
+
+def is_known_package(name: str) -> bool:
+    """Whether a dotted name is of a package that tables tell enough of: it is never read."""
+    top = name.partition(".")[0]
+    return top in KNOWN_PACKAGES or top in sys.stdlib_module_names
+
+
 def _is_stdlib(module: str) -> bool:
     top = module.partition(".")[0]
     return top in sys.stdlib_module_names and top != "test"  # many projects keep their tests in "test"
@@ -155,6 +203,14 @@ def _package_file(directory: Path) -> Path | None:
         if _is_file(directory / name):
             return directory / name
     return None
+
+
+@cache
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _module_file(root: Path, module: str) -> Path | None:
