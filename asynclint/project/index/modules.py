@@ -82,7 +82,8 @@ class Modules:
             return _unless_installed_stub(found) or self._installed(module, directory)
         for _ in range(level - 1):
             directory = directory.parent
-        return _unless_installed_stub(_module_file(directory, module))
+        found = _module_file(directory, module)
+        return found if origin.is_stub else _unless_installed_stub(found)
 
     def _installed(self, module: str, directory: Path) -> Path | None:
         """The module of an installed package, unless the project has a package of that name itself."""
