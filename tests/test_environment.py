@@ -272,6 +272,12 @@ def test_known_packages_are_not_read(tmp_path: Path) -> None:
     assert read_with(tmp_path, source, files) == ("unbounded", set())
 
 
+def test_pytest_timeout_bounds_nothing_by_being_loaded(tmp_path: Path) -> None:
+    source = f'pytest_plugins = ["pytest_timeout"]\n{IT}'
+    files = {"pytest_timeout.py": "def pytest_configure(config):\n    config._env_timeout = 5\n"}
+    assert read_with(tmp_path, source, files) == ("unbounded", set())
+
+
 def test_inference_of_the_project_alone_knows_no_installed_package(tmp_path: Path) -> None:
     env = made(tmp_path / "env", {"limits.py": "async def limited(): ..."})
     asked = small(

@@ -161,6 +161,7 @@ NEUTRAL_DECORATORS = (
 )  # fmt: skip
 
 # Packages whose functions are told by the tables of this module: whatever else they are handed, they run.
+# What pytest-timeout does is told by its marks and settings.
 KNOWN_PACKAGES = frozenset(
     [
         "anyio",
@@ -168,6 +169,7 @@ KNOWN_PACKAGES = frozenset(
         "pytest",
         "_pytest",
         "pytest_asyncio",
+        "pytest_timeout",
         "uvloop",
         "sniffio",
         "outcome",
