@@ -97,25 +97,20 @@ def summary(config: PytestConfig, tests: Sequence[Row]) -> Iterator[str]:
     count = f"{len(tests)} async test" if len(tests) == 1 else f"{len(tests)} async tests"
     yield f"{_suite(config)}: {count}: {found}"
     sources = Counter(
-        _source(row.survey.bounds[0]) for row in tests if row.survey.standing is Standing.BOUNDED
+        printable(row.survey.bounds[0].source) for row in tests if row.survey.standing is Standing.BOUNDED
     )
     for source, number in sources.most_common():
         yield f"  {number:5} by {source}"
     above = bound_from_above(config)
     if above is not None and counts[Standing.UNBOUNDED]:
         root, bound = shown(above[0].root), above[1]
-        yield f"  started in {root}, pytest would bound them: {_seconds(bound)}, {_source(bound)}"
+        yield f"  started in {root}, pytest would bound them: {_seconds(bound)}, {printable(bound.source)}"
 
 
 def _suite(config: PytestConfig) -> str:
     if config.path is None:
         return f"{shown(config.root)} (pytest is not configured)"
     return f"{shown(config.root)} ({config.path.name} {config.section})"
-
-
-def _source(bound: Bound) -> str:
-    """A bound without its place, where that is in a test or its helpers."""
-    return printable(bound.source)
 
 
 def _seconds(bound: Bound) -> str:

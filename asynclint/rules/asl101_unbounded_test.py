@@ -62,12 +62,9 @@ rule = Rule("ASL101", "unbounded-test", Scope.FUNCTION, fix=Safety.SAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """An async test that can hang, with no guard in its body and none outside."""
-    if not unit.is_async or unit.is_generator:  # pytest runs no test that yields
-        return False
-    from asynclint.project.guards import standing, tests
+    from asynclint.project.guards.standing import Standing, standing_of
 
-    test = tests.test_of(unit, project)
-    return test is not None and standing.standing(test, project) is standing.Standing.UNBOUNDED
+    return standing_of(unit, project) is Standing.UNBOUNDED
 
 
 @rule.check

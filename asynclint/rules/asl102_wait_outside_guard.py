@@ -65,12 +65,9 @@ WIDEST = 60  # characters of one
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """An async test with a guard in its body and none outside, and a wait that its guard leaves out."""
-    if not unit.is_async or unit.is_generator:  # pytest runs no test that yields
-        return False
-    from asynclint.project.guards import standing, tests
+    from asynclint.project.guards.standing import Standing, standing_of
 
-    test = tests.test_of(unit, project)
-    return test is not None and standing.standing(test, project) is standing.Standing.PARTIAL
+    return standing_of(unit, project) is Standing.PARTIAL
 
 
 @rule.check

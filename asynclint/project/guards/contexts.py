@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from asynclint.knowledge.asyncs import CANCEL_SCOPES, GUARD_CONTEXTS
 from asynclint.project.guards.installed import may_guard
-from asynclint.project.guards.objects import object_of
+from asynclint.project.guards.objects import inherited, object_of
 from asynclint.project.guards.seconds import UNREAD, Environment, Number, Receiver, argument, bind, number
 from asynclint.project.guards.timers import arms_timer, cancels_later, own_method
 from asynclint.project.index.modules import is_known_package
-from asynclint.project.index.values import Calling, Function, Instance, Result, Super
+from asynclint.project.index.values import Calling, Function, Instance, Result
 from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
@@ -218,13 +218,7 @@ def _own_steps(method: Scope, receiver: Instance, project: Project) -> list[Scop
     steps = [method]
     for scope in steps:
         for call in scope.facts.calls:
-            step = own_method(call.func, scope, receiver, project) or _of_super(call.func, scope, project)
+            step = own_method(call.func, scope, receiver, project) or inherited(call.func, scope, project)
             if step is not None and not step.scope.outline.is_stub and step.scope not in steps:
                 steps.append(step.scope)
     return steps
-
-
-def _of_super(func: ast.expr, scope: Scope, project: Project) -> Function | None:
-    behind = project.inference.value(func.value, scope) if isinstance(func, ast.Attribute) else None
-    found = project.inference.value(func, scope) if isinstance(behind, Super) else None
-    return found if isinstance(found, Function) else None

@@ -8,9 +8,10 @@ from enum import Enum
 from asynclint.project.guards.bounds import bound, own_body, stated_bound
 from asynclint.project.guards.reach import waits_outside
 from asynclint.project.guards.runner import Runner, runner
-from asynclint.project.guards.tests import Test
+from asynclint.project.guards.tests import Test, test_of
 from asynclint.project.guards.wrappers import Bound, Verdict
 from asynclint.project.project import Project
+from asynclint.source.outline import Scope
 
 
 class Standing(Enum):
@@ -22,6 +23,14 @@ class Standing(Enum):
     UNKNOWN = "unknown"  # something that can't be read may bound it
     IDLE = "idle"  # nothing in it waits, so nothing need bound it
     SKIPPED = "skipped"
+
+
+def standing_of(function: Scope, project: Project) -> Standing | None:
+    """The standing of an async test by its function; None for any other function."""
+    if not function.is_async or function.is_generator:  # pytest runs no test that yields
+        return None
+    test = test_of(function, project)
+    return None if test is None else standing(test, project)
 
 
 def standing(test: Test, project: Project) -> Standing:

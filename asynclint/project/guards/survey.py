@@ -14,9 +14,8 @@ from asynclint.project.guards.contexts import Guard
 from asynclint.project.guards.drives import can_hang, driven, drives
 from asynclint.project.guards.reach import position
 from asynclint.project.guards.runner import Runner, runner
-from asynclint.project.guards.standing import Standing, left_out
-from asynclint.project.guards.standing import standing as standing_of
-from asynclint.project.guards.tests import Test, marks, tests
+from asynclint.project.guards.standing import Standing, left_out, standing
+from asynclint.project.guards.tests import Test, marks, tests_in
 from asynclint.project.guards.wrappers import Bound, Unknown
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
@@ -40,7 +39,7 @@ class Survey:
 
 def survey(outline: Outline, project: Project) -> Iterator[Survey]:
     """The async tests of a module, in source order."""
-    for test in tests(outline, project):
+    for test in tests_in(outline, project).values():
         if test.scope.is_async:
             if not test.scope.is_generator:
                 yield _surveyed(test, bool(own_body(test, project).waits), [], project)
@@ -66,17 +65,17 @@ def _surveyed(test: Test, waits: bool, driven_inside: list[Scope], project: Proj
         unknown = unknown or "what runs it"
     lines = [position(wait)[0] for wait in left_out(test, project)] if test.scope.is_async and guards else []
     if any(mark.name == "skip" for mark in marks(test, project)):
-        standing = Standing.SKIPPED
+        stands = Standing.SKIPPED
     elif outside or (guards and not lines):
-        standing = Standing.BOUNDED
+        stands = Standing.BOUNDED
     elif unknown:
-        standing = Standing.UNKNOWN
+        stands = Standing.UNKNOWN
     elif guards:
-        standing = Standing.PARTIAL
+        stands = Standing.PARTIAL
     else:
-        standing = Standing.UNBOUNDED if waits else Standing.IDLE
+        stands = Standing.UNBOUNDED if waits else Standing.IDLE
     bounds = [*outside, *guards] if lines else [*guards, *outside]
-    return Survey(test, standing, waits, tuple(dict.fromkeys(bounds)), tuple(lines), unknown)
+    return Survey(test, stands, waits, tuple(dict.fromkeys(bounds)), tuple(lines), unknown)
 
 
 def bound_of(guard: Guard, function: Scope) -> Bound:
@@ -101,9 +100,11 @@ class Tally:
 
 
 def tally(outline: Outline, project: Project) -> Tally | None:
-    """Count a module's async tests; None where there are none that can hang."""
-    found = [test for test in tests(outline, project) if test.scope.is_async]
-    counts = Counter(standing_of(test, project) for test in found)
+    """Count a module's async tests; None where none can hang, or pytest's configuration bounds them all."""
+    if find_pytest_config(outline.path.parent).timeout is not None and not project.settings.loop_guards_only:
+        return None
+    found = [test for test in tests_in(outline, project).values() if test.scope.is_async]
+    counts = Counter(standing(test, project) for test in found)
     unbounded = counts[Standing.UNBOUNDED]
     others = counts[Standing.BOUNDED] + counts[Standing.PARTIAL] + counts[Standing.UNKNOWN]
     if not unbounded and not others:
