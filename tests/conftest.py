@@ -1,8 +1,15 @@
-"""Options of the test run, and which tests it leaves out unless they are asked for."""
+"""Options of the test run, which tests it leaves out unless asked, and the command as a fixture."""
 
 from __future__ import annotations
 
+import io
+import sys
+from pathlib import Path
+
 import pytest
+from samples import Asynclint, Ran
+
+from asynclint.cli import run
 
 ON_REQUEST = ("corpus", "precommit")  # they need more than a checkout: name them with -m
 
@@ -27,3 +34,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def update(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update"))
+
+
+@pytest.fixture
+def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with an empty configuration, which is the current directory."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nrequires-python = ">=3.11"\n')
+    monkeypatch.chdir(tmp_path)
+    for variable in ("PYTEST_ADDOPTS", "PYTEST_TIMEOUT", "FORCE_COLOR", "ASYNCLINT_TRACEBACK"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def asynclint(
+    suite: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> Asynclint:
+    """Run the command in this process, for speed; standard output keeps its bytes."""
+
+    def call(*arguments: str, stdin: str | bytes = b"") -> Ran:
+        raw = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+        status = run(arguments)
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        return Ran(status, out.decode(), err.decode())
+
+    return call

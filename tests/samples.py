@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 # One ASL101 at 7:1, which has a safe fix.
@@ -66,3 +68,15 @@ def spawn(cwd: Path, *arguments: str, **variables: str) -> subprocess.CompletedP
         text=True,
         check=False,
     )
+
+
+@dataclass
+class Ran:
+    """What a run of the command left: exit status, standard output, standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+Asynclint = Callable[..., Ran]

@@ -2,58 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from samples import BAD, DROPPED, GOOD, spawn
+from samples import BAD, DROPPED, GOOD, Asynclint, Ran, spawn
 
 from asynclint import __version__
-from asynclint.cli import run
 from asynclint.rule import all_rules
-
-
-@dataclass
-class Ran:
-    status: int
-    out: str
-    err: str
-
-
-Asynclint = Callable[..., Ran]
-
-
-@pytest.fixture
-def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with an empty configuration, which is the current directory."""
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nrequires-python = ">=3.11"\n')
-    monkeypatch.chdir(tmp_path)
-    for variable in ("PYTEST_ADDOPTS", "PYTEST_TIMEOUT", "FORCE_COLOR", "ASYNCLINT_TRACEBACK"):
-        monkeypatch.delenv(variable, raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def asynclint(
-    suite: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> Asynclint:
-    """Run the command in this process, for speed; standard output keeps its bytes."""
-
-    def call(*arguments: str, stdin: str | bytes = b"") -> Ran:
-        raw = stdin.encode() if isinstance(stdin, str) else stdin
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
-        status = run(arguments)
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return Ran(status, out.decode(), err.decode())
-
-    return call
 
 
 def test_nothing_to_report(suite: Path, asynclint: Asynclint) -> None:
@@ -251,52 +208,6 @@ def test_diff_keeps_problems_out_of_the_patch(suite: Path, asynclint: Asynclint)
     ran = asynclint("--diff")
     assert (ran.status, ran.out) == (2, "")
     assert "tests/test_a.py:1:5: ASL001" in ran.err
-
-
-def test_standard_input(suite: Path, asynclint: Asynclint) -> None:
-    ran = asynclint("-", stdin=BAD)
-    assert ran.status == 1
-    assert ran.out.startswith("stdin:7:1: ASL101 ")
-    named = asynclint("-", "--stdin-filename", "tests/test_new.py", stdin=BAD)
-    assert named.out.startswith("tests/test_new.py:7:1: ASL101 ")
-    assert asynclint("-", stdin=GOOD).status == 0
-
-
-def test_standard_input_belongs_to_the_project_of_its_name(suite: Path, asynclint: Asynclint) -> None:
-    (suite / "inner" / "tests").mkdir(parents=True)
-    (suite / "inner" / "pyproject.toml").write_text('[tool.asynclint]\nignore = ["ASL1"]\n')
-    assert asynclint("-", "--stdin-filename", "inner/tests/test_new.py", stdin=BAD).status == 0
-    assert asynclint("-", "--stdin-filename", "tests/test_new.py", stdin=BAD).status == 1
-
-
-@pytest.mark.parametrize("flags", [("--fix",), ("--fix", "--unsafe-fixes")])
-def test_fixing_standard_input_prints_the_text(suite: Path, asynclint: Asynclint, flags: tuple[str]) -> None:
-    ran = asynclint("-", *flags, stdin=BAD + "# é\r\n")
-    assert ran.status == 0
-    assert "    async with asyncio.timeout(30):\n        event" in ran.out
-    assert ran.out.endswith("# é\r\n")
-    assert ran.err == "Fixed 1 finding in 1 file; 0 left.\n"
-
-
-@pytest.mark.parametrize(
-    "source", [GOOD, "def (:\n", "# coding: nonsense\n", "", "x = 1", GOOD.replace("\n", "\r\n")]
-)
-def test_fixing_standard_input_never_loses_it(suite: Path, asynclint: Asynclint, source: str) -> None:
-    assert asynclint("-", "--fix", "--stdin-filename", "tests/test_x.py", stdin=source).out == source
-
-
-def test_findings_left_in_fixed_standard_input_go_to_standard_error(
-    suite: Path, asynclint: Asynclint
-) -> None:
-    ran = asynclint("-", "--fix", stdin=DROPPED)
-    assert (ran.status, ran.out) == (1, DROPPED)
-    assert ran.err.startswith("stdin:13:9: ASL201 ")
-
-
-def test_diff_of_standard_input(suite: Path, asynclint: Asynclint) -> None:
-    ran = asynclint("-", "--diff", "--stdin-filename", "tests/test_x.py", stdin=BAD)
-    assert ran.status == 1
-    assert ran.out.startswith("--- tests/test_x.py")
 
 
 def test_a_file_that_is_no_test_file_gets_a_note(suite: Path, asynclint: Asynclint) -> None:

@@ -1,0 +1,54 @@
+"""The command on standard input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from samples import BAD, DROPPED, GOOD, Asynclint
+
+
+def test_standard_input(suite: Path, asynclint: Asynclint) -> None:
+    ran = asynclint("-", stdin=BAD)
+    assert ran.status == 1
+    assert ran.out.startswith("stdin:7:1: ASL101 ")
+    named = asynclint("-", "--stdin-filename", "tests/test_new.py", stdin=BAD)
+    assert named.out.startswith("tests/test_new.py:7:1: ASL101 ")
+    assert asynclint("-", stdin=GOOD).status == 0
+
+
+def test_standard_input_belongs_to_the_project_of_its_name(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "inner" / "tests").mkdir(parents=True)
+    (suite / "inner" / "pyproject.toml").write_text('[tool.asynclint]\nignore = ["ASL1"]\n')
+    assert asynclint("-", "--stdin-filename", "inner/tests/test_new.py", stdin=BAD).status == 0
+    assert asynclint("-", "--stdin-filename", "tests/test_new.py", stdin=BAD).status == 1
+
+
+@pytest.mark.parametrize("flags", [("--fix",), ("--fix", "--unsafe-fixes")])
+def test_fixing_standard_input_prints_the_text(suite: Path, asynclint: Asynclint, flags: tuple[str]) -> None:
+    ran = asynclint("-", *flags, stdin=BAD + "# é\r\n")
+    assert ran.status == 0
+    assert "    async with asyncio.timeout(30):\n        event" in ran.out
+    assert ran.out.endswith("# é\r\n")
+    assert ran.err == "Fixed 1 finding in 1 file; 0 left.\n"
+
+
+@pytest.mark.parametrize(
+    "source", [GOOD, "def (:\n", "# coding: nonsense\n", "", "x = 1", GOOD.replace("\n", "\r\n")]
+)
+def test_fixing_standard_input_never_loses_it(suite: Path, asynclint: Asynclint, source: str) -> None:
+    assert asynclint("-", "--fix", "--stdin-filename", "tests/test_x.py", stdin=source).out == source
+
+
+def test_findings_left_in_fixed_standard_input_go_to_standard_error(
+    suite: Path, asynclint: Asynclint
+) -> None:
+    ran = asynclint("-", "--fix", stdin=DROPPED)
+    assert (ran.status, ran.out) == (1, DROPPED)
+    assert ran.err.startswith("stdin:13:9: ASL201 ")
+
+
+def test_diff_of_standard_input(suite: Path, asynclint: Asynclint) -> None:
+    ran = asynclint("-", "--diff", "--stdin-filename", "tests/test_x.py", stdin=BAD)
+    assert ran.status == 1
+    assert ran.out.startswith("--- tests/test_x.py")
