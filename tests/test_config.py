@@ -238,6 +238,23 @@ def test_process_environment_is_the_default(tmp_path: Path, monkeypatch: pytest.
     assert (first and first.value, second and second.value) == (3.0, 4.0)
 
 
+@pytest.mark.parametrize(
+    ("options", "environment", "loads"),
+    [
+        ("", {}, True),
+        ("", {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, False),
+        ("", {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": ""}, True),
+        ("", {"PYTEST_ADDOPTS": "--disable-plugin-autoload"}, False),
+        ("addopts = -q --disable-plugin-autoload", {}, False),
+    ],
+)
+def test_plugins_that_load_by_themselves(
+    tmp_path: Path, options: str, environment: dict[str, str], loads: bool
+) -> None:
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\n{options}\n")
+    assert find_pytest_config(tmp_path, environment).autoload is loads
+
+
 def test_open_quotation_in_the_environment_is_named(tmp_path: Path) -> None:
     config = find_pytest_config(tmp_path, {"PYTEST_ADDOPTS": "-k 'open"})
     assert "PYTEST_ADDOPTS" in config.broken

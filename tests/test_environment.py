@@ -10,7 +10,8 @@ import pytest
 from samples import spawn
 from small_projects import IT, PRELUDE, small
 
-from asynclint.project.environment import Packages, packages_for
+from asynclint.project.dependencies import own_plugins
+from asynclint.project.environment import Packages, installed_plugins, packages_for
 from asynclint.project.guards.standing import standing
 from asynclint.project.index.modules import Modules
 from asynclint.settings import DEFAULTS, SettingsError, load
@@ -181,6 +182,30 @@ def test_the_first_directory_with_a_package_has_all_of_it(project: Path, tmp_pat
     write(tmp_path, {"old/kites/__init__.py": "", "old/kites/extra.py": ""})
     env = made(tmp_path / "env", {"kites/__init__.py": "", "old.pth": str(tmp_path / "old")})
     assert found_for(project, env).find("kites.extra") is None
+
+
+# -- pytest's plugins
+
+
+def test_plugins_of_installed_distributions(project: Path, tmp_path: Path) -> None:
+    env = made(
+        tmp_path / "env",
+        {
+            "one-1.0.dist-info/entry_points.txt": "[gui_scripts]\none = one:main\n\n[pytest11]\nUno=one.plugin\n",
+            "two.egg-info/entry_points.txt": "[pytest11]\ndue = two\n",
+            "three-1.0.dist-info/entry_points.txt": "[console_scripts]\npytest11 = three:main\n",
+            "torn-1.0.dist-info/entry_points.txt": "[pytest11\nno sense",
+            "bare-1.0.dist-info/entry_points.txt": "[pytest11]\nno value\n",
+        },
+    )
+    assert installed_plugins(found_for(project, env)) == {"Uno": "one.plugin", "due": "two"}
+
+
+def test_plugins_of_the_project_itself(tmp_path: Path) -> None:
+    points = '[project]\nname = "kites"\n[project.entry-points.pytest11]\nkites = "kites.plugin"\n'
+    write(tmp_path, {"pyproject.toml": points, "tests/unit/here": "", "other/pyproject.toml": "[project]\n"})
+    assert own_plugins(tmp_path / "tests/unit") == {"kites": "kites.plugin"}
+    assert own_plugins(tmp_path / "other") == {}
 
 
 # -- the setting

@@ -17,7 +17,8 @@ from typing import Any
 
 from asynclint.project.pytest_files import BrokenConfigError, Table, search
 
-_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_TIMEOUT")
+_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_TIMEOUT", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+_NO_AUTOLOAD = "--disable-plugin-autoload"
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})  # what pytest takes for true in an ini file
 _PLUGIN = "-p"
 _OVERRIDE = ("-o", "--override-ini")
@@ -42,13 +43,15 @@ class CommandLine:
     """What ``addopts`` and ``PYTEST_ADDOPTS`` say together; the later word wins.
 
     ``options`` are by name (``--timeout``), ``overrides`` the values of ``-o name=value``,
-    ``plugins`` what ``-p NAME`` loads, ``blocked`` what ``-p no:NAME`` keeps out.
+    ``plugins`` what ``-p NAME`` loads, ``blocked`` what ``-p no:NAME`` keeps out; ``autoload`` is false
+    where plugins of installed packages are not loaded by themselves.
     """
 
     options: Mapping[str, Setting] = field(default_factory=dict)
     overrides: Mapping[str, Setting] = field(default_factory=dict)
     plugins: tuple[str, ...] = ()
     blocked: frozenset[str] = frozenset()
+    autoload: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +156,11 @@ class PytestConfig:
         """What ``-p NAME`` loads, in order."""
         return self.command_line.plugins
 
+    @property
+    def autoload(self) -> bool:
+        """Whether pytest loads plugins by entry points (``PYTEST_DISABLE_PLUGIN_AUTOLOAD``, pytest 8.4)."""
+        return self.command_line.autoload
+
     def _mode(self, plugin: str) -> float | str:
         setting = self.command_line.options.get(f"--{plugin}-mode") or self._text(f"{plugin}_mode")
         return "" if setting is None else setting.value
@@ -189,12 +197,12 @@ def find_pytest_config(directory: Path, environment: Mapping[str, str] | None = 
     Raises nothing for what a file contains; see ``PytestConfig.broken``.
     """
     variables = os.environ if environment is None else environment
-    addopts, timeout = map(variables.get, _VARIABLES)
-    return _find(directory, addopts or "", timeout)
+    addopts, timeout, disabled = map(variables.get, _VARIABLES)
+    return _find(directory, addopts or "", timeout, not disabled)
 
 
 @cache
-def _find(directory: Path, env_addopts: str, env_timeout: str | None) -> PytestConfig:
+def _find(directory: Path, env_addopts: str, env_timeout: str | None, autoload: bool) -> PytestConfig:
     try:
         found = search(directory)
     except BrokenConfigError as error:
@@ -205,7 +213,7 @@ def _find(directory: Path, env_addopts: str, env_timeout: str | None) -> PytestC
         path, table = found
         root = path.parent
     try:
-        command_line = _command_line(table, path, env_addopts)
+        command_line = _command_line(table, path, env_addopts, autoload)
     except ValueError as error:  # a quotation that is never closed
         return PytestConfig(root, path, broken=f"{path or 'PYTEST_ADDOPTS'}: addopts: {error}")
     return PytestConfig(root, path, table.section, table.options, table.native, command_line, env_timeout)
@@ -220,7 +228,7 @@ def _root_without_config(directory: Path) -> Path:
     return directory
 
 
-def _command_line(table: Table, path: Path | None, env_addopts: str) -> CommandLine:
+def _command_line(table: Table, path: Path | None, env_addopts: str, autoload: bool) -> CommandLine:
     env_words = shlex.split(env_addopts)
     addopts: Any = table.options.get("addopts")
     for option, value in _valued(env_words):
@@ -232,6 +240,7 @@ def _command_line(table: Table, path: Path | None, env_addopts: str) -> CommandL
     overrides: dict[str, Setting] = {}
     plugins: list[str] = []
     blocked: set[str] = set()
+    autoload = autoload and _NO_AUTOLOAD not in (*file_words, *env_words)
     for words, source, file in ((file_words, where, path), (env_words, "PYTEST_ADDOPTS", None)):
         for option, value in _valued(words):
             if option == _PLUGIN:
@@ -242,7 +251,7 @@ def _command_line(table: Table, path: Path | None, env_addopts: str) -> CommandL
             else:
                 name = option.replace("_", "-")
                 options[name] = Setting(value, f"{source} {name}", file)
-    return CommandLine(options, overrides, tuple(plugins), frozenset(blocked))
+    return CommandLine(options, overrides, tuple(plugins), frozenset(blocked), autoload)
 
 
 def _load_plugin(name: str, plugins: list[str], blocked: set[str]) -> None:

@@ -80,6 +80,22 @@ def dependencies(directory: Path) -> Dependencies:
     return Dependencies(tuple(found))
 
 
+@cache
+def own_plugins(directory: Path) -> Mapping[str, str]:
+    """Modules that the project of ``directory`` (absolute) gives pytest, by the names ``-p`` knows them by.
+
+    https://packaging.python.org/en/latest/specifications/pyproject-toml/#entry-points
+    """
+    for above in (directory, *directory.parents):
+        pyproject = _toml(above / "pyproject.toml")
+        if "project" in pyproject:
+            plugins = _tables(pyproject, "project", "entry-points", "pytest11")
+            return {name: str(module) for name, module in plugins.items()}
+        if _is_root(above):
+            break
+    return {}
+
+
 def _is_root(directory: Path) -> bool:
     return any((directory / name).exists() for name in ("setup.py", ".git", ".hg"))
 

@@ -12,7 +12,7 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -71,6 +71,33 @@ def _source(base: Path) -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+@cache
+def installed_plugins(packages: Packages) -> Mapping[str, str]:
+    """Modules that installed distributions give pytest, by the names ``-p`` knows them by.
+
+    https://packaging.python.org/en/latest/specifications/entry-points/
+    """
+    found: dict[str, str] = {}
+    for directory in packages.directories:
+        for file in directory.glob("*-info/entry_points.txt"):
+            if b"pytest11" in _raw(file):
+                found |= _pytest11(_text(file))
+    return found
+
+
+def _pytest11(text: str) -> dict[str, str]:
+    """The group ``pytest11`` of an ``entry_points.txt``; empty where that is broken."""
+    from configparser import ConfigParser, Error
+
+    parser = ConfigParser(delimiters=("=",), strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
+    try:
+        parser.read_string(text)
+    except Error:
+        return {}
+    return dict(parser["pytest11"]) if parser.has_section("pytest11") else {}
 
 
 def packages_for(directory: Path, setting: Path | None) -> Packages:

@@ -12,9 +12,10 @@ from asynclint.project.guards.backends import anyio_backends
 from asynclint.project.guards.body import Body, body
 from asynclint.project.guards.class_bounds import class_bound
 from asynclint.project.guards.decorators import decorator_bound
-from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures, requested
+from asynclint.project.guards.fixtures import reaching_fixtures, requested
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.module_bounds import module_bound
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.seconds import UNREAD, Number, argument, number
 from asynclint.project.guards.tests import Mark, Test, marks_around, own_marks, read_marks
 from asynclint.project.guards.timeout_marks import closest_timeouts

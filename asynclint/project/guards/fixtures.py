@@ -1,74 +1,18 @@
-"""Fixtures and hooks that reach a test: of its module, of conftest files upward, and of local plugins."""
+"""Fixtures that reach a test: of its module and classes, of conftest files upward, and of plugins."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 
 from asynclint.project.config import PytestConfig
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.tests import Test, bases, is_fixture, is_fixture_decorator, marks
 from asynclint.project.guards.wrappers import project_function
-from asynclint.project.index.modules import is_known_package, project_directories
+from asynclint.project.index.modules import is_known_package
 from asynclint.project.project import Project
 from asynclint.source.outline import Binding, Outline, Scope
-
-
-@cache
-def conftests(directory: Path, root: Path) -> tuple[Path, ...]:
-    """The conftest.py files that pytest loads for tests of a directory, nearest first."""
-    projects = project_directories(directory)
-    top = projects[-1] if projects else root
-    found = []
-    for here in (directory, *directory.parents):
-        path = here / "conftest.py"
-        if path.is_file():
-            found.append(path)
-        if here in (top, root) and not (here == root and root in top.parents):
-            break
-    return tuple(found)
-
-
-def plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> Iterator[Outline]:
-    """The module itself, its conftest files, and the project's modules they name in ``pytest_plugins``."""
-    seen: set[Path] = set()
-    queue = [outline]
-    for path in conftests(outline.path.parent, config.root):
-        loaded = project.modules.load(path)
-        if loaded is not None:
-            queue.append(loaded)
-    for name in config.plugins:
-        module = _plugin(name, outline, project)
-        if module is not None:
-            queue.append(module)
-    while queue:
-        module = queue.pop(0)
-        if module.path in seen or module.is_stub:
-            continue
-        seen.add(module.path)
-        yield module
-        for name in _pytest_plugins(module):
-            named = _plugin(name, module, project)
-            if named is not None:
-                queue.append(named)
-
-
-def _plugin(name: str, origin: Outline, project: Project) -> Outline | None:
-    """A plugin by the name of its module, of the project or an installed package."""
-    found = project.modules.find(name, 0, origin)
-    if found is not None or is_known_package(name):
-        return found
-    return project.with_installed(origin.path.parent).modules.find(name, 0, origin)
-
-
-def _pytest_plugins(outline: Outline) -> list[str]:
-    names: list[str] = []
-    for binding in outline.scope.bindings.get("pytest_plugins", []):
-        nodes = ast.walk(binding.value) if binding.value is not None else ()
-        names += [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    return names
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards import bounds, drives
-from asynclint.project.guards.fixtures import plugin_modules
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.seconds import argument, number
 from asynclint.project.guards.tests import Mark, Test, marks, read_marks, tests
 from asynclint.project.project import Project

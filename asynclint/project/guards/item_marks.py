@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from asynclint.project.guards.fixtures import plugin_modules
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.tests import Test, marks, read_marks
 from asynclint.project.names import chain, definition
@@ -182,7 +182,21 @@ def _is_plain(test: Test, project: Project) -> bool:
 def _lacks_mark(hook: Scope, test: Test | None, project: Project) -> bool:
     """Whether a hook looks for a mark that a test may not have."""
     asked = {_asked_mark(call) for scope in hook.nested() for call in scope.facts.calls} - {"", "timeout"}
+    asked |= _looked_for(hook)
     return any(test is None or not _has_mark(name, test, project) for name in asked)
+
+
+def _looked_for(hook: Scope) -> set[str]:
+    """``names = [mark.name for mark in item.own_markers]``, then ``"slow" in names``."""
+    return {
+        node.left.value
+        for node in ast.walk(hook.node)
+        if isinstance(node, ast.Compare)
+        and isinstance(node.left, ast.Constant)
+        and isinstance(node.left.value, str)
+        and isinstance(node.ops[0], (ast.In, ast.NotIn))
+        and "mark" in ast.unparse(node.comparators[0])
+    }
 
 
 def _comes_too_late(hook: Scope, test: Test | None, project: Project) -> bool:

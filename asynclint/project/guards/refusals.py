@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Container, Iterator
 
-from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
+from asynclint.project.guards.fixtures import reaching_fixtures
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import PATCHES
 from asynclint.project.guards.tests import Test, marks
 from asynclint.project.names import chain

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from asynclint.project.config import find_pytest_config
-from asynclint.project.guards.fixtures import Fixture, plugin_modules, visible_fixtures
+from asynclint.project.guards.fixtures import Fixture, visible_fixtures
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.index.values import Function, Instance
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope

@@ -7,8 +7,9 @@ from enum import Enum
 
 from asynclint.knowledge.asyncs import TEST_CASES
 from asynclint.project.dependencies import dependencies
-from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
+from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.hook_bounds import hooks
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.tests import Test, marks, read_marks
 from asynclint.project.guards.wrappers import project_function
 from asynclint.project.index.decorators import calling

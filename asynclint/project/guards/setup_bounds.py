@@ -13,9 +13,10 @@ from asynclint.project.guards.bounds import (
 )
 from asynclint.project.guards.class_bounds import class_bound
 from asynclint.project.guards.decorators import decorator_bound
-from asynclint.project.guards.fixtures import plugin_modules, reaching_fixtures
+from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.module_bounds import module_bound
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.setups import Setup, tests_round
 from asynclint.project.guards.tests import Mark, is_collected, marks_around, own_marks, read_marks

@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 
 from asynclint.project.dependencies import dependencies
-from asynclint.project.guards.fixtures import (
-    plugin_modules,
-    reaching_fixtures,
-    visible_fixtures,
-)
+from asynclint.project.guards.fixtures import reaching_fixtures, visible_fixtures
 from asynclint.project.guards.hook_bounds import hooks
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.runner import Runner, driver, of_test_case, runner
 from asynclint.project.guards.setups import Setup, tests_round
 from asynclint.project.names import chain
