@@ -191,7 +191,7 @@ def test_plugins_of_installed_distributions(project: Path, tmp_path: Path) -> No
     env = made(
         tmp_path / "env",
         {
-            "one-1.0.dist-info/entry_points.txt": "[gui_scripts]\none = one:main\n[pytest11]\nUno=one.plugin\n",
+            "one-1.0.dist-info/entry_points.txt": "[gui_scripts]\no=o:main\n[pytest11]\nUno=one.plugin\n",
             "two.egg-info/entry_points.txt": "[pytest11]\ndue = two\n",
             "three-1.0.dist-info/entry_points.txt": "[console_scripts]\npytest11 = three:main\n",
             "torn-1.0.dist-info/entry_points.txt": "[pytest11\nno sense",
