@@ -1,16 +1,19 @@
-"""The fix that finishes a task: cancel and await it in ``finally`` behind the statements that follow."""
+"""The fixes that finish a task: cancel it and await it, in ``finally``, behind ``cancel`` or in a cleanup."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 import libcst as cst
 
 from asynclint.finding import Edit, Fix, Position, Safety, Span
+from asynclint.flow.lives import Life
 from asynclint.project.guards.insertion import importable
 from asynclint.project.guards.refusals import NoGuardError
 from asynclint.project.guards.tests import is_fixture, test_of
 from asynclint.project.project import Project
+from asynclint.project.tasks import sites
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 from asynclint.source.wrap import UnwrappableError, wrap_rest
@@ -20,69 +23,269 @@ class CannotFinishError(Exception):
     """A task that can't be finished by an edit; ``str()`` says why."""
 
 
-def keep_and_finish(
-    function: Function, node: cst.CSTNode, call: ast.Call, scope: Scope, project: Project
-) -> Fix:
-    """Keep a dropped task in a new name and finish it; raises CannotFinishError."""
-    _refuse_helpers(function, scope, project)
-    statement = function.ast_of(node)
-    assert isinstance(statement, (ast.Expr, ast.Assign))
-    name = _free_name(function.scope.node)
-    keep = _keep(statement, call, name, function)
-    message = f"keep the task as {name}, and cancel and await it"
-    return _finished(statement, call, name, scope, keep, message, project)
+def finish(function: Function, life: Life, project: Project) -> Fix:
+    """Cancel and await a task in ``finally`` behind the statements that follow; raises CannotFinishError.
 
-
-def finish_rest(function: Function, node: cst.CSTNode, name: str, scope: Scope, project: Project) -> Fix:
-    """Finish a task that is kept in ``name``; raises CannotFinishError."""
-    _refuse_helpers(function, scope, project)
-    statement = function.ast_of(node)
-    assert isinstance(statement, (ast.Assign, ast.AnnAssign))
-    if len(scope.bindings[name]) > 1:
-        message = f"{name} is assigned more than once"
+    A task that nobody keeps is kept in a new name first.
+    """
+    scope, trace = life.scope, life.trace
+    _refuse(function, life, project)
+    if trace.many:
+        return _finish_all(function, life, project)
+    statement = statement_of(function, life.call)
+    if life.is_dropped:
+        name = _free_name(function.scope.node)
+        keep = _keep(statement, life.call, name, function)
+        return _finished(
+            statement, name, scope, keep, f"keep the task as {name}, and cancel and await it", project
+        )
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or statement.value is not life.call:
+        message = "it is not assigned to a name by a statement of its own"
         raise CannotFinishError(message)
-    assert isinstance(statement.value, ast.Call)
-    message = f"cancel and await {name} in finally"
-    return _finished(statement, statement.value, name, scope, [], message, project)
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+    if isinstance(target, ast.Name) and len(scope.bindings[target.id]) > 1:
+        message = f"{target.id} is assigned more than once"
+        raise CannotFinishError(message)
+    name = ast.unparse(target)
+    return _finished(statement, name, scope, [], f"cancel and await {name} in finally", project)
 
 
-def _refuse_helpers(function: Function, scope: Scope, project: Project) -> None:
-    """Only a test or a fixture that yields knows when its task has to end."""
-    unit = function.scope
+def _finish_all(function: Function, life: Life, project: Project) -> Fix:
+    """The same for a list or set of tasks."""
+    scope, name = (
+        life.scope,
+        next((name for name in life.trace.names if _holds_tasks(name, life, project)), ""),
+    )
+    if not name:
+        message = "it is kept in a container that may hold other things"
+        raise CannotFinishError(message)
+    statement = scope.bindings[name][0].node
+    assert isinstance(statement, ast.stmt)
+    task = _free_name(function.scope.node)
+    footer = (f"    for {task} in {name}:", f"        {task}.cancel()")
+    message = f"cancel and await all of {name} in finally"
+    return _finished(statement, f"*{name}", scope, [], message, project, footer)
+
+
+def await_cancelled(
+    function: Function, node: cst.CSTNode, cancelled: Sequence[Life], project: Project
+) -> tuple[Fix, bool]:
+    """Await what a ``cancel()`` has asked to stop, and whether that is the last the function does.
+
+    Raises CannotFinishError.
+    """
+    life = cancelled[0]
+    refuse_sync(life)
+    loop = _innermost_loop(function, node)
+    name, place = life.name, node
+    if loop is not None and life.trace.many:
+        name, place = f"*{_looped_over(function, loop, life)}", loop
+    elif not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        message = "a helper cancels it"
+        raise CannotFinishError(message)
+    else:
+        name = function.module.code_for_node(node.func.value)
+    if not name.lstrip("*").replace(".", "").isidentifier():
+        message = f"{name} is no plain name"
+        raise CannotFinishError(message)
+    module, imports = asyncio_in(life.scope, project)
+    edit = behind(function, place, [f"await {module}.gather({name}, return_exceptions=True)"])
+    message = f"await {name.lstrip('*')} behind the cancel"
+    return Fix(message, (edit,), Safety.UNSAFE, imports), _is_last(function, place, life.scope)
+
+
+def _innermost_loop(function: Function, node: cst.CSTNode) -> cst.For | None:
+    for outer in function.parents(node):
+        if isinstance(outer, cst.For):
+            return outer
+        if isinstance(outer, (cst.FunctionDef, cst.While)):
+            break
+    return None
+
+
+def _looped_over(function: Function, loop: cst.For, life: Life) -> str:
+    """The list or set whose tasks a loop does nothing with but cancel them."""
+    body = loop.body.body
+    if isinstance(loop.iter, cst.Name) and loop.iter.value in life.trace.names and len(body) == 1:
+        return loop.iter.value
+    message = "the loop that cancels does more than that"
+    raise CannotFinishError(message)
+
+
+def _is_last(function: Function, node: cst.CSTNode, scope: Scope) -> bool:
+    """Whether nothing runs behind the statement of a node."""
+    statement = _statement(function, node)
+    return (
+        isinstance(scope.node, (ast.FunctionDef, ast.AsyncFunctionDef)) and scope.node.body[-1] is statement
+    )
+
+
+def finish_pending(function: Function, node: cst.CSTNode, scope: Scope, project: Project) -> Fix:
+    """Cancel and gather what ``asyncio.wait`` leaves pending; raises CannotFinishError."""
+    statement = _small(function, node)
+    assert isinstance(node, cst.Await)
+    awaited = function.ast_of(node)
+    text, edits = function.text, []
+    taken = {n.id for n in ast.walk(function.scope.node) if isinstance(n, ast.Name)}
+    if isinstance(statement, ast.Expr) and statement.value is awaited:
+        pending = "pending" if "pending" not in taken else _free_name(function.scope.node)
+        start = text.span(statement).start
+        edits.append(Edit(Span(start, start), f"_, {pending} = "))
+    elif isinstance(statement, ast.Assign) and statement.value is awaited:
+        target = statement.targets[0]
+        second = target.elts[1] if isinstance(target, ast.Tuple) and len(target.elts) == 2 else None
+        if not isinstance(second, ast.Name):
+            message = "what it returns is not unpacked into two names"
+            raise CannotFinishError(message)
+        pending = second.id
+        if pending == "_":
+            pending = "pending" if "pending" not in taken else _free_name(function.scope.node)
+            edits.append(Edit(text.span(second), pending))
+    else:
+        message = "the call is part of a larger statement"
+        raise CannotFinishError(message)
+    module, imports = asyncio_in(scope, project)
+    task = _free_name(function.scope.node)
+    unit = "\t" if text.lines[statement.lineno - 1].startswith("\t") else "    "
+    lines = (f"for {task} in {pending}:", f"{unit}{task}.cancel()")
+    gathered = f"await {module}.gather(*{pending}, return_exceptions=True)"
+    edits.append(behind(function, node, [*lines, gathered]))
+    return Fix("cancel and gather the pending tasks", tuple(edits), Safety.UNSAFE, imports)
+
+
+def finish_in_cleanup(function: Function, life: Life, project: Project) -> Fix:
+    """Let ``asyncSetUp`` add cleanups that cancel and await a task; raises CannotFinishError.
+
+    Cleanups run in reverse order, and addAsyncCleanup takes coroutine functions alone
+    (https://docs.python.org/3/library/unittest.html), which ``asyncio.gather`` is not.
+    """
+    refuse_sync(life)
+    statement = statement_of(function, life.call)
+    if not isinstance(statement, ast.Assign) or statement.value is not life.call or life.trace.many:
+        message = "it is not assigned to a name by a statement of its own"
+        raise CannotFinishError(message)
+    name = ast.unparse(statement.targets[0])
+    own = life.scope.parameters[0].arg
+    module, imports = asyncio_in(life.scope, project)
+    lines = [f"{own}.addAsyncCleanup({module}.wait, [{name}])", f"{own}.addCleanup({name}.cancel)"]
+    edit = behind(function, function.cst_of(life.call), lines)
+    return Fix(f"cancel and await {name} in a cleanup", (edit,), Safety.UNSAFE, imports)
+
+
+def _holds_tasks(name: str, life: Life, project: Project) -> bool:
+    """Whether a name is bound once, to a list or set of nothing but new tasks."""
+    bindings = life.scope.bindings[name]
+    value = bindings[0].value
+    started = {id(call) for call in sites(life.scope, project)}
+    if len(bindings) != 1 or bindings[0].kind != "assign":
+        return False
+    if isinstance(value, (ast.ListComp, ast.SetComp)):
+        return id(value.elt) in started
+    empty = isinstance(value, ast.Call) and ast.unparse(value) in ("list()", "set()")
+    elements = value.elts if isinstance(value, (ast.List, ast.Set)) else []
+    added = [
+        argument
+        for call in life.scope.facts.calls
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == name
+        for argument in call.args
+    ]
+    held = isinstance(value, (ast.List, ast.Set)) or empty
+    return held and all(id(part) in started for part in (*elements, *added))
+
+
+def _refuse(function: Function, life: Life, project: Project) -> None:
+    """Only a test or a fixture that yields knows when its task has to end, and only async ones can await."""
+    unit, scope = function.scope, life.scope
     ends = test_of(unit, project) is not None or (unit.is_generator and is_fixture(unit, project) is not None)
     if scope is not unit or not ends:
         message = f"{scope.name} is no test, and its task may be meant to outlive it"
         raise CannotFinishError(message)
+    refuse_sync(life)
+
+
+def refuse_sync(life: Life) -> None:
+    """Raise CannotFinishError where nothing can be awaited."""
+    if not life.scope.is_async:
+        cause = f"{life.scope.name} is not async, so it cannot await the task"
+        raise CannotFinishError(cause)
+    if "run_coroutine_threadsafe" in ast.unparse(life.call.func):
+        cause = "what it returns belongs to another thread"
+        raise CannotFinishError(cause)
 
 
 def _finished(
     statement: ast.stmt,
-    call: ast.Call,
     name: str,
     scope: Scope,
     edits: list[Edit],
     message: str,
     project: Project,
+    cancel: Sequence[str] = (),
 ) -> Fix:
-    if not scope.is_async:
-        cause = f"{scope.name} is not async, so it cannot await the task"
-        raise CannotFinishError(cause)
-    if "run_coroutine_threadsafe" in ast.unparse(call.func):
-        cause = "what it returns belongs to another thread"
-        raise CannotFinishError(cause)
+    module, imports = asyncio_in(scope, project)
+    lines = ("finally:", *(cancel or (f"    {name}.cancel()",)))
+    try:
+        rest = wrap_rest(
+            scope, statement, "try:", (*lines, f"    await {module}.gather({name}, return_exceptions=True)")
+        )
+    except UnwrappableError as error:
+        raise CannotFinishError(str(error)) from None
+    return Fix(message, (*edits, rest), Safety.UNSAFE, imports)
+
+
+def asyncio_in(scope: Scope, project: Project) -> tuple[str, tuple[str, ...]]:
+    """What asyncio is called in a function, and the imports that needs; raises CannotFinishError."""
     try:
         module, imported = importable("asyncio", scope, project)
-        gather = f"    await {module}.gather({name}, return_exceptions=True)"
-        rest = wrap_rest(scope, statement, "try:", ("finally:", f"    {name}.cancel()", gather))
-    except (UnwrappableError, NoGuardError) as error:
+    except NoGuardError as error:
         raise CannotFinishError(str(error)) from None
-    return Fix(message, (*edits, rest), Safety.UNSAFE, (imported,) if imported else ())
+    return module, (imported,) if imported else ()
 
 
-def _keep(statement: ast.Expr | ast.Assign, call: ast.Call, name: str, function: Function) -> list[Edit]:
+def behind(function: Function, node: cst.CSTNode, lines: Sequence[str]) -> Edit:
+    """Lines behind the statement that a node is or stands in; raises CannotFinishError."""
     text = function.text
-    if isinstance(statement, ast.Assign):
+    statement = _statement(function, node)
+    span = text.span(statement)
+    last = text.lines[span.end.line - 1]
+    before, after = text.lines[span.start.line - 1][: span.start.column], last[span.end.column :].strip()
+    if before.strip() or (after and not after.startswith("#")):
+        message = "it shares its line with other statements"
+        raise CannotFinishError(message)
+    end = Position(span.end.line, len(last.rstrip("\r\n")))
+    return Edit(Span(end, end), "".join(f"{text.newline}{before}{line}" for line in lines))
+
+
+def statement_of(function: Function, call: ast.Call) -> ast.stmt:
+    """The simple statement that a call is part of; raises CannotFinishError."""
+    return _small(function, function.cst_of(call))
+
+
+def _statement(function: Function, node: cst.CSTNode) -> ast.stmt:
+    if isinstance(node, cst.BaseCompoundStatement):
+        found = function.ast_of(node)
+        assert isinstance(found, ast.stmt)
+        return found
+    return _small(function, node)
+
+
+def _small(function: Function, node: cst.CSTNode) -> ast.stmt:
+    for outer in (node, *function.parents(node)):
+        if isinstance(outer, cst.BaseSmallStatement):
+            found = function.ast_of(outer)
+            assert isinstance(found, ast.stmt)
+            return found
+    message = "it stands in the head of a block"
+    raise CannotFinishError(message)
+
+
+def _keep(statement: ast.stmt, call: ast.Call, name: str, function: Function) -> list[Edit]:
+    text = function.text
+    if isinstance(statement, ast.Assign) and statement.value is call:
         return [Edit(text.span(statement.targets[0]), name)]
+    if not isinstance(statement, ast.Expr):
+        message = "the call is part of a larger statement"
+        raise CannotFinishError(message)
     start, end = text.span(statement).start, text.span(call).end
     edits = [Edit(Span(start, start), f"{name} = ")]
     if statement.value is not call:  # create_task(…).add_done_callback(…)

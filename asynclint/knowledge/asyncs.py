@@ -236,3 +236,40 @@ TASK_INSPECTION = frozenset(
         "uncancel",
     ]
 )
+
+# Builtins that only look at what they are given.
+LOOKING_CALLS = frozenset(
+    [
+        "print",
+        "repr",
+        "str",
+        "id",
+        "type",
+        "bool",
+        "isinstance",
+        "hash",
+        "len",
+        "format",
+        "hasattr",
+        "any",
+        "all",
+    ]
+)
+# Builtins whose result holds what they are given.
+PASSING_CALLS = frozenset(
+    ["list", "set", "tuple", "frozenset", "dict", "iter", "next", "sorted", "reversed", "zip", "enumerate"]
+)
+CONTAINERS = frozenset({"list", "set", "dict", "deque", "defaultdict", "OrderedDict", "WeakSet"})
+# Methods of containers: those that put their argument in, give back what is inside, or only look.
+CONTAINER_TAKES = frozenset({"append", "add", "appendleft", "extend", "insert", "update", "setdefault"})
+CONTAINER_PARTS = frozenset({"pop", "popleft", "popitem", "get", "values", "items", "copy", "union"})
+CONTAINER_LOOKS = CONTAINER_TAKES | {
+    "clear",
+    "remove",
+    "discard",
+    "count",
+    "index",
+    "sort",
+    "reverse",
+    "keys",
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from asynclint.knowledge.asyncs import LOOP_GETTERS, SPAWN_METHODS, SPAWNS
 from asynclint.project.guards.replaced import is_replaced
@@ -13,6 +14,36 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
 MAX_DEPTH = 3
+SPAWN_NAMES = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
+
+
+def sites(scope: Scope, project: Project) -> list[ast.Call]:
+    """The calls in a scope's own body that start a task which is for it to finish, in source order."""
+    return project.remembered(("task sites", scope), lambda: list(_sites(scope, project)))
+
+
+def starts_tasks(unit: Scope, project: Project) -> bool:
+    """Whether a function, or what is nested in it, starts a task."""
+    return any(sites(scope, project) for scope in unit.nested() if scope.is_function)
+
+
+def _sites(scope: Scope, project: Project) -> Iterator[ast.Call]:
+    """Functions of other names that start tasks are found where a statement has nothing but their call."""
+    facts = scope.facts
+    kept = [b.value for bindings in scope.bindings.values() for b in bindings if b.kind == "assign"]
+    kept += [value for _, value in facts.attributes]
+    whole = {id(value) for value in (*kept, *(statement.value for statement in facts.expressions))}
+    for call in facts.calls:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        plain = name in SPAWN_NAMES or (isinstance(call.func, ast.Name) and _is_imported(name, scope))
+        if (plain or id(call) in whole) and spawns(call, scope, project):
+            yield call
+
+
+def _is_imported(name: str, scope: Scope) -> bool:
+    """``from asyncio import create_task as start``."""
+    found = scope.lookup(name)
+    return found is not None and any(binding.member in SPAWN_NAMES for binding in found[1])
 
 
 def spawns(call: ast.Call, scope: Scope, project: Project, depth: int = 0) -> bool:

@@ -3,8 +3,9 @@
 The event loop holds tasks by weak reference only. A task that nobody keeps can be garbage
 collected in the middle of its work, its exception is never seen, and it goes on into whatever test
 comes next. This rule reports ``asyncio.create_task``, ``ensure_future``, ``run_coroutine_threadsafe``
-and a loop's ``create_task`` as a bare statement, assigned to ``_``, or kept only by
-``.add_done_callback(…)``. What a TaskGroup or nursery starts is theirs.
+and a loop's ``create_task`` as a bare statement, assigned to ``_``, kept only by
+``.add_done_callback(…)``, or put into a local container that nobody uses. What a TaskGroup or nursery
+starts is theirs.
 
 Why it matters: the test passes whether or not the task does what it should.
 
@@ -46,8 +47,6 @@ from asynclint.finding import Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -57,70 +56,36 @@ rule = Rule("ASL201", "dropped-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
-    """A call that starts a task, where its result is lost."""
-    return any(
-        _dropped(statement, scope, project) for scope in unit.nested() for statement in _statements(scope)
-    )
+    """A call that starts a task."""
+    from asynclint.project.tasks import starts_tasks
 
-
-def _statements(scope: Unit) -> Iterator[ast.Expr | ast.Assign]:
-    """Bare expressions, and assignments to a ``_`` that nobody reads."""
-    yield from scope.facts.expressions
-    unread = [b.node for b in scope.bindings.get("_", []) if isinstance(b.node, ast.Assign)]
-    names = (n for n in ast.walk(scope.node) if isinstance(n, ast.Name) and n.id == "_") if unread else ()
-    if not any(isinstance(name.ctx, ast.Load) for name in names):
-        yield from (node for node in unread if len(node.targets) == 1)
-
-
-def _dropped(statement: ast.Expr | ast.Assign, scope: Unit, project: Project) -> ast.Call | None:
-    """The spawning call whose task a statement drops."""
-    from asynclint.project.tasks import spawns
-
-    call = statement.value
-    if (
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr == "add_done_callback"
-    ):
-        call = call.func.value  # create_task(…).add_done_callback(…)
-    return call if isinstance(call, ast.Call) and spawns(call, scope, project) else None
+    return starts_tasks(unit, project)
 
 
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped task at the call that starts it."""
-    from asynclint.flow.finishing import CannotFinishError, keep_and_finish
+    from asynclint.flow.finishing import CannotFinishError, finish
+    from asynclint.flow.lives import lives
 
-    dropped = [
-        (statement, scope, call)
-        for scope in function.scope.nested()
-        for statement in _statements(scope)
-        if (call := _dropped(statement, scope, project)) is not None
-    ]
-    swept = {
-        id(s) for s in function.scope.nested() if any("all_tasks" in ast.unparse(c) for c in s.facts.calls)
-    }
-    for statement, scope, call in dropped:
-        if id(scope) in swept:  # gather(*asyncio.all_tasks() …) finishes what nobody kept
-            continue
-        node = function.cst_of(statement)
-        if _is_expected_to_fail(function, node):
+    for life in lives(function, project):
+        if not life.is_dropped or _is_expected_to_fail(function, life.call):
             continue
         fix, held_back = None, ""
         try:
-            fix = keep_and_finish(function, node, call, scope, project)
+            fix = finish(function, life, project)
         except CannotFinishError as error:
             held_back = str(error)
-        started = ast.unparse(call.func)
+        started = ast.unparse(life.call.func)
         message = f"the task that {started} starts is not kept, so it can vanish or outlive the test"
-        yield Finding("", function.text.span(call), rule.code, message, fix, held_back)
+        yield Finding("", function.text.span(life.call), rule.code, message, fix, held_back)
 
 
-def _is_expected_to_fail(function: Function, node: cst.CSTNode) -> bool:
+def _is_expected_to_fail(function: Function, call: ast.Call) -> bool:
     """``with pytest.raises(TypeError): asyncio.create_task(42)``: no task is ever made."""
     import libcst as cst
 
-    for outer in function.parents(node):
+    for outer in function.parents(function.cst_of(call)):
         if isinstance(outer, cst.With):
             items = function.module.code_for_node(outer.items[0]) if outer.items else ""
             return "aises" in items and len(outer.body.body) == 1

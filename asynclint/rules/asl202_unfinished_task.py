@@ -1,9 +1,10 @@
 """ASL202 unfinished-task: a task is kept, but on some normal path nobody finishes it.
 
-A task that a test keeps in a local name and never awaits, gathers or cancels is still running when
-the test is over. Its work and its exception belong to no test. This rule follows the name through
-branches, loops, ``try`` and ``with`` to every normal end of the function, and reports a task that
-reaches one of them untouched, or only looked at (``task.done()``).
+A task that a test keeps and never awaits, gathers or cancels is still running when the test is
+over. Its work and its exception belong to no test. This rule follows the task through names,
+containers, helper functions, branches, loops, ``try`` and ``with`` to every normal end of the
+function, and reports one that reaches an end untouched, or only looked at (``task.done()``), or
+whose only name is given another value before. Fixtures and ``setUp`` methods are ASL206's.
 
 Why it matters: an assertion inside the task, or the error that it met, is never seen; the task
 then runs on into the next test, or dies with "Task was destroyed but it is pending".
@@ -35,19 +36,16 @@ Fix: unsafe. Cancels and awaits the task in ``finally`` behind the statements th
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    import libcst as cst
-
+    from asynclint.flow.lives import Life
     from asynclint.project.project import Project
     from asynclint.source.function import Function
-    from asynclint.source.outline import Binding
     from asynclint.source.outline import Scope as Unit
 
 rule = Rule("ASL202", "unfinished-task", Scope.FUNCTION, fix=Safety.UNSAFE)
@@ -55,80 +53,42 @@ rule = Rule("ASL202", "unfinished-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
-    """A local name that holds a new task."""
-    return any(True for scope in unit.nested() for _ in _kept(scope, project))
+    """A call that starts a task."""
+    from asynclint.project.tasks import starts_tasks
 
-
-def _kept(scope: Unit, project: Project) -> Iterator[tuple[str, Binding]]:
-    """Names of a function that are assigned a task it starts."""
-    from asynclint.project.tasks import spawns
-
-    if not scope.is_function:
-        return
-    for name, bindings in scope.bindings.items():
-        if name == "_" or name in scope.facts.outer:
-            continue
-        for binding in bindings:
-            assigned = binding.kind == "assign" and isinstance(binding.node, (ast.Assign, ast.AnnAssign))
-            if assigned and isinstance(binding.value, ast.Call) and spawns(binding.value, scope, project):
-                yield name, binding
+    return starts_tasks(unit, project)
 
 
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each unfinished task at the call that starts it."""
-    from asynclint.flow.finishing import CannotFinishError, finish_rest
+    from asynclint.flow.finishing import CannotFinishError, finish
+    from asynclint.flow.lives import is_setup, lives
+    from asynclint.flow.related import ways_out
 
-    for scope in function.scope.nested():
-        for name, binding in _kept(scope, project):
-            made = function.cst_of(binding.node)
-            if not _ends_live(function, scope, name, made):
-                continue
-            fix, held_back = None, ""
-            try:
-                fix = finish_rest(function, made, name, scope, project)
-            except CannotFinishError as error:
-                held_back = str(error)
-            assert binding.value is not None
-            message = f"task {name} is never awaited or cancelled on some path, so it outlives {scope.name}"
-            yield Finding("", function.text.span(binding.value), rule.code, message, fix, held_back)
+    for life in lives(function, project):
+        if not life.is_unfinished or life.is_dropped or is_setup(life.scope, project):
+            continue
+        if _is_finished_elsewhere(life, project):
+            continue
+        fix, held_back = None, ""
+        try:
+            fix = finish(function, life, project)
+        except CannotFinishError as error:
+            held_back = str(error)
+        what = f"task {life.name}" if life.name else "the task"
+        message = f"{what} is never awaited or cancelled on some path, so it outlives {life.scope.name}"
+        span = function.text.span(life.call)
+        yield Finding("", span, rule.code, message, fix, held_back, tuple(ways_out(function, life)))
 
 
-def _ends_live(function: Function, scope: Unit, name: str, made: cst.CSTNode) -> bool:
-    import libcst as cst
+def _is_finished_elsewhere(life: Life, project: Project) -> bool:
+    """A test class may finish what a test keeps on ``self``; of other objects one can't tell."""
+    from asynclint.flow.owners import may_be_finished
+    from asynclint.project.guards.tests import test_of
 
-    from asynclint.flow.lifetime import Lifetime
-    from asynclint.flow.uses import Use, uses_of
-
-    uses = uses_of(function, scope, name)
-    if Use.CLOSED_OVER in uses.values():
+    if not life.trace.attributes:
         return False
-    settled = [node for node, use in uses.items() if use is Use.SETTLES]
-    settling = _with_parents(function, [*settled, *_ends_of_all(function)])
-    mentioning = _with_parents(function, uses)
-    conditional = any(isinstance(outer, (cst.If, cst.Match)) for outer in function.parents(made))
-    life = Lifetime(made, settling.__contains__, mentioning.__contains__, conditional)
-    owner = function.cst_of(scope.node)
-    assert isinstance(owner, cst.FunctionDef)
-    return life.ends_live(owner.body)
-
-
-def _ends_of_all(function: Function) -> list[cst.CSTNode]:
-    """``for task in asyncio.all_tasks(): task.cancel()`` and its kin."""
-    import libcst as cst
-
-    calls = [node for node in function.nodes if isinstance(node, cst.Call)]
-    names = ("all_tasks", "locals")
-    return [node for node in calls if function.module.code_for_node(node.func).endswith(names)]
-
-
-def _with_parents(function: Function, nodes: Iterable[cst.CSTNode]) -> set[cst.CSTNode]:
-    """The nodes and everything that holds one of them."""
-    found: set[cst.CSTNode] = set()
-    for node in nodes:
-        found.add(node)
-        for parent in function.parents(node):
-            if parent in found:
-                break
-            found.add(parent)
-    return found
+    if test_of(life.scope, project) is None:
+        return True
+    return any(may_be_finished(name, life.scope, project) for name in life.trace.attributes)

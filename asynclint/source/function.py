@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asynclint.finding import Span
 from asynclint.source.outline import Scope
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import libcst as cst
 
     from asynclint.source.pairing import PairedTree
+
+T = TypeVar("T")
 
 
 class UnparsedError(Exception):
@@ -35,6 +37,7 @@ class Function:
         self.scope = scope
         self.outline = scope.outline
         self.text = scope.outline.text
+        self._answers: dict[str, Any] = {}
 
     @cached_property
     def _tree(self) -> PairedTree:
@@ -56,6 +59,17 @@ class Function:
     def nodes(self) -> Sequence[cst.CSTNode]:
         """Every node, nested functions' too, in source order; white space and punctuation left out."""
         return self._tree.nodes
+
+    def once(self, name: str, answer: Callable[[], T]) -> T:
+        """An answer about this function that several rules ask for, worked out once."""
+        if name not in self._answers:
+            self._answers[name] = answer()
+        found: T = self._answers[name]
+        return found
+
+    def twin(self, node: cst.CSTNode) -> ast.AST | None:
+        """The ast node of a node; None for those that have none."""
+        return self._tree.twins.get(node)
 
     def ast_of(self, node: cst.CSTNode) -> ast.AST:
         """The ast node of a call, await, yield, name, lambda, walrus or statement; KeyError for others."""

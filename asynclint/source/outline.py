@@ -146,6 +146,13 @@ class Scope:
         for scope in self.facts.scopes:
             yield from scope.nested()
 
+    def around(self) -> Iterator[Scope]:
+        """The scope itself and every scope round it, innermost first."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
     def child(self, node: ast.AST) -> Scope | None:
         """The directly nested scope of a definition node."""
         return next((scope for scope in self.facts.scopes if scope.node is node), None)

@@ -1,0 +1,109 @@
+"""Which parts of a function leave it in the middle, and which can fail there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+import libcst as cst
+
+from asynclint.flow.notice import called
+from asynclint.flow.paths import is_true, never_returns
+from asynclint.knowledge.asyncs import CHECKPOINTS, GUARD_CONTEXTS, SETTLING, SLEEPS, TASK_GROUPS
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.project.tasks import spawns
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope
+
+JUMPS = (cst.Return, cst.Break, cst.Continue)
+CLOSED = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
+
+
+def jumps(function: Function) -> set[cst.CSTNode]:
+    """Nodes that leave a block, endless loops, and what holds them inside one function."""
+    return function.once("jumps", lambda: _marked(function, filter(_jumps, function.nodes)))
+
+
+def fails(function: Function, project: Project) -> set[cst.CSTNode]:
+    """Nodes that can fail or wait, and what holds them inside one function.
+
+    Assertions, ``raise``, and waits for anything but sleeps, checkpoints and the function's own tasks.
+    """
+    return function.once("fails", lambda: _marked(function, _failing(function, project)))
+
+
+def _marked(function: Function, nodes: Iterable[cst.CSTNode]) -> set[cst.CSTNode]:
+    found: set[cst.CSTNode] = set()
+    for node in nodes:
+        for outer in (node, *function.parents(node)):
+            if outer in found or isinstance(outer, CLOSED):
+                break
+            found.add(outer)
+    return found
+
+
+def _jumps(node: cst.CSTNode) -> bool:
+    return (
+        isinstance(node, JUMPS) or never_returns(node) or (isinstance(node, cst.While) and is_true(node.test))
+    )
+
+
+def _failing(function: Function, project: Project) -> Iterable[cst.CSTNode]:
+    for node in function.nodes:
+        match node:
+            case cst.Assert() | cst.Raise():
+                yield node
+            case cst.Call() if _asserts(node):
+                yield node
+            case cst.Await():
+                twin = function.ast_of(node)
+                assert isinstance(twin, ast.Await)
+                if not _is_calm(twin.value, function.scope_of(node), project):
+                    yield node
+            case cst.With() if node.asynchronous is not None:
+                twin = function.ast_of(node)
+                assert isinstance(twin, ast.AsyncWith)
+                scope = function.scope_of(node)
+                for item, entered in zip(node.items, twin.items, strict=True):
+                    if not _is_guard(entered.context_expr, scope, project):
+                        yield item
+            case cst.For() if node.asynchronous is not None:
+                yield node.iter
+
+
+def _asserts(call: cst.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
+    return isinstance(name, cst.Name) and name.value.startswith(("assert_", "assertEqual", "assertTrue"))
+
+
+def _is_calm(awaited: ast.expr, scope: Scope, project: Project) -> bool:
+    """Sleeps, checkpoints, and tasks that this function has started itself, with or without a limit."""
+    if isinstance(awaited, ast.Name):
+        found = scope.lookup(awaited.id)
+        values = [binding.value for binding in found[1]] if found is not None else []
+        return any(isinstance(value, ast.Call) and spawns(value, found[0], project) for value in values)  # type: ignore[index]
+    if not isinstance(awaited, ast.Call):
+        return False
+    names = chain(awaited.func, scope, project.modules)
+    if any(name in SLEEPS or name in CHECKPOINTS or name in SETTLING for name in names):
+        return True
+    own = any(name.startswith("asyncio.") for name in names) and called(awaited) in (
+        "wait_for",
+        "gather",
+        "wait",
+    )
+    return own and all(
+        _is_calm(part, scope, project) for argument in awaited.args[:1] for part in _parts(argument)
+    )
+
+
+def _parts(argument: ast.expr) -> list[ast.expr]:
+    inner = argument.value if isinstance(argument, ast.Starred) else argument
+    return inner.elts if isinstance(inner, (ast.List, ast.Set, ast.Tuple)) else [inner]
+
+
+def _is_guard(entered: ast.expr, scope: Scope, project: Project) -> bool:
+    """A guard or a task group: entering it never waits."""
+    names = chain(entered.func, scope, project.modules) if isinstance(entered, ast.Call) else ()
+    return any(name in GUARD_CONTEXTS or name in TASK_GROUPS for name in names)

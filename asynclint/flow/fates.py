@@ -1,0 +1,363 @@
+"""What each use does to a value: it finishes it, asks it to end, hands it on, keeps it, or looks at it.
+
+The value is an asyncio task, or a container or future that stands for tasks (``[task]``, ``gather(task)``).
+What can't be told counts as handed on: whoever has it then may finish it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import libcst as cst
+
+from asynclint.flow.notice import called
+from asynclint.knowledge.asyncs import (
+    BOUNDED_CALLS,
+    CONTAINER_LOOKS,
+    CONTAINER_PARTS,
+    CONTAINER_TAKES,
+    CONTAINERS,
+    GATHERING,
+    LOOKING_CALLS,
+    PASSING_CALLS,
+    TASK_INSPECTION,
+    TIMEOUT_ERRORS,
+)
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope
+
+LITERALS = (cst.List, cst.Set, cst.Tuple, cst.Dict)
+COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)
+RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress", "RaisesGroup", "raises_regex"})
+
+
+class Fate(Enum):
+    """What happens to a value where it is used; PROVED: asserted to be done, CHECKED: asserted otherwise."""
+
+    BORN = "born"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    WAITED = "waited"  # asyncio.wait that may leave it pending
+    HANDED = "handed"
+    LOOKED = "looked"
+    PROVED = "proved"
+    CHECKED = "checked"
+    LOST = "lost"  # its only name is given another value
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fate, at the node where it takes effect."""
+
+    fate: Fate
+    node: cst.CSTNode
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """From here on these local names hold the value, or with ``many`` a container of it."""
+
+    names: tuple[str, ...]
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOnSelf:
+    """An attribute of ``self`` holds the value."""
+
+    attribute: str
+    node: cst.CSTNode
+
+
+Step = Event | Kept | KeptOnSelf
+# What a project's function does with an argument, given by place or name: its fate, None where that can't be
+# told; and whether only awaiting the call does it.
+Follow = Callable[[ast.Call, int | str, Scope], tuple[Fate | None, bool]]
+
+
+class Fates:
+    """Follows a value outwards from the node that has it to what becomes of it there."""
+
+    def __init__(self, function: Function, project: Project, follow: Follow) -> None:
+        self._function = function
+        self._project = project
+        self._follow = follow
+
+    def of(self, node: cst.CSTNode, *, many: bool = False, shielded: bool = False) -> Iterator[Step]:
+        """What becomes of the value that ``node`` evaluates to."""
+        parent = self._function.parent(node)
+        match parent:
+            case cst.Await():
+                yield Event(Fate.FINISHED, parent)
+            case cst.Arg():
+                yield from self._argument(node, parent, many=many, shielded=shielded)
+            case cst.Attribute():
+                yield from self._attribute(parent, many=many)
+            case cst.Element() | cst.StarredElement() | cst.DictElement() | cst.StarredDictElement():
+                yield from self._element(parent)
+            case cst.ListComp() | cst.SetComp() | cst.GeneratorExp() | cst.DictComp():
+                yield from self.of(parent, many=True)
+            case cst.CompFor() | cst.For() if parent.iter is node:
+                yield from self._bound(parent.target, many=False)
+            case cst.Assign():
+                for target in parent.targets:
+                    yield from self._bound(target.target, many=many)
+            case cst.AnnAssign() if parent.value is node:
+                yield from self._bound(parent.target, many=many)
+            case cst.AugAssign():
+                yield from self._bound(parent.target, many=True)
+            case cst.NamedExpr():
+                yield from self._bound(parent.target, many=many)
+                yield from self.of(parent, many=many)
+            case _ if _is_same(parent, node):
+                yield from self.of(parent, many=many)  # type: ignore[arg-type]
+            case _:
+                yield Event(self._seen(node) if isinstance(parent, LOOKING) else Fate.HANDED, node)
+
+    def _scope(self, node: cst.CSTNode) -> Scope:
+        return self._function.scope_of(node)
+
+    def _names(self, call: cst.Call) -> tuple[str, ...]:
+        twin = self._function.ast_of(call)
+        assert isinstance(twin, ast.Call)
+        return chain(twin.func, self._scope(call), self._project.modules)
+
+    # -- arguments
+
+    def _argument(self, node: cst.CSTNode, arg: cst.Arg, *, many: bool, shielded: bool) -> Iterator[Step]:
+        call = self._function.parent(arg)
+        if not isinstance(call, cst.Call):  # a class's base
+            yield Event(Fate.HANDED, node)
+            return
+        method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+        builtin = call.func.value if isinstance(call.func, cst.Name) else ""
+        if builtin and self._scope(call).lookup(builtin) is not None:
+            builtin = ""
+        names = self._names(call)
+        if any(name in GATHERING for name in names):
+            yield from self.of(call, shielded=any(name.endswith(".shield") for name in names))
+        elif any(name in BOUNDED_CALLS for name in names):
+            yield from self._waited(call)
+        elif any(name.startswith("asyncio.") and name.endswith(PASSED_ON) for name in names):
+            expires = shielded and self._is_meant_to_expire(call)
+            yield from [Event(Fate.LOOKED, call)] if expires else self.of(call, many=many)
+        elif builtin in PASSING_CALLS:
+            yield from self.of(call, many=True)
+        elif builtin in LOOKING_CALLS or (method or builtin).startswith("assert"):
+            yield Event(self._seen(node), node)
+        elif method == "run_until_complete":
+            yield Event(Fate.FINISHED, call)
+        elif method in CONTAINER_TAKES and isinstance(call.func, cst.Attribute):
+            yield from self._taken(call, call.func.value)
+        else:
+            yield from self._given(node, arg, call)
+
+    def _given(self, node: cst.CSTNode, arg: cst.Arg, call: cst.Call) -> Iterator[Step]:
+        """The argument of a function of the project does what that does with its parameter."""
+        twin = self._function.ast_of(call)
+        assert isinstance(twin, ast.Call)
+        place: int | str = arg.keyword.value if arg.keyword is not None else call.args.index(arg)
+        fate, is_coroutine = (None, False) if arg.star else self._follow(twin, place, self._scope(call))
+        if fate is None:
+            yield Event(Fate.HANDED, node)
+        elif not is_coroutine or fate in (Fate.LOOKED, Fate.HANDED):
+            yield Event(fate, call)
+        else:  # it acts once it is awaited
+            steps = list(self.of(call))
+            done = all(isinstance(step, Event) and step.fate is Fate.FINISHED for step in steps)
+            yield Event(fate if done else Fate.HANDED, call)
+
+    def _taken(self, call: cst.Call, container: cst.BaseExpression) -> Iterator[Step]:
+        """``tasks.append(task)``."""
+        if isinstance(container, cst.Name) and self._is_container(container):
+            yield Kept((container.value,), many=True)
+        elif isinstance(container, cst.Attribute) and self._is_self(container.value):
+            yield KeptOnSelf(container.attr.value, call)
+        else:
+            yield Event(Fate.HANDED, call)
+
+    def _is_container(self, name: cst.Name) -> bool:
+        """Whether a name is local, and given nothing but containers that are made on the spot."""
+        scope = self._scope(name)
+        found = scope.bindings.get(name.value, []) if name.value not in scope.facts.outer else []
+        values = [binding.value for binding in found if binding.kind == "assign"]
+        made = (ast.List, ast.Set, ast.Dict, ast.Tuple, ast.ListComp, ast.SetComp, ast.DictComp)
+        return bool(values) and all(
+            isinstance(value, made) or (isinstance(value, ast.Call) and called(value) in CONTAINERS)
+            for value in values
+        )
+
+    def _waited(self, call: cst.Call) -> Iterator[Step]:
+        """``done, pending = await asyncio.wait(tasks, timeout=1)``."""
+        limits = {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+        timed = "timeout" in limits and not _is_none(limits["timeout"])
+        when = self._function.module.code_for_node(limits["return_when"]) if "return_when" in limits else ""
+        first = bool(when) and not when.endswith("ALL_COMPLETED") and _count(call) != 1
+        awaited = self._function.parent(call)
+        if not isinstance(awaited, cst.Await) or not (timed or first):
+            yield from self.of(call, many=True)
+            return
+        yield Event(Fate.WAITED, awaited)
+        statement = self._function.parent(awaited)
+        if isinstance(statement, cst.Expr):
+            return
+        target = statement.targets[0].target if isinstance(statement, cst.Assign) else None
+        if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) != 2:
+            yield Event(Fate.HANDED, awaited)
+            return
+        done, pending = (element.value for element in target.elements)
+        yield from self._bound(pending, many=True)
+        if not first:
+            yield from self._bound(done, many=True)
+
+    def _is_meant_to_expire(self, node: cst.CSTNode) -> bool:
+        """``with raises(TimeoutError): await wait_for(shield(task), 1)``."""
+        for outer in self._function.parents(node):
+            if isinstance(outer, cst.With):
+                for item in outer.items:
+                    call = item.item
+                    if isinstance(call, cst.Call) and _called(call) in RAISES:
+                        return any(self._is_timeout(arg.value) for arg in call.args)
+            elif isinstance(outer, cst.Try):
+                return any(h.type is not None and self._is_timeout(h.type) for h in outer.handlers)
+        return False
+
+    def _is_timeout(self, error: cst.CSTNode) -> bool:
+        text = self._function.module.code_for_node(error)
+        return any(text == name or text.endswith(f".{name.rpartition('.')[2]}") for name in TIMEOUT_ERRORS)
+
+    # -- parts
+
+    def _attribute(self, attribute: cst.Attribute, *, many: bool) -> Iterator[Step]:
+        """``task.cancel()``, ``task.done()``, ``tasks.pop()``; a method that is not called is handed on."""
+        name = attribute.attr.value
+        call = self._function.parent(attribute)
+        if not isinstance(call, cst.Call) or call.func is not attribute:
+            yield Event(Fate.HANDED, attribute)
+        elif name == "cancel":
+            yield Event(Fate.CANCELLED, call)
+        elif name in ("result", "exception"):  # of a task that is not done, these raise
+            yield Event(Fate.FINISHED, call)
+        elif name in TASK_INSPECTION:
+            yield Event(self._inspected(call, name), call)
+        elif name == "add_done_callback" and isinstance(attribute.value, cst.Call):
+            yield Event(Fate.LOOKED, call)  # create_task(…).add_done_callback(…)
+        elif name in CONTAINER_PARTS:
+            yield from self.of(call, many=many)
+        else:
+            yield Event(Fate.LOOKED if name in CONTAINER_LOOKS else Fate.HANDED, call)
+
+    def _inspected(self, call: cst.Call, name: str) -> Fate:
+        """``assert task.done()`` proves that it is over; ``over = task.done()`` may well be acted on."""
+        holder = self._function.parent(call)
+        if isinstance(holder, (cst.Assign, cst.NamedExpr)):
+            return Fate.HANDED
+        if name not in ("done", "cancelled") or isinstance(holder, (cst.UnaryOperation, cst.Comparison)):
+            return Fate.LOOKED
+        return Fate.PROVED if self._in_assertion(call) else Fate.LOOKED
+
+    def _seen(self, node: cst.CSTNode) -> Fate:
+        return Fate.CHECKED if self._in_assertion(node) else Fate.LOOKED
+
+    def _in_assertion(self, node: cst.CSTNode) -> bool:
+        for outer in self._function.parents(node):
+            if isinstance(outer, cst.Assert):
+                return True
+            if isinstance(outer, cst.Call) and _called(outer).startswith("assert"):
+                return True
+            if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
+                break
+        return False
+
+    def _element(self, element: cst.CSTNode) -> Iterator[Step]:
+        """``first, second = create_task(a), create_task(b)`` by place; else the container holds it."""
+        container = self._function.parent(element)
+        assert container is not None
+        outer = self._function.parent(container)
+        if isinstance(container, (cst.Tuple, cst.List)) and isinstance(outer, cst.Assign):
+            target = outer.targets[0].target
+            if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == len(container.elements):
+                index = next(i for i, other in enumerate(container.elements) if other is element)
+                yield from self._bound(target.elements[index].value, many=False)
+                return
+        yield from self.of(container, many=True)
+
+    # -- names
+
+    def _bound(self, target: cst.CSTNode, *, many: bool) -> Iterator[Step]:
+        """What an assignment to a target makes of the value."""
+        match target:
+            case cst.Name():
+                scope = self._scope(target)
+                if target.value in scope.facts.outer or target.value not in scope.bindings:
+                    yield Event(Fate.HANDED, target)
+                else:
+                    yield Kept((target.value,), many)
+            case cst.Tuple() | cst.List():
+                for element in target.elements:
+                    yield from self._bound(element.value, many=many)
+            case cst.Attribute() if self._is_self(target.value):
+                yield KeptOnSelf(target.attr.value, target)
+            case cst.Subscript() if isinstance(target.value, cst.Name) and self._is_container(target.value):
+                yield Kept((target.value.value,), many=True)
+            case _:
+                yield Event(Fate.HANDED, target)
+
+    def _is_self(self, node: cst.CSTNode) -> bool:
+        scope = self._scope(node)
+        return (
+            isinstance(node, cst.Name)
+            and scope.enclosing_class is not None
+            and bool(scope.parameters)
+            and scope.parameters[0].arg == node.value
+        )
+
+
+LOOKING = (
+    cst.Comparison,
+    cst.ComparisonTarget,
+    cst.UnaryOperation,
+    cst.Assert,
+    cst.FormattedStringExpression,
+    cst.Expr,
+    cst.If,
+    cst.While,
+    cst.IfExp,
+    cst.CompIf,
+)
+# Calls of asyncio that give back, or wait for, what they are given.
+PASSED_ON = (".wait_for", ".ensure_future", ".as_completed", ".wrap_future")
+
+
+def _is_same(parent: cst.CSTNode | None, node: cst.CSTNode) -> bool:
+    """Whether what an expression evaluates to may be, or hold, what a part of it does: ``task or None``."""
+    match parent:
+        case cst.BooleanOperation() | cst.BinaryOperation():
+            return True
+        case cst.Subscript():
+            return parent.value is node
+        case cst.IfExp():
+            return parent.test is not node
+    return False
+
+
+def _called(call: cst.Call) -> str:
+    func = call.func
+    return func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
+
+
+def _is_none(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Name) and node.value == "None"
+
+
+def _count(call: cst.Call) -> int:
+    """How many tasks ``asyncio.wait([task])`` is given; 0 where that can't be read."""
+    given = call.args[0].value if call.args else None
+    if isinstance(given, (cst.List, cst.Set, cst.Tuple)):
+        return len(given.elements) if all(isinstance(e, cst.Element) for e in given.elements) else 0
+    return 0

@@ -1,0 +1,114 @@
+"""From birth to the end: every task that a function starts, and how it ends on every path."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from asynclint.flow.failing import fails, jumps
+from asynclint.flow.fates import Fate
+from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
+from asynclint.flow.trace import Trace, Tracer
+from asynclint.project.guards.tests import is_fixture
+from asynclint.project.project import Project
+from asynclint.project.tasks import sites
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope
+
+SETUP = re.compile(r"(async)?set_?up(_method|_class|Class)?|setup_async|setUpAsync", re.IGNORECASE)
+PASSIVE = {Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.PROVED, Fate.CANCELLED, Fate.LOST}
+
+
+@dataclass(frozen=True)
+class Life:
+    """One task (or, in a container or loop, several) from the call that makes it to the end.
+
+    ``end`` is what it may be when the function ends without an exception; ``returns`` the ``return``
+    that leaves it unfinished, ``split`` the condition on which that depends, ``raises`` what can fail
+    first while it runs and nobody would finish it then.
+    """
+
+    call: ast.Call
+    scope: Scope
+    trace: Trace
+    end: State
+    returns: cst.CSTNode | None
+    split: Split | None
+    raises: cst.CSTNode | None
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether no name, or only one that nobody reads, or a container nobody uses, ever holds it."""
+        if self.trace.attributes or not self.trace.fates() <= PASSIVE:
+            return False
+        if not self.trace.names:
+            return True
+        looked = self.trace.fates() - {Fate.BORN, Fate.LOST}
+        return (self.trace.many and not looked - {Fate.LOOKED}) or (self.trace.names == ["_"] and not looked)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it may still be running at a normal end, and nobody has asked it to stop."""
+        return bool(self.end & UNFINISHED)
+
+    @property
+    def name(self) -> str:
+        """The name it is kept under first; "" where it has none."""
+        kept = [*self.trace.names, *(f"self.{name}" for name in self.trace.attributes)]
+        return kept[0] if kept else ""
+
+
+def is_setup(scope: Scope, project: Project) -> bool:
+    """Whether a function is a fixture, or a method that prepares the tests of its class."""
+    if scope.enclosing_class is not None and SETUP.fullmatch(scope.name):
+        return True
+    return bool(scope.decorators) and is_fixture(scope, project) is not None
+
+
+def lives(function: Function, project: Project) -> Sequence[Life]:
+    """The tasks that a function, and what is nested in it, starts, in source order."""
+    return function.once("lives", lambda: list(_lives(function, project)))
+
+
+def _lives(function: Function, project: Project) -> Iterator[Life]:
+    tracer = Tracer(function, project)
+    for scope in function.scope.nested():
+        for call in sites(scope, project) if scope.is_function else ():
+            birth = function.cst_of(call)
+            assert isinstance(birth, cst.Call)
+            trace = tracer.call(birth, scope)
+            yield _life(function, project, call, birth, scope, trace)
+
+
+def _life(
+    function: Function, project: Project, call: ast.Call, birth: cst.Call, scope: Scope, trace: Trace
+) -> Life:
+    if Fate.HANDED in {event.fate for event in next(iter(trace.events.values()), [])}:
+        return Life(call, scope, trace, State.SETTLED, None, None, None)
+    owner = function.cst_of(scope.node)
+    assert isinstance(owner, cst.FunctionDef)
+    marked: set[cst.CSTNode] = set()
+    for unit in trace.events:
+        for outer in (unit, *function.parents(unit)):
+            if outer in marked or outer is owner:
+                break
+            marked.add(outer)
+    around = list(_inside(function, birth, owner))
+    conditional = any(isinstance(outer, (cst.If, cst.Match)) for outer in around)
+    # a container or object keeps what each turn of a loop makes
+    kept = trace.many or trace.attributes
+    looped = {outer for outer in around if isinstance(outer, (cst.For, cst.While)) and not kept}
+    paths = Paths(trace.events, marked, jumps(function), fails(function, project), conditional, looped)
+    found: Outcome = paths.suite(owner.body, State.SETTLED)
+    return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
+
+
+def _inside(function: Function, node: cst.CSTNode, owner: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    for outer in function.parents(node):
+        if outer is owner:
+            return
+        yield outer

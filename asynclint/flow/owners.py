@@ -1,0 +1,47 @@
+"""Who finishes a task that a test class keeps in an attribute of ``self``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from asynclint.knowledge.asyncs import CONTAINER_LOOKS, TASK_INSPECTION
+from asynclint.project.guards.tests import bases
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+
+LOOKS = TASK_INSPECTION | CONTAINER_LOOKS
+
+
+def may_be_finished(attribute: str, method: Scope, project: Project) -> bool:
+    """Whether a method of the class, of a base or of an heir does more with an attribute than look at it.
+
+    ``method`` is the one that assigns it, whose own uses are left out. Classes whose bases can't be read may.
+    """
+    owner = method.enclosing_class
+    if owner is None:
+        return True
+    found = bases(owner, project)
+    heirs = [cls for cls in owner.outline.classes if owner in bases(cls, project).project]
+    if found.unknown or any(bases(heir, project).unknown for heir in heirs):
+        return True
+    return any(
+        use.attr not in LOOKS
+        for cls in {*found.project, *heirs}
+        for scope in cls.facts.scopes
+        if scope is not method
+        for use in _uses(attribute, scope)
+    )
+
+
+def _uses(attribute: str, scope: Scope) -> Iterator[ast.Attribute]:
+    """``self.task.cancel`` for ``self.task``; the attribute itself where it is used otherwise."""
+    inner: set[int] = set()
+    for node in ast.walk(scope.node):
+        if not isinstance(node, ast.Attribute) or id(node) in inner:
+            continue
+        if isinstance(node.value, ast.Attribute) and node.value.attr == attribute:
+            inner.add(id(node.value))
+            yield node
+        elif node.attr == attribute and isinstance(node.ctx, ast.Load):
+            yield node

@@ -1,0 +1,334 @@
+"""Where a value is when a function ends, on every path: a walk over statements that knows their order.
+
+A state is what the value may be at a point, a union over the paths that lead there. Normal paths and
+failing ones are told apart: an exception that ends the function is followed through ``finally`` and
+handlers, and remembered only where the value is still live.
+
+Each block is walked once for each state it is entered with, so the walk is linear in the function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from enum import Flag
+
+import libcst as cst
+
+from asynclint.flow.fates import RAISES, Event, Fate
+
+
+class State(Flag):
+    """What the value may be; empty where no path leads."""
+
+    NOWHERE = 0
+    SETTLED = 1  # not made yet, finished, or handed on
+    LIVE = 2
+    CANCELLED = 4  # asked to end, and not awaited since
+    PENDING = 8  # asyncio.wait may have left it running
+    LOST = 16  # live, and nobody has it any more
+
+
+UNFINISHED = State.LIVE | State.LOST
+_SETTLE = {State.LIVE: State.SETTLED, State.CANCELLED: State.SETTLED, State.PENDING: State.SETTLED}
+_NEXT: dict[Fate, dict[State, State]] = {
+    Fate.BORN: {State.SETTLED: State.LIVE, State.CANCELLED: State.LIVE, State.PENDING: State.LIVE,
+                State.LIVE: State.LIVE | State.LOST},
+    Fate.FINISHED: _SETTLE,
+    Fate.HANDED: _SETTLE,
+    Fate.CANCELLED: {State.LIVE: State.CANCELLED, State.PENDING: State.CANCELLED},
+    Fate.WAITED: {State.LIVE: State.PENDING, State.CANCELLED: State.SETTLED},
+    Fate.PROVED: {State.CANCELLED: State.SETTLED, State.PENDING: State.SETTLED},
+    Fate.CHECKED: {State.PENDING: State.SETTLED},
+    Fate.LOST: {State.LIVE: State.LOST},
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a block is left: at its end, by ``return``, ``break``, ``continue``; each with its states.
+
+    ``returns`` is the ``return`` that leaves it while the value is unfinished, ``raises`` what can fail
+    in it while the value is live and end the function so.
+    """
+
+    end: State
+    returned: State = State.NOWHERE
+    broken: State = State.NOWHERE
+    continued: State = State.NOWHERE
+    returns: cst.CSTNode | None = None
+    raises: cst.CSTNode | None = None
+
+    def join(self, other: Outcome) -> None:
+        """Add the ways in which another block is left, its end left out."""
+        self.returned |= other.returned
+        self.broken |= other.broken
+        self.continued |= other.continued
+        self.returns = self.returns or other.returns
+        self.raises = self.raises or other.raises
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A condition on which it depends whether the value is finished; ``when`` it is not."""
+
+    test: cst.CSTNode
+    when: bool
+
+
+@dataclass
+class Paths:
+    """One walk.
+
+    ``events`` are a trace's, by unit; ``marked`` are the statements that hold one, ``jumps`` those that
+    hold a jump, ``fails`` nodes that can fail and what holds them; ``conditional`` says that the value
+    is made under an ``if``, ``looped`` are the loops it is made in.
+    """
+
+    events: dict[cst.CSTNode, list[Event]]
+    marked: AbstractSet[cst.CSTNode]
+    jumps: AbstractSet[cst.CSTNode]
+    fails: AbstractSet[cst.CSTNode]
+    conditional: bool
+    looped: AbstractSet[cst.CSTNode]
+    split: Split | None = None
+    _known: dict[tuple[cst.CSTNode, State], Outcome] = field(default_factory=dict)
+
+    def suite(self, body: cst.BaseSuite, state: State) -> Outcome:
+        """Walk a block that is entered in a state."""
+        found = self._known.get((body, state))
+        if found is None:
+            found = self._known[body, state] = self._walk(body, state)
+        return found
+
+    def _walk(self, body: cst.BaseSuite, state: State) -> Outcome:
+        out = Outcome(state)
+        for statement in body.body:
+            if not out.end:
+                break
+            if statement not in self.marked and statement not in self.jumps and statement not in self.fails:
+                continue
+            if isinstance(statement, cst.SimpleStatementLine):
+                for small in statement.body:
+                    self._small(small, out)
+            elif isinstance(statement, cst.BaseSmallStatement):
+                self._small(statement, out)
+            else:
+                inner = self._compound(statement, out.end)
+                out.join(inner)
+                out.end = inner.end
+        return out
+
+    def _small(self, node: cst.CSTNode, out: Outcome) -> None:
+        if not out.end:
+            return
+        self._eval(node, out)
+        match node:
+            case cst.Return():
+                out.returned |= out.end
+                if out.end & UNFINISHED:
+                    out.returns = out.returns or node
+            case cst.Break():
+                out.broken |= out.end
+            case cst.Continue():
+                out.continued |= out.end
+            case _ if not never_returns(node):
+                return
+        out.end = State.NOWHERE
+
+    def _eval(self, node: cst.CSTNode, out: Outcome) -> None:
+        """Take the events of a unit; what fails in it fails after them."""
+        for event in self.events.get(node, ()):
+            out.end = _after(out.end, event.fate)
+        if node in self.fails and out.end & State.LIVE:
+            out.raises = out.raises or node
+
+    def _compound(self, node: cst.CSTNode, state: State) -> Outcome:
+        out = Outcome(state)
+        match node:
+            case cst.If():
+                return self._if(node, state)
+            case cst.For():
+                self._eval(node.iter, out)
+                self._eval(node.target, out)
+                return self._loop(node, out, endless=False)
+            case cst.While():
+                if self._mentions(node.test):
+                    # ``while not task.done(): await sleep(0)`` ends when the task has
+                    out.end = _without_live(out.end)
+                return self._loop(node, out, endless=is_true(node.test))
+            case cst.Try() | cst.TryStar():
+                return self._try(node, state)
+            case cst.With():
+                return self._with(node, out)
+            case cst.Match():
+                return self._match(node, out)
+            case _:  # a nested def or class
+                self._eval(node, out)
+        return out
+
+    def _if(self, node: cst.If, state: State) -> Outcome:
+        out = Outcome(state)
+        self._eval(node.test, out)
+        state, mentioned = out.end, self._mentions(node.test)
+        # ``if task is None or task.done(): task = create_task(…)``
+        reborn = mentioned and self._is_born_in(node.body)
+        then = self.suite(node.body, _without_live(state) if reborn else state)
+        match node.orelse:
+            case cst.If():
+                other = self._if(node.orelse, state)
+            case cst.Else():
+                other = self.suite(node.orelse.body, state)
+            case _:
+                other = Outcome(state)
+        out.join(then)
+        out.join(other)
+        ends = [then.end, other.end]
+        correlated = mentioned or (self.conditional and bool(state & State.LIVE))
+        if correlated and then.end != other.end:
+            # ``if not task.done(): await task``; ``if started: await task`` for one made under an ``if``
+            ends = [_without_live(end) if end == state else end for end in ends]
+        live = [bool(end & State.LIVE) for end in ends]
+        if self.split is None and state & State.LIVE and live[0] != live[1]:
+            self.split = Split(node.test, live[0])
+        out.end = ends[0] | ends[1]
+        return out
+
+    def _is_born_in(self, body: cst.BaseSuite) -> bool:
+        return any(self._known_births(statement) for statement in body.body if statement in self.marked)
+
+    def _known_births(self, statement: cst.CSTNode) -> bool:
+        small = statement.body if isinstance(statement, cst.SimpleStatementLine) else [statement]
+        return any(event.fate is Fate.BORN for node in small for event in self.events.get(node, ()))
+
+    def _mentions(self, test: cst.CSTNode) -> bool:
+        return test in self.events
+
+    def _loop(self, node: cst.For | cst.While, out: Outcome, *, endless: bool) -> Outcome:
+        """A loop is taken to run at least once: one that may not run is the rare case."""
+        inner = self.suite(node.body, out.end)
+        after = inner.end | inner.continued
+        returned, broken = inner.returned, inner.broken
+        if node in self.looped:  # the next time round, what is made here is made again
+            inner = self.suite(node.body, after or State.SETTLED)
+            after |= inner.end | inner.continued
+            returned |= inner.returned
+            broken |= inner.broken
+        out.returned |= returned
+        out.returns = inner.returns
+        out.raises = out.raises or inner.raises
+        out.end = State.NOWHERE if endless else after
+        if node.orelse is not None and out.end:
+            orelse = self.suite(node.orelse.body, out.end)
+            out.join(orelse)
+            out.end = orelse.end
+        out.end |= broken
+        return out
+
+    def _with(self, node: cst.With, out: Outcome) -> Outcome:
+        for item in node.items:
+            self._eval(item, out)
+        inner = self.suite(node.body, out.end)
+        expects = any(isinstance(i.item, cst.Call) and _called(i.item) in RAISES for i in node.items)
+        if expects and not inner.end:
+            inner = Outcome(out.end, inner.returned, inner.broken, inner.continued, inner.returns)
+        raised = out.raises
+        out.join(inner)
+        out.end = inner.end
+        if expects:  # what fails inside is expected to; that nothing does is a failure
+            out.raises = raised or (node if out.end & State.LIVE else None)
+        return out
+
+    def _match(self, node: cst.Match, out: Outcome) -> Outcome:
+        self._eval(node.subject, out)
+        state, after = out.end, State.NOWHERE
+        for case in node.cases:
+            inner = self.suite(case.body, state)
+            out.join(inner)
+            after |= inner.end
+        last = node.cases[-1].pattern if node.cases else None
+        catches_all = isinstance(last, cst.MatchAs) and last.pattern is None
+        out.end = after if catches_all else after | state
+        return out
+
+    def _try(self, node: cst.Try | cst.TryStar, state: State) -> Outcome:
+        inner = self.suite(node.body, state)
+        out = Outcome(inner.end)
+        out.join(inner)
+        # An exception may come before the value is settled; that it comes from what settles it
+        # (``try: await task``, ``except CancelledError``) is the usual case.
+        caught = inner.end or state
+        if inner.raises is not None and any(_catches(h, inner.raises) for h in node.handlers):
+            out.raises = None
+        if node.orelse is not None and out.end:
+            orelse = self.suite(node.orelse.body, out.end)
+            out.join(orelse)
+            out.end = orelse.end
+        for handler in node.handlers:
+            handled = self.suite(handler.body, caught)
+            out.join(handled)
+            out.end |= handled.end
+        return out if node.finalbody is None else self._finally(node.finalbody.body, out)
+
+    def _finally(self, body: cst.BaseSuite, before: Outcome) -> Outcome:
+        """Every way out of a ``try`` leads through its ``finally``."""
+        out = Outcome(State.NOWHERE)
+        for name in ("end", "returned", "broken", "continued"):
+            leaving = getattr(before, name)
+            if leaving:
+                inner = self.suite(body, leaving)
+                out.join(inner)
+                setattr(out, name, getattr(out, name) | inner.end)
+        if out.returned & UNFINISHED:
+            out.returns = out.returns or before.returns
+        if before.raises is not None:
+            failing = self.suite(body, State.LIVE)
+            out.raises = before.raises if failing.end & State.LIVE else failing.raises or out.raises
+        return out
+
+
+def _after(state: State, fate: Fate) -> State:
+    changes = _NEXT.get(fate)
+    if changes is None:
+        return state
+    after = State.NOWHERE
+    for flag in state:
+        after |= changes.get(flag, flag)
+    return after
+
+
+def _without_live(state: State) -> State:
+    return (state & ~State.LIVE) | State.SETTLED if state & State.LIVE else state
+
+
+def _called(call: cst.Call) -> str:
+    func = call.func
+    return func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
+
+
+def _catches(handler: cst.ExceptHandler | cst.ExceptStarHandler, failing: cst.CSTNode) -> bool:
+    """Whether a handler may catch what fails: an assertion only by a name for every exception."""
+    if not isinstance(failing, cst.Assert):
+        return True
+    names = {"Exception", "BaseException", "AssertionError"}
+    kinds = handler.type.elements if isinstance(handler.type, cst.Tuple) else ()
+    written: list[cst.BaseExpression | None] = [kind.value for kind in kinds] or [handler.type]
+    return any(kind is None or getattr(kind, "value", "") in names for kind in written)
+
+
+def never_returns(node: cst.CSTNode) -> bool:
+    """``raise``, ``pytest.fail(…)``, ``self.skipTest(…)``, ``sys.exit()``, ``assert False``."""
+    if isinstance(node, cst.Raise):
+        return True
+    if isinstance(node, cst.Assert):
+        return isinstance(node.test, cst.Name) and node.test.value == "False"
+    if not isinstance(node, cst.Expr) or not isinstance(node.value, cst.Call):
+        return False
+    return _called(node.value) in ("fail", "skip", "xfail", "skipTest", "exit", "_exit", "abort")
+
+
+def is_true(test: cst.BaseExpression) -> bool:
+    """``while True``, ``while 1``."""
+    return (isinstance(test, cst.Name) and test.value == "True") or (
+        isinstance(test, cst.Integer) and test.value != "0"
+    )

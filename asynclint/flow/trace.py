@@ -1,0 +1,242 @@
+"""All that happens to one value in a function: every use of every name that holds it, by where it runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from asynclint.flow.fates import Event, Fate, Fates, Kept, KeptOnSelf
+from asynclint.project.index.values import Calling
+from asynclint.project.index.values import Function as FunctionValue
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.source.function import Function, UnparsedError
+from asynclint.source.outline import FUNCTIONS, Scope
+
+MAX_DEPTH = 3  # helpers that hand a value to helpers; deeper is unknown
+MAX_NAMES = 200
+ALL_TASKS = frozenset({"asyncio.all_tasks", "asyncio.tasks.all_tasks"})
+
+
+@dataclass
+class Trace:
+    """What one value meets.
+
+    ``events`` are by *unit*, in source order: the small statement, or the expression in the head of a
+    compound one, whose evaluation they are part of; a nested definition is one unit. ``names`` held the
+    value, with ``many`` in a container; ``attributes`` of ``self`` too, each with the node that says so.
+    """
+
+    events: dict[cst.CSTNode, list[Event]] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    many: bool = False
+    attributes: dict[str, cst.CSTNode] = field(default_factory=dict)
+
+    def fates(self) -> set[Fate]:
+        """Everything that happens to it anywhere."""
+        return {event.fate for events in self.events.values() for event in events}
+
+    def nodes(self, fate: Fate) -> list[cst.CSTNode]:
+        """Where one thing happens to it, in source order."""
+        return [event.node for events in self.events.values() for event in events if event.fate is fate]
+
+
+class Tracer:
+    """Traces values of one function."""
+
+    def __init__(self, function: Function, project: Project, depth: int = 0) -> None:
+        self._function = function
+        self._project = project
+        self._depth = depth
+        self._fates = Fates(function, project, self._argument)
+        self._order = function.once("order", lambda: _evaluation_order(function))
+
+    def call(self, birth: cst.Call, scope: Scope) -> Trace:
+        """The trace of what a call makes."""
+        trace = Trace()
+        found = [Event(Fate.BORN, birth), *self._grow(trace, self._fates.of(birth), scope)]
+        if Fate.HANDED not in {event.fate for event in found}:
+            found += self._sweeps(scope)
+            found += self._rebound(trace, birth, scope)
+        owner = self._function.cst_of(scope.node)
+        for event in sorted(found, key=self._place):
+            trace.events.setdefault(unit(self._function, event.node, owner), []).append(event)
+        return trace
+
+    def parameter(self, name: str, scope: Scope) -> set[Fate]:
+        """What a function does with a parameter, on whichever path."""
+        trace = Trace()
+        return {event.fate for event in self._grow(trace, iter([Kept((name,))]), scope)}
+
+    def _place(self, event: Event) -> tuple[tuple[int, int], bool]:
+        return self._order[event.node], event.fate is Fate.LOST
+
+    def _grow(self, trace: Trace, steps: Iterator[object], scope: Scope) -> Iterator[Event]:
+        """The events of a value and of all names it comes to be known by."""
+        queue = [steps]
+        while queue:
+            for step in queue.pop():
+                if isinstance(step, Event):
+                    yield step
+                elif isinstance(step, KeptOnSelf):
+                    if step.attribute not in trace.attributes:
+                        trace.attributes[step.attribute] = step.node
+                        queue.append(self._uses_of_attribute(step, scope))
+                elif isinstance(step, Kept):
+                    trace.many |= step.many
+                    for name in step.names:
+                        if name not in trace.names and len(trace.names) < MAX_NAMES:
+                            trace.names.append(name)
+                            queue.append(self._uses(name, step.many, scope))
+
+    def _uses(self, name: str, many: bool, scope: Scope) -> Iterator[object]:
+        for node in loads(self._function).get(name, ()):
+            seen_from = self._function.scope_of(node)
+            owner = seen_from.lookup(name)
+            if owner is None or owner[0] is not scope:
+                continue
+            if seen_from is scope:
+                yield from self._fates.of(node, many=many)
+            else:
+                yield from self._closed_over(node)
+
+    def _uses_of_attribute(self, kept: KeptOnSelf, scope: Scope) -> Iterator[object]:
+        for node in self._function.nodes:
+            if (
+                isinstance(node, cst.Attribute)
+                and node.attr.value == kept.attribute
+                and isinstance(node.value, cst.Name)
+                and node.value.value == scope.parameters[0].arg
+                and not isinstance(self._function.parent(node), (cst.AssignTarget, cst.AnnAssign))
+            ):
+                yield from (
+                    self._fates.of(node)
+                    if self._function.scope_of(node) is scope
+                    else self._closed_over(node)
+                )
+
+    def _closed_over(self, node: cst.CSTNode) -> Iterator[Event]:
+        """A nested function that does more than look may do it at any time."""
+        steps = list(self._fates.of(node))
+        looks = (Fate.LOOKED, Fate.CHECKED, Fate.PROVED)
+        if not all(isinstance(step, Event) and step.fate in looks for step in steps):
+            yield Event(Fate.HANDED, node)
+
+    def _sweeps(self, scope: Scope) -> Iterator[Event]:
+        """``for task in asyncio.all_tasks(): task.cancel()`` and its kin end whatever there is."""
+        for call in scope.facts.calls:
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if name == "locals" or any(
+                found in ALL_TASKS for found in chain(call.func, scope, self._project.modules)
+            ):
+                steps = self._grow(Trace(), self._fates.of(self._function.cst_of(call), many=True), scope)
+                if not {step.fate for step in steps} <= {Fate.LOOKED, Fate.CHECKED}:
+                    yield Event(Fate.HANDED, self._function.cst_of(call))
+
+    def _rebound(self, trace: Trace, birth: cst.Call, scope: Scope) -> Iterator[Event]:
+        """Other values that are given to the only name there is."""
+        if len(trace.names) != 1 or trace.many or trace.attributes:
+            return
+        made = self._function.ast_of(birth)
+        for binding in scope.bindings[trace.names[0]]:
+            if binding.kind == "assign" and not any(node is made for node in ast.walk(binding.node)):
+                try:
+                    yield Event(Fate.LOST, self._function.cst_of(binding.node))
+                except KeyError:  # a walrus in a comprehension
+                    continue
+
+    # -- helpers
+
+    def _argument(self, call: ast.Call, place: int | str, scope: Scope) -> tuple[Fate | None, bool]:
+        """What a function of the project does with an argument; see ``Follow``."""
+        value = self._project.inference.value(call.func, scope)
+        if not isinstance(value, FunctionValue) or value.scope.outline.is_stub or self._depth >= MAX_DEPTH:
+            return None, False
+        name = _parameter(value, place)
+        if not name or value.calling not in (Calling.SYNC, Calling.COROUTINE):
+            return None, False
+        key = ("argument", value.scope, name)
+        fate = self._project.remembered(key, lambda: self._of_parameter(value.scope, name))
+        return fate, value.calling is Calling.COROUTINE
+
+    def _of_parameter(self, helper: Scope, name: str) -> Fate:
+        outermost = [scope for scope in helper.around() if scope.is_function][-1]
+        function = self._function if outermost is self._function.scope else Function(outermost)
+        try:
+            found = Tracer(function, self._project, self._depth + 1).parameter(name, helper)
+        except UnparsedError:
+            return Fate.HANDED
+        for fate in (Fate.HANDED, Fate.FINISHED, Fate.CANCELLED):
+            if fate in found:
+                return fate
+        return Fate.HANDED if Fate.WAITED in found else Fate.LOOKED
+
+
+def _parameter(function: FunctionValue, place: int | str) -> str:
+    """The name of the parameter that is given an argument; "" for ``*args`` and ``**options``."""
+    node = function.scope.node
+    if not isinstance(node, FUNCTIONS):
+        return ""
+    names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
+    if isinstance(place, str):
+        return place if place in names or place in {arg.arg for arg in node.args.kwonlyargs} else ""
+    static = any(getattr(decorator, "id", "") == "staticmethod" for decorator in function.scope.decorators)
+    place += function.receiver is not None and not static
+    return names[place] if place < len(names) else ""
+
+
+def _evaluation_order(function: Function) -> dict[cst.CSTNode, tuple[int, int]]:
+    """What sorts nodes in the order in which they are evaluated: parts before the whole."""
+    last: dict[cst.CSTNode, int] = {}
+    order: dict[cst.CSTNode, tuple[int, int]] = {}
+    for index in range(len(function.nodes) - 1, -1, -1):
+        node = function.nodes[index]
+        end = last.get(node, index)
+        order[node] = (end, -index)
+        parent = function.parent(node)
+        if parent is not None:
+            last[parent] = max(last.get(parent, 0), end)
+    return order
+
+
+def loads(function: Function) -> dict[str, list[cst.CSTNode]]:
+    """Every node of a function that reads a name, by name."""
+    return function.once("loads", lambda: _loads(function))
+
+
+def _loads(function: Function) -> dict[str, list[cst.CSTNode]]:
+    found: dict[str, list[cst.CSTNode]] = {}
+    for node in function.nodes:
+        if isinstance(node, cst.Name):
+            twin = function.twin(node)
+            if isinstance(twin, ast.Name) and isinstance(twin.ctx, ast.Load):
+                found.setdefault(twin.id, []).append(node)
+    return found
+
+
+def unit(function: Function, node: cst.CSTNode, owner: cst.CSTNode) -> cst.CSTNode:
+    """What a walk through ``owner`` evaluates as a whole when it comes to a node; see ``Trace``."""
+    found, inner = node, node
+    for outer in (node, *function.parents(node)):
+        if outer is owner:
+            break
+        small = isinstance(outer, (cst.BaseSmallStatement, cst.FunctionDef, cst.ClassDef))
+        if small or (isinstance(outer, cst.BaseCompoundStatement) and not isinstance(inner, BLOCKS)):
+            found = outer if small else inner
+        inner = outer
+    return found
+
+
+# What a compound statement has beside the expressions in its head.
+BLOCKS = (
+    cst.BaseSuite,
+    cst.Else,
+    cst.Finally,
+    cst.ExceptHandler,
+    cst.ExceptStarHandler,
+    cst.MatchCase,
+    cst.If,
+)

@@ -1,0 +1,106 @@
+"""ASL203 cancel-without-await: a task is cancelled, and nothing awaits its end.
+
+``task.cancel()`` only asks: the task ends when the loop comes round to it, and its ``finally`` blocks
+and handlers run then. Without an ``await`` behind it the test may be over before. This rule reports
+the ``cancel()`` of a task that reaches a normal end of its function asked to stop and never awaited,
+gathered or waited for. A test that asserts ``task.done()`` or ``task.cancelled()`` afterwards is silent.
+
+Why it matters: what the task does on its way out (and the error it may die of) is never seen, and it
+may happen in the middle of the next test, or after the loop is closed.
+
+Bad::
+
+    import asyncio
+
+
+    async def test_listener_stops(listener):
+        listening = asyncio.create_task(listener.run())
+        await asyncio.sleep(0)
+        listening.cancel()
+
+Good::
+
+    import asyncio
+
+
+    async def test_listener_stops(listener):
+        listening = asyncio.create_task(listener.run())
+        await asyncio.sleep(0)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+Fix: awaits the task behind ``cancel()``. Safe where that is the last thing the function does and the
+task's coroutine is seen to let itself be cancelled; else unsafe: a task that swallows its
+cancellation would be waited for, and what follows would find it ended.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from asynclint.finding import Finding, Fix, Safety
+from asynclint.rule import Rule, Scope
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from asynclint.flow.lives import Life
+    from asynclint.project.project import Project
+    from asynclint.source.function import Function
+    from asynclint.source.outline import Scope as Unit
+
+rule = Rule("ASL203", "cancel-without-await", Scope.FUNCTION, fix=Safety.SAFE)
+
+
+@rule.trigger
+def trigger(unit: Unit, project: Project) -> bool:
+    """A call that starts a task, and one that cancels something."""
+    from asynclint.flow.notice import called
+    from asynclint.project.tasks import starts_tasks
+
+    cancels = any(called(call) == "cancel" for scope in unit.nested() for call in scope.facts.calls)
+    return cancels and starts_tasks(unit, project)
+
+
+@rule.check
+def check(function: Function, project: Project) -> Iterator[Finding]:
+    """Each task that is only asked to stop, at the last call that asks."""
+    from asynclint.flow.fates import Fate
+    from asynclint.flow.lives import lives
+    from asynclint.flow.paths import State
+    from asynclint.flow.related import made, span_of
+
+    asked: dict[cst.CSTNode, list[Life]] = {}
+    for life in lives(function, project):
+        if not life.is_dropped and not life.is_unfinished and life.end & State.CANCELLED:
+            asked.setdefault(life.trace.nodes(Fate.CANCELLED)[-1], []).append(life)
+    for node, cancelled in asked.items():
+        fix, held_back = _fix(function, node, cancelled, project)
+        name = cancelled[0].scope.name
+        message = f"{_written(function, node)} only asks the task to stop: nothing awaits it, so it may outlive {name}"
+        related = tuple(made(function, life) for life in cancelled)
+        yield Finding("", span_of(function, node), rule.code, message, fix, held_back, related)
+
+
+def _written(function: Function, node: cst.CSTNode) -> str:
+    text = function.module.code_for_node(node)
+    return text if "\n" not in text else f"{text.splitlines()[0]} …"
+
+
+def _fix(
+    function: Function, node: cst.CSTNode, cancelled: Sequence[Life], project: Project
+) -> tuple[Fix | None, str]:
+    from asynclint.flow.cancelling import lets_itself_be_cancelled
+    from asynclint.flow.finishing import CannotFinishError, await_cancelled
+
+    try:
+        fix, is_last = await_cancelled(function, node, cancelled, project)
+    except CannotFinishError as error:
+        return None, str(error)
+    calm = is_last and all(
+        lets_itself_be_cancelled(life.call.args[0] if life.call.args else None, life.scope, project)
+        for life in cancelled
+    )
+    return Fix(fix.message, fix.edits, Safety.SAFE if calm else Safety.UNSAFE, fix.imports), ""
