@@ -20,7 +20,7 @@ THROUGH = frozenset({"asyncio.locks", "asyncio.queues"})
 def lets_itself_be_cancelled(
     coroutine: ast.expr | None, scope: Scope, project: Project, depth: int = 0
 ) -> bool:
-    """Whether everything that a coroutine awaits is read, and nothing in it catches or outlasts a cancellation."""
+    """Whether all that a coroutine awaits is read, and nothing in it catches or outlasts a cancellation."""
     if not isinstance(coroutine, ast.Call):
         return False
     if any(name in SLEEPS for name in chain(coroutine.func, scope, project.modules)):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 
 import libcst as cst
 
 from asynclint.flow.notice import called
-from asynclint.flow.paths import is_true, never_returns
+from asynclint.flow.paths import expects, is_true, never_returns
 from asynclint.knowledge.asyncs import CHECKPOINTS, GUARD_CONTEXTS, SETTLING, SLEEPS, TASK_GROUPS
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -20,9 +21,28 @@ JUMPS = (cst.Return, cst.Break, cst.Continue)
 CLOSED = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 
-def jumps(function: Function) -> set[cst.CSTNode]:
-    """Nodes that leave a block, endless loops, and what holds them inside one function."""
-    return function.once("jumps", lambda: _marked(function, filter(_jumps, function.nodes)))
+def stops(function: Function, project: Project) -> Mapping[cst.CSTNode, Sequence[int]]:
+    """The statements of each block that hold a jump, an endless loop or what can fail, by index."""
+
+    def found() -> Mapping[cst.CSTNode, Sequence[int]]:
+        jumps = _marked(function, filter(_jumps, function.nodes))
+        return by_block(function, jumps | fails(function, project))
+
+    return function.once("stops", found)
+
+
+def by_block(function: Function, nodes: Iterable[cst.CSTNode]) -> dict[cst.CSTNode, list[int]]:
+    """The places in their blocks of those nodes that are statements."""
+    places = function.once("places", lambda: _places(function))
+    found: dict[cst.CSTNode, list[int]] = {}
+    for block, index in sorted((places[node] for node in nodes if node in places), key=itemgetter(1)):
+        found.setdefault(block, []).append(index)
+    return found
+
+
+def _places(function: Function) -> dict[cst.CSTNode, tuple[cst.CSTNode, int]]:
+    blocks = (node for node in function.nodes if isinstance(node, cst.BaseSuite))
+    return {line: (block, index) for block in blocks for index, line in enumerate(block.body)}
 
 
 def fails(function: Function, project: Project) -> set[cst.CSTNode]:
@@ -61,6 +81,9 @@ def _failing(function: Function, project: Project) -> Iterable[cst.CSTNode]:
                 assert isinstance(twin, ast.Await)
                 if not _is_calm(twin.value, function.scope_of(node), project):
                     yield node
+            case cst.With() if any(expects(item) for item in node.items):
+                if not _ends_tasks(function, node, project):
+                    yield node
             case cst.With() if node.asynchronous is not None:
                 twin = function.ast_of(node)
                 assert isinstance(twin, ast.AsyncWith)
@@ -75,6 +98,15 @@ def _failing(function: Function, project: Project) -> Iterable[cst.CSTNode]:
 def _asserts(call: cst.Call) -> bool:
     name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
     return isinstance(name, cst.Name) and name.value.startswith(("assert_", "assertEqual", "assertTrue"))
+
+
+def _ends_tasks(function: Function, node: cst.With, project: Project) -> bool:
+    """``with raises(CancelledError): await other`` for one of the function's own tasks."""
+    twin = function.ast_of(node)
+    assert isinstance(twin, (ast.With, ast.AsyncWith))
+    scope = function.scope_of(node)
+    awaits = [getattr(statement, "value", None) for statement in twin.body]
+    return all(isinstance(a, ast.Await) and _is_calm(a.value, scope, project) for a in awaits)
 
 
 def _is_calm(awaited: ast.expr, scope: Scope, project: Project) -> bool:

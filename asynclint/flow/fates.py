@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import libcst as cst
@@ -60,10 +60,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """From here on these local names hold the value, or with ``many`` a container of it."""
+    """From here on these local names hold the value, or with ``many`` a container of it.
+
+    Names of a loop or comprehension do so ``inside`` that alone.
+    """
 
     names: tuple[str, ...]
     many: bool = False
+    inside: cst.CSTNode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Fates:
             case cst.ListComp() | cst.SetComp() | cst.GeneratorExp() | cst.DictComp():
                 yield from self.of(parent, many=True)
             case cst.CompFor() | cst.For() if parent.iter is node:
-                yield from self._bound(parent.target, many=False)
+                yield from self._looped(parent)
             case cst.Assign():
                 for target in parent.targets:
                     yield from self._bound(target.target, many=many)
@@ -146,6 +150,8 @@ class Fates:
         elif any(name.startswith("asyncio.") and name.endswith(PASSED_ON) for name in names):
             expires = shielded and self._is_meant_to_expire(call)
             yield from [Event(Fate.LOOKED, call)] if expires else self.of(call, many=many)
+        elif any(name.startswith(UNBOUND) and name.rpartition(".")[2] in TASK_INSPECTION for name in names):
+            yield Event(self._seen(node), node)
         elif builtin in PASSING_CALLS:
             yield from self.of(call, many=True)
         elif builtin in LOOKING_CALLS or (method or builtin).startswith("assert"):
@@ -294,7 +300,8 @@ class Fates:
         match target:
             case cst.Name():
                 scope = self._scope(target)
-                if target.value in scope.facts.outer or target.value not in scope.bindings:
+                is_global = scope.facts.outer.get(target.value) == "global"
+                if is_global or target.value not in scope.bindings:
                     yield Event(Fate.HANDED, target)
                 else:
                     yield Kept((target.value,), many)
@@ -307,6 +314,12 @@ class Fates:
                 yield Kept((target.value.value,), many=True)
             case _:
                 yield Event(Fate.HANDED, target)
+
+    def _looped(self, loop: cst.CompFor | cst.For) -> Iterator[Step]:
+        """``for task in tasks``, in a comprehension too."""
+        inside = self._function.parent(loop) if isinstance(loop, cst.CompFor) else loop
+        for step in self._bound(loop.target, many=False):
+            yield replace(step, inside=inside) if isinstance(step, Kept) else step
 
     def _is_self(self, node: cst.CSTNode) -> bool:
         scope = self._scope(node)
@@ -331,6 +344,7 @@ LOOKING = (
     cst.CompIf,
 )
 # Calls of asyncio that give back, or wait for, what they are given.
+UNBOUND = ("asyncio.Task.", "asyncio.Future.")
 PASSED_ON = (".wait_for", ".ensure_future", ".as_completed", ".wrap_future")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import libcst as cst
 
 from asynclint.finding import Edit, Fix, Position, Safety, Span
-from asynclint.flow.lives import Life
+from asynclint.flow.lives import Life, is_setup
 from asynclint.project.guards.insertion import importable
 from asynclint.project.guards.refusals import NoGuardError
 from asynclint.project.guards.tests import is_fixture, test_of
@@ -79,7 +79,7 @@ def await_cancelled(
     loop = _innermost_loop(function, node)
     name, place = life.name, node
     if loop is not None and life.trace.many:
-        name, place = f"*{_looped_over(function, loop, life)}", loop
+        name, place = f"*{_looped_over(loop, life)}", loop
     elif not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
         message = "a helper cancels it"
         raise CannotFinishError(message)
@@ -103,7 +103,7 @@ def _innermost_loop(function: Function, node: cst.CSTNode) -> cst.For | None:
     return None
 
 
-def _looped_over(function: Function, loop: cst.For, life: Life) -> str:
+def _looped_over(loop: cst.For, life: Life) -> str:
     """The list or set whose tasks a loop does nothing with but cancel them."""
     body = loop.body.body
     if isinstance(loop.iter, cst.Name) and loop.iter.value in life.trace.names and len(body) == 1:
@@ -130,7 +130,8 @@ def finish_pending(function: Function, node: cst.CSTNode, scope: Scope, project:
     if isinstance(statement, ast.Expr) and statement.value is awaited:
         pending = "pending" if "pending" not in taken else _free_name(function.scope.node)
         start = text.span(statement).start
-        edits.append(Edit(Span(start, start), f"_, {pending} = "))
+        done = "_" if "_" not in taken else "done"
+        edits.append(Edit(Span(start, start), f"{done}, {pending} = "))
     elif isinstance(statement, ast.Assign) and statement.value is awaited:
         target = statement.targets[0]
         second = target.elts[1] if isinstance(target, ast.Tuple) and len(target.elts) == 2 else None
@@ -196,11 +197,14 @@ def _holds_tasks(name: str, life: Life, project: Project) -> bool:
 def _refuse(function: Function, life: Life, project: Project) -> None:
     """Only a test or a fixture that yields knows when its task has to end, and only async ones can await."""
     unit, scope = function.scope, life.scope
-    ends = test_of(unit, project) is not None or (unit.is_generator and is_fixture(unit, project) is not None)
-    if scope is not unit or not ends:
+    fixture = is_fixture(unit, project) is not None
+    if scope is not unit or not (fixture or test_of(unit, project) is not None or is_setup(unit, project)):
         message = f"{scope.name} is no test, and its task may be meant to outlive it"
         raise CannotFinishError(message)
     refuse_sync(life)
+    if fixture and not unit.is_generator:
+        message = f"{scope.name} does not yield, so it has no teardown"
+        raise CannotFinishError(message)
 
 
 def refuse_sync(life: Life) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from asynclint.flow.failing import fails, jumps
+from asynclint.flow.failing import by_block, fails, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
 from asynclint.flow.trace import Trace, Tracer
@@ -27,7 +27,7 @@ PASSIVE = {Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.PROVED, Fate.CANCELLED, Fa
 class Life:
     """One task (or, in a container or loop, several) from the call that makes it to the end.
 
-    ``end`` is what it may be when the function ends without an exception; ``returns`` the ``return``
+    ``end`` is the state it may be in when the function ends without an exception; ``returns`` the ``return``
     that leaves it unfinished, ``split`` the condition on which that depends, ``raises`` what can fail
     first while it runs and nobody would finish it then.
     """
@@ -35,7 +35,7 @@ class Life:
     call: ast.Call
     scope: Scope
     trace: Trace
-    end: State
+    end: int
     returns: cst.CSTNode | None
     split: Split | None
     raises: cst.CSTNode | None
@@ -60,6 +60,13 @@ class Life:
         """The name it is kept under first; "" where it has none."""
         kept = [*self.trace.names, *(f"self.{name}" for name in self.trace.attributes)]
         return kept[0] if kept else ""
+
+    @property
+    def title(self) -> str:
+        """What reports call it."""
+        if not self.name:
+            return "the task"
+        return f"a task in {self.name}" if self.trace.many else f"task {self.name}"
 
 
 def is_setup(scope: Scope, project: Project) -> bool:
@@ -102,7 +109,8 @@ def _life(
     # a container or object keeps what each turn of a loop makes
     kept = trace.many or trace.attributes
     looped = {outer for outer in around if isinstance(outer, (cst.For, cst.While)) and not kept}
-    paths = Paths(trace.events, marked, jumps(function), fails(function, project), conditional, looped)
+    stopping, failing = stops(function, project), fails(function, project)
+    paths = Paths(trace.events, by_block(function, marked), stopping, failing, conditional, looped)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 

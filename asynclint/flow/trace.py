@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -51,32 +52,34 @@ class Tracer:
         self._function = function
         self._project = project
         self._depth = depth
+        self._birth: cst.CSTNode = function.node
+        self._window = ("", range(0))
         self._fates = Fates(function, project, self._argument)
         self._order = function.once("order", lambda: _evaluation_order(function))
 
     def call(self, birth: cst.Call, scope: Scope) -> Trace:
         """The trace of what a call makes."""
-        trace = Trace()
+        trace, self._birth = Trace(), birth
+        owner = self._function.cst_of(scope.node)
+        self._window = self._until_rebound(birth, scope, owner)
         found = [Event(Fate.BORN, birth), *self._grow(trace, self._fates.of(birth), scope)]
         if Fate.HANDED not in {event.fate for event in found}:
-            found += self._sweeps(scope)
-            found += self._rebound(trace, birth, scope)
-        owner = self._function.cst_of(scope.node)
+            found += self._function.once(("sweeps", scope), lambda: list(self._sweeps(scope)))
+            found += self._rebound(trace, scope)
         for event in sorted(found, key=self._place):
             trace.events.setdefault(unit(self._function, event.node, owner), []).append(event)
         return trace
 
     def parameter(self, name: str, scope: Scope) -> set[Fate]:
-        """What a function does with a parameter, on whichever path."""
-        trace = Trace()
-        return {event.fate for event in self._grow(trace, iter([Kept((name,))]), scope)}
+        """What a function does with a parameter, or all of ``*name``, on whichever path."""
+        return {event.fate for event in self._grow(Trace(), iter([Kept((name,))]), scope)}
 
     def _place(self, event: Event) -> tuple[tuple[int, int], bool]:
         return self._order[event.node], event.fate is Fate.LOST
 
     def _grow(self, trace: Trace, steps: Iterator[object], scope: Scope) -> Iterator[Event]:
         """The events of a value and of all names it comes to be known by."""
-        queue = [steps]
+        queue, seen = [steps], set[tuple[str, cst.CSTNode | None]]()
         while queue:
             for step in queue.pop():
                 if isinstance(step, Event):
@@ -88,18 +91,28 @@ class Tracer:
                 elif isinstance(step, Kept):
                     trace.many |= step.many
                     for name in step.names:
-                        if name not in trace.names and len(trace.names) < MAX_NAMES:
-                            trace.names.append(name)
-                            queue.append(self._uses(name, step.many, scope))
+                        if (name, step.inside) in seen or len(seen) > MAX_NAMES:
+                            continue
+                        seen.add((name, step.inside))
+                        trace.names += [name] if step.inside is None else []
+                        queue.append(self._uses(name, step, scope))
 
-    def _uses(self, name: str, many: bool, scope: Scope) -> Iterator[object]:
-        for node in loads(self._function).get(name, ()):
+    def _uses(self, name: str, kept: Kept, scope: Scope) -> Iterator[object]:
+        home = scope.lookup(name)  # the function round it, for a nonlocal name
+        nodes = loads(self._function).get(name, [])
+        window = self._window[1] if name == self._window[0] else None
+        if kept.inside is not None:
+            window = range(self._index(kept.inside), self._order[kept.inside][0] + 1)
+        if window is not None:
+            first, last = (bisect_left(nodes, end, key=self._index) for end in (window.start, window.stop))
+            nodes = nodes[first:last]
+        for node in nodes:
             seen_from = self._function.scope_of(node)
             owner = seen_from.lookup(name)
-            if owner is None or owner[0] is not scope:
+            if owner is None or home is None or owner[0] is not home[0]:
                 continue
             if seen_from is scope:
-                yield from self._fates.of(node, many=many)
+                yield from self._fates.of(node, many=kept.many)
             else:
                 yield from self._closed_over(node)
 
@@ -119,11 +132,11 @@ class Tracer:
                 )
 
     def _closed_over(self, node: cst.CSTNode) -> Iterator[Event]:
-        """A nested function that does more than look may do it at any time."""
+        """Another function that does more than look may do it at any time."""
         steps = list(self._fates.of(node))
-        looks = (Fate.LOOKED, Fate.CHECKED, Fate.PROVED)
+        looks = (Fate.LOOKED, Fate.CHECKED)
         if not all(isinstance(step, Event) and step.fate in looks for step in steps):
-            yield Event(Fate.HANDED, node)
+            yield Event(Fate.HANDED, self._birth)
 
     def _sweeps(self, scope: Scope) -> Iterator[Event]:
         """``for task in asyncio.all_tasks(): task.cancel()`` and its kin end whatever there is."""
@@ -136,17 +149,51 @@ class Tracer:
                 if not {step.fate for step in steps} <= {Fate.LOOKED, Fate.CHECKED}:
                     yield Event(Fate.HANDED, self._function.cst_of(call))
 
-    def _rebound(self, trace: Trace, birth: cst.Call, scope: Scope) -> Iterator[Event]:
+    def _until_rebound(self, birth: cst.CSTNode, scope: Scope, owner: cst.CSTNode) -> tuple[str, range]:
+        """A name that a statement gives the value, and the nodes up to where it is given another one.
+
+        Where the same block says so and no loop comes back: what other uses of the name do then, before
+        and behind, is not done to this value. Empty where that is not so.
+        """
+        parent = self._function.parent(birth)
+        target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
+        if not isinstance(target, cst.Name) or scope.facts.outer.get(target.value):
+            return "", range(0)
+        for outer in self._function.parents(birth):
+            if outer is owner:
+                break
+            if isinstance(outer, (cst.For, cst.While)):
+                return "", range(0)
+        block = self._block(birth)
+        behind = [node for node in self._bound(scope, target.value) if self._index(node) > self._index(birth)]
+        end = next((node for node in behind if self._block(node) is block), None)
+        return (target.value, range(self._index(birth), self._order[end][0] + 1)) if end else ("", range(0))
+
+    def _block(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        return next(
+            (outer for outer in self._function.parents(node) if isinstance(outer, cst.BaseSuite)), None
+        )
+
+    def _index(self, node: cst.CSTNode) -> int:
+        return -self._order[node][1]
+
+    def _rebound(self, trace: Trace, scope: Scope) -> Iterator[Event]:
         """Other values that are given to the only name there is."""
         if len(trace.names) != 1 or trace.many or trace.attributes:
             return
-        made = self._function.ast_of(birth)
-        for binding in scope.bindings[trace.names[0]]:
-            if binding.kind == "assign" and not any(node is made for node in ast.walk(binding.node)):
-                try:
-                    yield Event(Fate.LOST, self._function.cst_of(binding.node))
-                except KeyError:  # a walrus in a comprehension
-                    continue
+        name, window = self._window
+        for node in self._bound(scope, trace.names[0]):
+            inside = name != trace.names[0] or self._index(node) in window
+            if inside and not self._index(node) <= self._index(self._birth) <= self._order[node][0]:
+                yield Event(Fate.LOST, node)
+
+    def _bound(self, scope: Scope, name: str) -> list[cst.CSTNode]:
+        """Statements that assign a name, in source order."""
+        bindings = (b.node for b in scope.bindings[name] if b.kind == "assign")
+        plain = [node for node in bindings if isinstance(node, (ast.Assign, ast.AnnAssign))]
+        return self._function.once(
+            ("bound", scope, name), lambda: sorted(map(self._function.cst_of, plain), key=self._index)
+        )
 
     # -- helpers
 
@@ -176,7 +223,7 @@ class Tracer:
 
 
 def _parameter(function: FunctionValue, place: int | str) -> str:
-    """The name of the parameter that is given an argument; "" for ``*args`` and ``**options``."""
+    """The name of the parameter that is given an argument, that of ``*args`` too; "" for ``**options``."""
     node = function.scope.node
     if not isinstance(node, FUNCTIONS):
         return ""
@@ -185,7 +232,9 @@ def _parameter(function: FunctionValue, place: int | str) -> str:
         return place if place in names or place in {arg.arg for arg in node.args.kwonlyargs} else ""
     static = any(getattr(decorator, "id", "") == "staticmethod" for decorator in function.scope.decorators)
     place += function.receiver is not None and not static
-    return names[place] if place < len(names) else ""
+    if place < len(names):
+        return names[place]
+    return node.args.vararg.arg if node.args.vararg is not None else ""
 
 
 def _evaluation_order(function: Function) -> dict[cst.CSTNode, tuple[int, int]]:

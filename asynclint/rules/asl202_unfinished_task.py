@@ -76,8 +76,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             fix = finish(function, life, project)
         except CannotFinishError as error:
             held_back = str(error)
-        what = f"task {life.name}" if life.name else "the task"
-        message = f"{what} is never awaited or cancelled on some path, so it outlives {life.scope.name}"
+        message = f"{life.title} is never awaited or cancelled on some path, so it outlives {life.scope.name}"
         span = function.text.span(life.call)
         yield Finding("", span, rule.code, message, fix, held_back, tuple(ways_out(function, life)))
 

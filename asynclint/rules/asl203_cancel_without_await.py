@@ -36,7 +36,6 @@ cancellation would be waited for, and what follows would find it ended.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -74,14 +73,23 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
     asked: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):
-        if not life.is_dropped and not life.is_unfinished and life.end & State.CANCELLED:
+        left = not life.is_dropped and not life.is_unfinished and life.end & State.CANCELLED
+        if left and not _runs_on_trio(life.scope, project):
             asked.setdefault(life.trace.nodes(Fate.CANCELLED)[-1], []).append(life)
     for node, cancelled in asked.items():
         fix, held_back = _fix(function, node, cancelled, project)
-        name = cancelled[0].scope.name
-        message = f"{_written(function, node)} only asks the task to stop: nothing awaits it, so it may outlive {name}"
+        what, name = _written(function, node), cancelled[0].scope.name
+        message = f"{what} only asks the task to stop: nothing awaits it, so it may outlive {name}"
         related = tuple(made(function, life) for life in cancelled)
         yield Finding("", span_of(function, node), rule.code, message, fix, held_back, related)
+
+
+def _runs_on_trio(scope: Unit, project: Project) -> bool:
+    """A function of trio in guest mode: it can cancel a task of asyncio, and can't await it."""
+    from asynclint.project.names import chain
+
+    names = (name for call in scope.facts.calls for name in chain(call.func, scope, project.modules))
+    return scope.is_async and any(name.startswith("trio.") for name in names)
 
 
 def _written(function: Function, node: cst.CSTNode) -> str:

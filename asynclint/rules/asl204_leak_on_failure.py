@@ -79,7 +79,6 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         except CannotFinishError as error:
             held_back = str(error)
         related = failing(function, life)
-        what = f"task {life.name}" if life.name else "the task"
         line = related.span.start.line
-        message = f"{what} is left running in {life.scope.name} if line {line} fails first"
+        message = f"{life.title} is left running in {life.scope.name} if line {line} fails first"
         yield Finding("", function.text.span(life.call), rule.code, message, fix, held_back, (related,))

@@ -79,8 +79,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         if any(may_be_finished(name, life.scope, project) for name in life.trace.attributes):
             continue
         fix, held_back = _fix(function, life, project)
-        what = f"task {life.name}" if life.name else "the task"
-        message = f"{what} is started in {life.scope.name}, and no teardown cancels or awaits it"
+        message = f"{life.title} is started in {life.scope.name}, and no teardown cancels or awaits it"
         yield Finding("", function.text.span(life.call), rule.code, message, fix, held_back)
 
 

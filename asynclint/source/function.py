@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,7 +37,7 @@ class Function:
         self.scope = scope
         self.outline = scope.outline
         self.text = scope.outline.text
-        self._answers: dict[str, Any] = {}
+        self._answers: dict[Hashable, Any] = {}
 
     @cached_property
     def _tree(self) -> PairedTree:
@@ -60,11 +60,11 @@ class Function:
         """Every node, nested functions' too, in source order; white space and punctuation left out."""
         return self._tree.nodes
 
-    def once(self, name: str, answer: Callable[[], T]) -> T:
+    def once(self, key: Hashable, answer: Callable[[], T]) -> T:
         """An answer about this function that several rules ask for, worked out once."""
-        if name not in self._answers:
-            self._answers[name] = answer()
-        found: T = self._answers[name]
+        if key not in self._answers:
+            self._answers[key] = answer()
+        found: T = self._answers[key]
         return found
 
     def twin(self, node: cst.CSTNode) -> ast.AST | None:

@@ -6,6 +6,7 @@ import ast
 import io
 import tokenize
 from collections.abc import Sequence
+from functools import lru_cache
 
 from asynclint.finding import Edit, Position, Span
 from asynclint.source.outline import FUNCTIONS, FunctionNode, Scope
@@ -46,7 +47,7 @@ def wrap_body(function: Scope, header: str) -> Edit:
     indent = _indent(lines[first - 1])
     last = _with_footer(lines, last, indent)
     unit = _unit(node, indent, text)
-    moved_lines = indented(lines[first - 1 : last], indent, unit)
+    moved_lines = _indented(function, first, last, indent, unit)
     end = Position(last, len(lines[last - 1]))
     # formatters want a blank line in front of a nested definition
     gap = text.newline if isinstance(moved[0], (*FUNCTIONS, ast.ClassDef)) else ""
@@ -76,7 +77,7 @@ def wrap_run(function: Scope, run: Sequence[ast.stmt], header: str) -> Edit:
     if not _following(node, run[-1]):
         last = _with_footer(lines, last, indent)
     unit = _unit(node, _indent(lines[_first_line(node.body[0]) - 1]), text)
-    moved = indented(lines[first - 1 : last], indent, unit)
+    moved = _indented(function, first, last, indent, unit)
     gap = text.newline if isinstance(run[0], (*FUNCTIONS, ast.ClassDef)) else ""
     stop = Position(last, len(lines[last - 1]))
     return Edit(Span(Position(first, 0), stop), f"{indent}{header}{text.newline}{gap}{moved}")
@@ -103,7 +104,7 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
         raise UnwrappableError(message)
     indent = _indent(lines[start.line - 1])
     unit = _unit(node, _indent(lines[_first_line(node.body[0]) - 1]), text)
-    moved = indented(lines[first - 1 : last], indent, unit)
+    moved = _indented(function, first, last, indent, unit)
     opened = "" if moved.endswith(("\n", "\r")) else text.newline
     closing = text.newline.join(indent + line.replace("    ", unit) for line in footer)
     ended = "" if opened else text.newline
@@ -112,15 +113,20 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
     return Edit(Span(Position(first, 0), end), wrapped)
 
 
-def indented(lines: Sequence[str], indent: str, unit: str) -> str:
-    """Lines of a block at ``indent``, one ``unit`` deeper; blank lines and string contents as they are."""
-    inside = _inside_strings("".join(lines))
-    if any("\f" in _indent(line) for line in lines):
+def _indented(function: Scope, first: int, last: int, indent: str, unit: str) -> str:
+    """Lines (1-based, to ``last``) of a function's block at ``indent``, one ``unit`` deeper.
+
+    Blank lines and the contents of strings stay as they are.
+    """
+    lines, start = function.outline.text.lines, _first_line(function.node)  # type: ignore[arg-type]
+    inside = _inside_strings("".join(lines[start - 1 : last]))
+    if any("\f" in line and "\f" in _indent(line) for line in lines[first - 1 : last]):
         message = "form feeds stand in its indentation"
         raise UnwrappableError(message)
     parts = []
-    for number, line in enumerate(lines, start=1):
-        if number in inside or not line.strip():
+    for number in range(first, last + 1):
+        line = lines[number - 1]
+        if number - start + 1 in inside or not line.strip():
             parts.append(line)
         elif line.startswith(indent):
             parts.append(indent + unit + line[len(indent) :])
@@ -203,6 +209,7 @@ def _with_footer(lines: list[str], last: int, indent: str) -> int:
     return last
 
 
+@lru_cache(maxsize=4)  # each finding of a function asks
 def _inside_strings(source: str) -> set[int]:
     """1-based lines that begin inside a string literal."""
     starts = {getattr(tokenize, name, -1) for name in ("FSTRING_START", "TSTRING_START")}
