@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import libcst as cst
 
 from asynclint.finding import Edit, Fix, Position, Safety, Span
-from asynclint.flow.lives import Life, is_setup
+from asynclint.flow.lives import Life
 from asynclint.project.guards.insertion import importable
 from asynclint.project.guards.refusals import NoGuardError
 from asynclint.project.guards.tests import is_fixture, test_of
 from asynclint.project.project import Project
-from asynclint.project.tasks import sites
+from asynclint.project.tasks import is_setup, sites
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 from asynclint.source.wrap import UnwrappableError, wrap_rest

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -13,13 +12,11 @@ from asynclint.flow.failing import by_block, fails, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
 from asynclint.flow.trace import Trace, Tracer
-from asynclint.project.guards.tests import is_fixture
 from asynclint.project.project import Project
 from asynclint.project.tasks import sites
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
-SETUP = re.compile(r"(async)?set_?up(_method|_class|Class)?|setup_async|setUpAsync", re.IGNORECASE)
 PASSIVE = {Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.PROVED, Fate.CANCELLED, Fate.LOST}
 
 
@@ -69,13 +66,6 @@ class Life:
         return f"a task in {self.name}" if self.trace.many else f"task {self.name}"
 
 
-def is_setup(scope: Scope, project: Project) -> bool:
-    """Whether a function is a fixture, or a method that prepares the tests of its class."""
-    if scope.enclosing_class is not None and SETUP.fullmatch(scope.name):
-        return True
-    return bool(scope.decorators) and is_fixture(scope, project) is not None
-
-
 def lives(function: Function, project: Project) -> Sequence[Life]:
     """The tasks that a function, and what is nested in it, starts, in source order."""
     return function.once("lives", lambda: list(_lives(function, project)))
@@ -106,13 +96,20 @@ def _life(
             marked.add(outer)
     around = list(_inside(function, birth, owner))
     conditional = any(isinstance(outer, (cst.If, cst.Match)) for outer in around)
-    # a container or object keeps what each turn of a loop makes
-    kept = trace.many or trace.attributes
-    looped = {outer for outer in around if isinstance(outer, (cst.For, cst.While)) and not kept}
+    looped = set() if trace.many or trace.attributes else set(_made_again(around))
     stopping, failing = stops(function, project), fails(function, project)
     paths = Paths(trace.events, by_block(function, marked), stopping, failing, conditional, looped)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
+
+
+def _made_again(around: Iterable[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """The loops whose every turn makes a value anew, by what holds the call that makes it."""
+    for outer in around:
+        if isinstance(outer, (cst.If, cst.Match, cst.Try, cst.TryStar)):
+            return
+        if isinstance(outer, (cst.For, cst.While)):
+            yield outer
 
 
 def _inside(function: Function, node: cst.CSTNode, owner: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from asynclint.knowledge.asyncs import LOOP_GETTERS, SPAWN_METHODS, SPAWNS
 from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.guards.tests import is_fixture
 from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.names import chain
@@ -14,6 +16,7 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
 MAX_DEPTH = 3
+SETUP = re.compile(r"(async)?set_?up(_method|_class|Class)?|setup_async|setUpAsync", re.IGNORECASE)
 SPAWN_NAMES = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
 
 
@@ -25,6 +28,13 @@ def sites(scope: Scope, project: Project) -> list[ast.Call]:
 def starts_tasks(unit: Scope, project: Project) -> bool:
     """Whether a function, or what is nested in it, starts a task."""
     return any(sites(scope, project) for scope in unit.nested() if scope.is_function)
+
+
+def is_setup(scope: Scope, project: Project) -> bool:
+    """Whether a function is a fixture, or a method that prepares the tests of its class."""
+    if scope.enclosing_class is not None and SETUP.fullmatch(scope.name):
+        return True
+    return bool(scope.decorators) and is_fixture(scope, project) is not None
 
 
 def _sites(scope: Scope, project: Project) -> Iterator[ast.Call]:
@@ -57,7 +67,7 @@ def spawns(call: ast.Call, scope: Scope, project: Project, depth: int = 0) -> bo
     if named or method:
         if not named and not _is_loop(call.func.value, scope, project):  # type: ignore[attr-defined]
             return False
-        return not is_replaced(call.func, scope, project) and not _is_task_already(call, scope)
+        return not is_replaced(call.func, scope, project) and not _is_task_already(call, scope, project)
     return depth < MAX_DEPTH and _wraps_spawn(call, scope, project, depth)
 
 
@@ -106,11 +116,16 @@ def _may_be_wrapper(func: ast.expr, scope: Scope) -> bool:
     return found is not None and found[1][0].kind in ("def", "from")
 
 
-def _is_task_already(call: ast.Call, scope: Scope) -> bool:
+def _is_task_already(call: ast.Call, scope: Scope, project: Project) -> bool:
     """``ensure_future(task)`` gives back the task or future it is given."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     argument = call.args[0] if call.args else None
-    if name != "ensure_future" or not isinstance(argument, ast.Name):
+    if name != "ensure_future":
+        return False
+    if isinstance(argument, ast.Call):  # of a function that is no coroutine function, and returns a future
+        function = project.inference.value(argument.func, scope)
+        return isinstance(function, Function) and function.calling is Calling.SYNC
+    if not isinstance(argument, ast.Name):
         return False
     found = scope.lookup(argument.id)
     values = [binding.value for binding in found[1]] if found is not None else []

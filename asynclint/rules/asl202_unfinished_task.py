@@ -63,8 +63,9 @@ def trigger(unit: Unit, project: Project) -> bool:
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each unfinished task at the call that starts it."""
     from asynclint.flow.finishing import CannotFinishError, finish
-    from asynclint.flow.lives import is_setup, lives
+    from asynclint.flow.lives import lives
     from asynclint.flow.related import ways_out
+    from asynclint.project.tasks import is_setup
 
     for life in lives(function, project):
         if not life.is_unfinished or life.is_dropped or is_setup(life.scope, project):

@@ -70,7 +70,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.paths import State
     from asynclint.flow.related import failing
 
-    for life in lives(function, project):
+    for life in lives(function, project) if trigger(function.scope, project) else ():
         if life.raises is None or life.end != State.SETTLED or life.trace.attributes:
             continue
         fix, held_back = None, ""

@@ -61,8 +61,7 @@ rule = Rule("ASL206", "fixture-task-leak", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A fixture or method that prepares tests, and starts a task."""
-    from asynclint.flow.lives import is_setup
-    from asynclint.project.tasks import starts_tasks
+    from asynclint.project.tasks import is_setup, starts_tasks
 
     return is_setup(unit, project) and starts_tasks(unit, project)
 
@@ -73,7 +72,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.lives import lives
     from asynclint.flow.owners import may_be_finished
 
-    for life in lives(function, project):
+    for life in lives(function, project) if trigger(function.scope, project) else ():
         if life.scope is not function.scope or not life.is_unfinished or life.is_dropped:
             continue
         if any(may_be_finished(name, life.scope, project) for name in life.trace.attributes):
