@@ -118,6 +118,8 @@ class Fates:
             case cst.NamedExpr():
                 yield from self._bound(parent.target, many=many)
                 yield from self.of(parent, many=many)
+            case cst.AssignTarget() | cst.Del():  # tasks[0] = …: something else is put there
+                yield Event(Fate.LOOKED, node)
             case _ if _is_same(parent, node):
                 yield from self.of(parent, many=many)  # type: ignore[arg-type]
             case _:

@@ -76,39 +76,32 @@ def await_cancelled(
     """
     life = cancelled[0]
     refuse_sync(life)
-    loop = _innermost_loop(function, node)
-    name, place = life.name, node
-    if loop is not None and life.trace.many:
-        name, place = f"*{_looped_over(loop, life)}", loop
-    elif not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
         message = "a helper cancels it"
         raise CannotFinishError(message)
-    else:
-        name = function.module.code_for_node(node.func.value)
-    if not name.lstrip("*").replace(".", "").isidentifier():
-        message = f"{name} is no plain name"
-        raise CannotFinishError(message)
+    place: cst.CSTNode = node
+    name = function.module.code_for_node(node.func.value)
+    if name not in life.trace.names and name not in {f"self.{kept}" for kept in life.trace.attributes}:
+        name, place = _looped_over(function, node, name, life)
     module, imports = asyncio_in(life.scope, project)
     edit = behind(function, place, [f"await {module}.gather({name}, return_exceptions=True)"])
     message = f"await {name.lstrip('*')} behind the cancel"
     return Fix(message, (edit,), Safety.UNSAFE, imports), _is_last(function, place, life.scope)
 
 
-def _innermost_loop(function: Function, node: cst.CSTNode) -> cst.For | None:
+def _looped_over(function: Function, node: cst.CSTNode, name: str, life: Life) -> tuple[str, cst.CSTNode]:
+    """``*tasks`` for the name of a loop that does nothing but cancel what it goes over, and that loop."""
     for outer in function.parents(node):
-        if isinstance(outer, cst.For):
-            return outer
-        if isinstance(outer, (cst.FunctionDef, cst.While)):
-            break
-    return None
-
-
-def _looped_over(loop: cst.For, life: Life) -> str:
-    """The list or set whose tasks a loop does nothing with but cancel them."""
-    body = loop.body.body
-    if isinstance(loop.iter, cst.Name) and loop.iter.value in life.trace.names and len(body) == 1:
-        return loop.iter.value
-    message = "the loop that cancels does more than that"
+        loop = outer if isinstance(outer, cst.For) else getattr(outer, "for_in", None)
+        if loop is None or not isinstance(loop.target, cst.Name) or loop.target.value != name:
+            continue
+        over = function.module.code_for_node(loop.iter)
+        held = over.removesuffix(".values()") in life.trace.names
+        if held and (isinstance(loop, cst.CompFor) or len(loop.body.body) == 1):
+            return f"*{over}", outer
+        message = "the loop that cancels does more than that"
+        raise CannotFinishError(message)
+    message = f"{name} is no plain name"
     raise CannotFinishError(message)
 
 
