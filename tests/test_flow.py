@@ -78,6 +78,7 @@ ENDS = {
     "time is up, on one branch": (MADE + "if x: await t\nelse: await asyncio.wait([t], timeout=1)", "ASL205"),
     "time is up, and cancelled": (MADE + "await asyncio.wait([t], timeout=1)\nt.cancel()", "ASL203"),
     "time is up, and asserted": (MADE + "d, p = await asyncio.wait([t], timeout=1)\nassert d == {t}", ""),
+    "time is up, and asked": (MADE + "d, p = await asyncio.wait([t], timeout=1)\nif p:\n    x()", ""),
     "time without a limit": (MADE + "await asyncio.wait([t], timeout=None)", ""),
     "assertion first": (MADE + "assert x\nawait t", "ASL204"),
     "wait first": (MADE + "await x()\nawait t", "ASL204"),
@@ -119,6 +120,11 @@ ENDS = {
     "helper that is not awaited": ("async def end(task): await task\n" + MADE + "x(end(t))", ""),
     "helper that cancels": ("def end(*tasks):\n    for t in tasks: t.cancel()\n" + MADE + "end(t)", "ASL203"),
     "future, not a task": ("def later(): return x.future\nt = asyncio.ensure_future(later())\nprint(t)", ""),
+    "future by name": ("u = x.later()\nt = asyncio.ensure_future(u)\nprint(t)", ""),
+    "coroutine by name": (
+        "async def go(): ...\nu = go()\nt = asyncio.ensure_future(u)\nprint(t)",
+        "ASL202",
+    ),
     "counting all tasks": (MADE + "print(len(asyncio.all_tasks()))", "ASL202"),
     "gathering all tasks": (MADE + "await asyncio.gather(*asyncio.all_tasks() - {x})", ""),
 }  # fmt: skip

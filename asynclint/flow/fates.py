@@ -156,6 +156,8 @@ class Fates:
             yield Event(self._seen(node), node)
         elif builtin in PASSING_CALLS:
             yield from self.of(call, many=True)
+        elif method.startswith(CALLING_ASSERTIONS) and len(call.args) > 1:
+            yield Event(Fate.HANDED, call)  # self.assertRaises(CancelledError, loop.run_until_complete, task)
         elif builtin in LOOKING_CALLS or (method or builtin).startswith("assert"):
             yield Event(self._seen(node), node)
         elif method == "run_until_complete":
@@ -346,6 +348,8 @@ LOOKING = (
     cst.CompIf,
 )
 # Calls of asyncio that give back, or wait for, what they are given.
+# Assertions that call what they are given.
+CALLING_ASSERTIONS = ("assertRaises", "assertWarns", "assertLogs", "assertNoLogs")
 UNBOUND = ("asyncio.Task.", "asyncio.Future.")
 PASSED_ON = (".wait_for", ".ensure_future", ".as_completed", ".wrap_future")
 

@@ -181,6 +181,8 @@ class Paths:
         out = Outcome(state)
         self._eval(node.test, out)
         state, mentioned = out.end, self._mentions(node.test)
+        if mentioned and state & State.PENDING:  # ``if pending:``, ``if done:``
+            state = (state & ~State.PENDING) | State.SETTLED
         # ``if task is None or task.done(): task = create_task(…)``
         reborn = mentioned and self._is_born_in(node.body)
         then = self.suite(node.body, _settled(state) if reborn else state)

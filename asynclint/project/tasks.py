@@ -125,10 +125,6 @@ def _is_task_already(call: ast.Call, scope: Scope, project: Project) -> bool:
     if isinstance(argument, ast.Call):  # of a function that is no coroutine function, and returns a future
         function = project.inference.value(argument.func, scope)
         return isinstance(function, Function) and function.calling is Calling.SYNC
-    if not isinstance(argument, ast.Name):
-        return False
-    found = scope.lookup(argument.id)
-    values = [binding.value for binding in found[1]] if found is not None else []
-    makers = [v.func for v in values if isinstance(v, ast.Call)]
-    made = {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in makers}
-    return bool(made & {"create_task", "ensure_future", "create_future", "Future", "gather"})
+    # under a name it may be a future that somebody else made, unless it is seen to be a coroutine
+    inference = project.inference
+    return isinstance(argument, ast.Name) and not inference.is_coroutine(inference.value(argument, scope))
