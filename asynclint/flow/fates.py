@@ -48,6 +48,7 @@ class Fate(Enum):
     PROVED = "proved"
     CHECKED = "checked"
     LOST = "lost"  # its only name is given another value
+    USED = "used"  # taken for what it is to give
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,7 @@ class Fates:
             if isinstance(outer, cst.With):
                 for item in outer.items:
                     call = item.item
-                    if isinstance(call, cst.Call) and _called(call) in RAISES:
+                    if isinstance(call, cst.Call) and written_name(call) in RAISES:
                         return any(self._is_timeout(arg.value) for arg in call.args)
             elif isinstance(outer, cst.Try):
                 return any(h.type is not None and self._is_timeout(h.type) for h in outer.handlers)
@@ -278,7 +279,7 @@ class Fates:
         for outer in self._function.parents(node):
             if isinstance(outer, cst.Assert):
                 return True
-            if isinstance(outer, cst.Call) and _called(outer).startswith("assert"):
+            if isinstance(outer, cst.Call) and written_name(outer).startswith("assert"):
                 return True
             if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
                 break
@@ -366,7 +367,8 @@ def _is_same(parent: cst.CSTNode | None, node: cst.CSTNode) -> bool:
     return False
 
 
-def _called(call: cst.Call) -> str:
+def written_name(call: cst.Call) -> str:
+    """The last part of a called name; empty where it has none."""
     func = call.func
     return func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
 

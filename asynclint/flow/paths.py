@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from asynclint.flow.fates import RAISES, Event, Fate
+from asynclint.flow.fates import RAISES, Event, Fate, written_name
 
 
 class State:
@@ -318,12 +318,7 @@ def expects(item: cst.WithItem) -> bool:
 
 
 def _enters(item: cst.WithItem, names: AbstractSet[str]) -> bool:
-    return isinstance(item.item, cst.Call) and _called(item.item) in names
-
-
-def _called(call: cst.Call) -> str:
-    func = call.func
-    return func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
+    return isinstance(item.item, cst.Call) and written_name(item.item) in names
 
 
 def _catches(handler: cst.ExceptHandler | cst.ExceptStarHandler, failing: cst.CSTNode) -> bool:
@@ -344,7 +339,7 @@ def never_returns(node: cst.CSTNode) -> bool:
         return isinstance(node.test, cst.Name) and node.test.value == "False"
     if not isinstance(node, cst.Expr) or not isinstance(node.value, cst.Call):
         return False
-    return _called(node.value) in ("fail", "skip", "xfail", "skipTest", "exit", "_exit", "abort")
+    return written_name(node.value) in ("fail", "skip", "xfail", "skipTest", "exit", "_exit", "abort")
 
 
 def is_true(test: cst.BaseExpression) -> bool:

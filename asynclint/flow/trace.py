@@ -48,13 +48,16 @@ class Trace:
 class Tracer:
     """Traces values of one function."""
 
-    def __init__(self, function: Function, project: Project, depth: int = 0) -> None:
+    def __init__(
+        self, function: Function, project: Project, kind: type[Fates] = Fates, depth: int = 0
+    ) -> None:
         self._function = function
         self._project = project
         self._depth = depth
         self._birth: cst.CSTNode = function.node
         self._window = ("", range(0))
-        self._fates = Fates(function, project, self._argument)
+        self._kind = kind
+        self._fates = kind(function, project, self._argument)
         self._order = function.once("order", lambda: _evaluation_order(function))
 
     def call(self, birth: cst.Call, scope: Scope) -> Trace:
@@ -98,23 +101,29 @@ class Tracer:
                         queue.append(self._uses(name, step, scope))
 
     def _uses(self, name: str, kept: Kept, scope: Scope) -> Iterator[object]:
-        home = scope.lookup(name)  # the function round it, for a nonlocal name
-        nodes = loads(self._function).get(name, [])
+        own, closed_over = self._function.once(("uses", scope, name), lambda: self._loads(name, scope))
         window = self._window[1] if name == self._window[0] else None
         if kept.inside is not None:
             window = range(self._index(kept.inside), self._order[kept.inside][0] + 1)
         if window is not None:
-            first, last = (bisect_left(nodes, end, key=self._index) for end in (window.start, window.stop))
-            nodes = nodes[first:last]
-        for node in nodes:
+            first, last = (bisect_left(own, end, key=self._index) for end in (window.start, window.stop))
+            own = own[first:last]
+        for node in own:
+            yield from self._fates.of(node, many=kept.many)
+        for node in closed_over:
+            yield from self._closed_over(node)
+
+    def _loads(self, name: str, scope: Scope) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:
+        """Where a scope reads a name of its own, or of the function round it; and where other scopes do."""
+        own: list[cst.CSTNode] = []
+        others: list[cst.CSTNode] = []
+        home = scope.lookup(name)
+        for node in loads(self._function).get(name, []):
             seen_from = self._function.scope_of(node)
             owner = seen_from.lookup(name)
-            if owner is None or home is None or owner[0] is not home[0]:
-                continue
-            if seen_from is scope:
-                yield from self._fates.of(node, many=kept.many)
-            else:
-                yield from self._closed_over(node)
+            if owner is not None and home is not None and owner[0] is home[0]:
+                (own if seen_from is scope else others).append(node)
+        return own, others
 
     def _uses_of_attribute(self, kept: KeptOnSelf, scope: Scope) -> Iterator[object]:
         for node in self._function.nodes:
@@ -150,10 +159,10 @@ class Tracer:
                     yield Event(Fate.HANDED, self._function.cst_of(call))
 
     def _until_rebound(self, birth: cst.CSTNode, scope: Scope, owner: cst.CSTNode) -> tuple[str, range]:
-        """A name that a statement gives the value, and the nodes up to where it is given another one.
+        """A name that a statement gives the value, and the nodes from there to where it is given another one.
 
-        Where the same block says so and no loop comes back: what other uses of the name do then, before
-        and behind, is not done to this value. Empty where that is not so.
+        Where no loop comes back, what the function does with the name before and behind is not done to
+        this value. Empty where that is not so.
         """
         parent = self._function.parent(birth)
         target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
@@ -164,10 +173,11 @@ class Tracer:
                 break
             if isinstance(outer, (cst.For, cst.While)):
                 return "", range(0)
-        block = self._block(birth)
-        behind = [node for node in self._bound(scope, target.value) if self._index(node) > self._index(birth)]
+        block, start = self._block(birth), self._index(birth)
+        bound = self._bound(scope, target.value)
+        behind = bound[bisect_left(bound, start, key=self._index) :]
         end = next((node for node in behind if self._block(node) is block), None)
-        return (target.value, range(self._index(birth), self._order[end][0] + 1)) if end else ("", range(0))
+        return target.value, range(start, self._order[end][0] + 1 if end is not None else len(self._order))
 
     def _block(self, node: cst.CSTNode) -> cst.CSTNode | None:
         return next(
@@ -202,10 +212,10 @@ class Tracer:
         value = self._project.inference.value(call.func, scope)
         if not isinstance(value, FunctionValue) or value.scope.outline.is_stub or self._depth >= MAX_DEPTH:
             return None, False
-        name = _parameter(value, place)
+        name = _parameter(value, place) if not _is_empty(value.scope) else ""
         if not name or value.calling not in (Calling.SYNC, Calling.COROUTINE):
             return None, False
-        key = ("argument", value.scope, name)
+        key = ("argument", value.scope, name, self._kind)
         fate = self._project.remembered(key, lambda: self._of_parameter(value.scope, name))
         return fate, value.calling is Calling.COROUTINE
 
@@ -213,13 +223,23 @@ class Tracer:
         outermost = [scope for scope in helper.around() if scope.is_function][-1]
         function = self._function if outermost is self._function.scope else Function(outermost)
         try:
-            found = Tracer(function, self._project, self._depth + 1).parameter(name, helper)
+            found = Tracer(function, self._project, self._kind, self._depth + 1).parameter(name, helper)
         except UnparsedError:
             return Fate.HANDED
         for fate in (Fate.HANDED, Fate.FINISHED, Fate.CANCELLED):
             if fate in found:
                 return fate
-        return Fate.HANDED if Fate.WAITED in found else Fate.LOOKED
+        return Fate.HANDED if found & {Fate.WAITED, Fate.USED} else Fate.LOOKED
+
+
+def _is_empty(function: Scope) -> bool:
+    """A method that others fill in: its own body says nothing."""
+    body = getattr(function.node, "body", [])
+    return all(isinstance(s, (ast.Pass, ast.Raise)) or _is_constant(s) for s in body)
+
+
+def _is_constant(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _parameter(function: FunctionValue, place: int | str) -> str:

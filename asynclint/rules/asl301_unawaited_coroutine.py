@@ -45,18 +45,11 @@ from asynclint.finding import Edit, Finding, Fix, Safety, Span
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    import libcst as cst
-
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
 
 rule = Rule("ASL301", "unawaited-coroutine", Scope.FUNCTION, fix=Safety.UNSAFE)
-
-# Blocks in which a test lets a coroutine go on purpose: it wants the warning, or the TypeError of
-# a call with wrong arguments, which comes before anything is awaited.
-ON_PURPOSE = frozenset({"warns", "catch_warnings", "assertWarns", "assertWarnsRegex", "deprecated_call"})
-RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
 
 
 @rule.trigger
@@ -70,19 +63,10 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 
 def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> bool:
+    from asynclint.project.coroutines import makes_coroutine
+
     call = statement.value
-    if not isinstance(call, ast.Call) or not isinstance(call.func, (ast.Name, ast.Attribute)):
-        return False
-    inference = project.inference
-    value = inference.value(call, scope)
-    return inference.is_coroutine(value) and not _is_replaced(call.func, scope, project)
-
-
-def _is_replaced(func: ast.expr, scope: Unit, project: Project) -> bool:
-    """Whether the tests put something else in the place of a name: it may be a plain mock by then."""
-    from asynclint.project.guards.replaced import is_replaced
-
-    return is_replaced(func, scope, project)
+    return isinstance(call, ast.Call) and makes_coroutine(call, scope, project)
 
 
 @rule.check
@@ -90,13 +74,15 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped coroutine at its call."""
     import libcst as cst
 
+    from asynclint.flow.purpose import is_on_purpose
+
     for node in function.nodes:
         if not isinstance(node, cst.Expr):
             continue
         statement = function.ast_of(node)
         scope = function.scope_of(node)
         assert isinstance(statement, ast.Expr)
-        if not _drops_coroutine(statement, scope, project) or _is_on_purpose(function, node, project):
+        if not _drops_coroutine(statement, scope, project) or is_on_purpose(function, node, project):
             continue
         call = statement.value
         assert isinstance(call, ast.Call)
@@ -108,52 +94,3 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             held_back = f"{scope.name or 'the module'} is not async, so it cannot await"
         message = f"coroutine {ast.unparse(call.func)}(…) is never awaited, so this line does nothing"
         yield Finding("", span, rule.code, message, fix, held_back)
-
-
-def _is_on_purpose(function: Function, node: cst.CSTNode, project: Project) -> bool:
-    """Whether a test wants the warning of a dropped coroutine, or the TypeError of a wrong call."""
-    import libcst as cst
-
-    unit = function.scope
-    wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
-    if "never awaited" in wants or "RuntimeWarning" in wants or "recwarn" in {a.arg for a in unit.parameters}:
-        return True
-    for outer in function.parents(node):
-        if isinstance(outer, cst.Try) and any(_may_catch_type_error(function, h) for h in outer.handlers):
-            return True
-        if isinstance(outer, cst.With):
-            statement = function.ast_of(outer)
-            assert isinstance(statement, (ast.With, ast.AsyncWith))
-            scope = function.scope_of(outer)
-            if any(_expects(item.context_expr, scope, project) for item in statement.items):
-                return True
-    return False
-
-
-def _may_catch_type_error(function: Function, handler: cst.ExceptHandler) -> bool:
-    return handler.type is not None and "TypeError" in function.module.code_for_node(handler.type)
-
-
-def _expects(expr: ast.expr, scope: Unit, project: Project) -> bool:
-    """A block whose point is a warning, or an exception that may be the TypeError of a wrong call."""
-    if not isinstance(expr, ast.Call):
-        return False
-    name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
-    if name in ON_PURPOSE:
-        return True
-    if name in RAISES:
-        return any(_may_be_type_error(argument, scope) for argument in expr.args[:1])
-    value = project.inference.value(expr.func, scope)
-    maker = getattr(value, "scope", None)
-    if maker is None or maker.outline.is_stub:
-        return False
-    calls = [call.func for inner in maker.nested() for call in inner.facts.calls]
-    called = {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls}
-    return bool(called & (RAISES | ON_PURPOSE))
-
-
-def _may_be_type_error(expected: ast.expr, scope: Unit) -> bool:
-    names = {node.id for node in ast.walk(expected) if isinstance(node, ast.Name)}
-    found = [scope.lookup(name) for name in names]
-    is_parameter = any(f is not None and f[1][0].kind in ("param", "for", "unpack") for f in found)
-    return is_parameter or "TypeError" in names

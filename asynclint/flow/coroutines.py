@@ -1,0 +1,150 @@
+"""What becomes of a coroutine that is not awaited where it is made."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from asynclint.finding import Edit, Fix, Safety, Span
+from asynclint.flow.fates import CALLING_ASSERTIONS, Event, Fate, Fates, Step, written_name
+from asynclint.flow.purpose import is_on_purpose
+from asynclint.flow.trace import Trace, Tracer
+from asynclint.project.coroutines import loose
+from asynclint.project.project import Project
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope
+
+# Methods by which a coroutine is driven or ended by hand.
+DRIVING = frozenset({"send", "throw", "close", "__await__"})
+# Builtins that want a value; a coroutine is none of those that they can do anything with.
+WANTING = frozenset(
+    ["len", "int", "float", "sum", "min", "max", "sorted", "list", "tuple", "set", "dict", "bytes", "next",
+     "iter", "enumerate", "zip", "any", "all", "abs", "round", "reversed"]
+)  # fmt: skip
+ASKING = frozenset({"isinstance", "bool", "str", "repr", "format", "print"})
+# Assertions whose point may be that something is a coroutine.
+OF_IDENTITY = frozenset({"assertIs", "assertIsNot", "assertIsInstance", "assertNotIsInstance"})
+VALUES = (
+    cst.Assert,
+    cst.BinaryOperation,
+    cst.Comparison,
+    cst.ComparisonTarget,
+    cst.FormattedStringExpression,
+    cst.If,
+    cst.UnaryOperation,
+    cst.While,
+)
+
+
+class CoroutineFates(Fates):
+    """Coroutines can be awaited, driven, closed or handed on; what else is done with one is a mistake."""
+
+    def of(self, node: cst.CSTNode, *, many: bool = False, shielded: bool = False) -> Iterator[Step]:
+        """What becomes of the coroutine that ``node`` evaluates to."""
+        used = not many and self._is_used(node, self._function.parent(node))
+        yield from [Event(Fate.USED, node)] if used else super().of(node, many=many, shielded=shielded)
+
+    def _is_used(self, node: cst.CSTNode, parent: cst.CSTNode | None) -> bool:
+        match parent:
+            case cst.Comparison() | cst.ComparisonTarget():
+                return not (isinstance(node, cst.Name) and self._compares_identity(parent))
+            case cst.IfExp():
+                return parent.test is node
+            case cst.Subscript():
+                return parent.value is node
+            case cst.For() | cst.CompFor():
+                return parent.iter is node and parent.asynchronous is None
+            case cst.Arg():
+                return self._is_used_by_call(node, parent)
+        return isinstance(parent, VALUES)
+
+    def _compares_identity(self, comparison: cst.CSTNode) -> bool:
+        """``coro is other``, ``coro is not None``."""
+        if isinstance(comparison, cst.ComparisonTarget):
+            return isinstance(comparison.operator, (cst.Is, cst.IsNot))
+        assert isinstance(comparison, cst.Comparison)
+        return isinstance(comparison.comparisons[0].operator, (cst.Is, cst.IsNot))
+
+    def _is_used_by_call(self, node: cst.CSTNode, arg: cst.Arg) -> bool:
+        call = self._function.parent(arg)
+        if not isinstance(call, cst.Call):
+            return False
+        name = written_name(call)
+        if isinstance(call.func, cst.Attribute):
+            compares = name.startswith("assert") and name[6:7].isupper()
+            return compares and name not in OF_IDENTITY and not name.startswith(CALLING_ASSERTIONS)
+        if self._scope(call).lookup(name) is not None:
+            return False
+        return name in WANTING or (name in ASKING and not isinstance(node, cst.Name)) or arg.star == "*"
+
+    def _argument(self, node: cst.CSTNode, arg: cst.Arg, **_: bool) -> Iterator[Step]:
+        """Whoever is given a coroutine may await it; only functions of the project are seen not to."""
+        call = self._function.parent(arg)
+        if not isinstance(call, cst.Call):
+            yield Event(Fate.HANDED, node)
+        elif written_name(call) in ASKING and self._scope(call).lookup(written_name(call)) is None:
+            yield Event(Fate.LOOKED, node)
+        else:
+            yield from self._given(node, arg, call)
+
+    def _attribute(self, attribute: cst.Attribute, *, many: bool) -> Iterator[Step]:
+        name = attribute.attr.value
+        if many:
+            yield from super()._attribute(attribute, many=many)
+        elif name in DRIVING:
+            yield Event(Fate.FINISHED, attribute)
+        else:
+            inspects = name.startswith(("cr_", "gi_", "__"))
+            yield Event(Fate.LOOKED if inspects else Fate.USED, attribute)
+
+
+@dataclass(frozen=True)
+class Coroutine:
+    """One coroutine that is not awaited where it is made, and what becomes of it."""
+
+    call: ast.Call
+    scope: Scope
+    trace: Trace
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing awaits it, ends it or takes it over."""
+        return self.trace.fates() <= {Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.LOST, Fate.USED} and not (
+            self.trace.attributes
+        )
+
+
+def coroutines(function: Function, project: Project) -> Sequence[Coroutine]:
+    """The coroutines that a function makes and lets go, in source order; those on purpose left out."""
+    return function.once("coroutines", lambda: list(_coroutines(function, project)))
+
+
+def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
+    tracer = Tracer(function, project, CoroutineFates)
+    for scope in function.scope.nested():
+        for call in loose(scope, project) if scope.is_function else ():
+            birth = function.cst_of(call)
+            assert isinstance(birth, cst.Call)
+            found = Coroutine(call, scope, tracer.call(birth, scope))
+            if found.is_lost and not is_on_purpose(function, birth, project):
+                yield found
+
+
+def await_fix(function: Function, coroutine: Coroutine) -> tuple[Fix | None, str]:
+    """``await`` in front of the call, or why that can't be."""
+    scope, node = coroutine.scope, function.cst_of(coroutine.call)
+    if not scope.is_async:
+        return None, f"{scope.name} is not async, so it cannot await"
+    for outer in function.parents(node):
+        if isinstance(outer, cst.GeneratorExp):
+            return None, "it stands in a generator expression, which an await would make asynchronous"
+        if isinstance(outer, cst.BaseSmallStatement):
+            break
+    span, parent = function.text.span(coroutine.call), function.parent(node)
+    edits = [Edit(Span(span.start, span.start), "await ")]
+    if isinstance(parent, (cst.Attribute, cst.Subscript)) and parent.value is node and not node.lpar:
+        edits = [Edit(Span(span.start, span.start), "(await "), Edit(Span(span.end, span.end), ")")]
+    return Fix("await the coroutine", tuple(edits), Safety.UNSAFE), ""

@@ -1,0 +1,63 @@
+"""Where a test lets a coroutine go on purpose."""
+
+from __future__ import annotations
+
+import ast
+
+import libcst as cst
+
+from asynclint.project.project import Project
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope
+
+# Blocks in which a test lets a coroutine go on purpose: it wants the warning, or the TypeError of
+# a call with wrong arguments, which comes before anything is awaited.
+ON_PURPOSE = frozenset({"warns", "catch_warnings", "assertWarns", "assertWarnsRegex", "deprecated_call"})
+RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
+
+
+def is_on_purpose(function: Function, node: cst.CSTNode, project: Project) -> bool:
+    """Whether a test wants the warning of a dropped coroutine, or the TypeError of a wrong call."""
+    unit = function.scope
+    wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
+    if "never awaited" in wants or "RuntimeWarning" in wants or "recwarn" in {a.arg for a in unit.parameters}:
+        return True
+    for outer in function.parents(node):
+        if isinstance(outer, cst.Try) and any(_may_catch_type_error(function, h) for h in outer.handlers):
+            return True
+        if isinstance(outer, cst.With):
+            statement = function.ast_of(outer)
+            assert isinstance(statement, (ast.With, ast.AsyncWith))
+            scope = function.scope_of(outer)
+            if any(_expects(item.context_expr, scope, project) for item in statement.items):
+                return True
+    return False
+
+
+def _may_catch_type_error(function: Function, handler: cst.ExceptHandler) -> bool:
+    return handler.type is not None and "TypeError" in function.module.code_for_node(handler.type)
+
+
+def _expects(expr: ast.expr, scope: Scope, project: Project) -> bool:
+    """A block whose point is a warning, or an exception that may be the TypeError of a wrong call."""
+    if not isinstance(expr, ast.Call):
+        return False
+    name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
+    if name in ON_PURPOSE:
+        return True
+    if name in RAISES:
+        return any(_may_be_type_error(argument, scope) for argument in expr.args[:1])
+    value = project.inference.value(expr.func, scope)
+    maker = getattr(value, "scope", None)
+    if maker is None or maker.outline.is_stub:
+        return False
+    calls = [call.func for inner in maker.nested() for call in inner.facts.calls]
+    called = {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls}
+    return bool(called & (RAISES | ON_PURPOSE))
+
+
+def _may_be_type_error(expected: ast.expr, scope: Scope) -> bool:
+    names = {node.id for node in ast.walk(expected) if isinstance(node, ast.Name)}
+    found = [scope.lookup(name) for name in names]
+    is_parameter = any(f is not None and f[1][0].kind in ("param", "for", "unpack") for f in found)
+    return is_parameter or "TypeError" in names
