@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from asynclint.finding import Edit, Fix, Safety, Span
+from asynclint.finding import Confidence, Edit, Fix, Safety, Span
 from asynclint.flow.fates import CALLING_ASSERTIONS, Event, Fate, Fates, Step, written_name
 from asynclint.flow.purpose import is_on_purpose
 from asynclint.flow.trace import Trace, Tracer
+from asynclint.knowledge.asyncs import VALUE_CALLS
 from asynclint.project.coroutines import loose
 from asynclint.project.project import Project
 from asynclint.source.function import Function
@@ -19,14 +20,10 @@ from asynclint.source.outline import Scope
 
 # Methods by which a coroutine is driven or ended by hand.
 DRIVING = frozenset({"send", "throw", "close", "__await__"})
-# Builtins that want a value; a coroutine is none of those that they can do anything with.
-WANTING = frozenset(
-    ["len", "int", "float", "sum", "min", "max", "sorted", "list", "tuple", "set", "dict", "bytes", "next",
-     "iter", "enumerate", "zip", "any", "all", "abs", "round", "reversed"]
-)  # fmt: skip
 ASKING = frozenset({"isinstance", "bool", "str", "repr", "format", "print"})
 # Assertions whose point may be that something is a coroutine.
 OF_IDENTITY = frozenset({"assertIs", "assertIsNot", "assertIsInstance", "assertNotIsInstance"})
+FUTURE_METHODS = frozenset({"result", "exception", "done", "cancel", "cancelled", "add_done_callback"})
 VALUES = (
     cst.Assert,
     cst.BinaryOperation,
@@ -78,7 +75,7 @@ class CoroutineFates(Fates):
             return compares and name not in OF_IDENTITY and not name.startswith(CALLING_ASSERTIONS)
         if self._scope(call).lookup(name) is not None:
             return False
-        return name in WANTING or (name in ASKING and not isinstance(node, cst.Name)) or arg.star == "*"
+        return name in VALUE_CALLS or (name in ASKING and not isinstance(node, cst.Name)) or arg.star == "*"
 
     def _argument(self, node: cst.CSTNode, arg: cst.Arg, **_: bool) -> Iterator[Step]:
         """Whoever is given a coroutine may await it; only functions of the project are seen not to."""
@@ -108,6 +105,7 @@ class Coroutine:
     call: ast.Call
     scope: Scope
     trace: Trace
+    confidence: Confidence
 
     @property
     def is_lost(self) -> bool:
@@ -125,12 +123,21 @@ def coroutines(function: Function, project: Project) -> Sequence[Coroutine]:
 def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
     tracer = Tracer(function, project, CoroutineFates)
     for scope in function.scope.nested():
-        for call in loose(scope, project) if scope.is_function else ():
+        for call, confidence in loose(scope, project) if scope.is_function else ():
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)
-            found = Coroutine(call, scope, tracer.call(birth, scope))
-            if found.is_lost and not is_on_purpose(function, birth, project):
+            found = Coroutine(call, scope, tracer.call(birth, scope), confidence)
+            likely = confidence is Confidence.LIKELY
+            if not found.is_lost or (likely and _looks_like_future(found.trace)):
+                continue
+            if not is_on_purpose(function, birth, project):
                 yield found
+
+
+def _looks_like_future(trace: Trace) -> bool:
+    """``queue.get().result()``: awaitable, and no coroutine."""
+    used = [node for node in trace.nodes(Fate.USED) if isinstance(node, cst.Attribute)]
+    return any(node.attr.value in FUTURE_METHODS for node in used)
 
 
 def await_fix(function: Function, coroutine: Coroutine) -> tuple[Fix | None, str]:

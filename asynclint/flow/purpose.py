@@ -13,11 +13,13 @@ from asynclint.source.outline import Scope
 # Blocks in which a test lets a coroutine go on purpose: it wants the warning, or the TypeError of
 # a call with wrong arguments, which comes before anything is awaited.
 ON_PURPOSE = frozenset({"warns", "catch_warnings", "assertWarns", "assertWarnsRegex", "deprecated_call"})
+# What a call itself may raise: the wrong arguments, no such method.
+CALL_ERRORS = frozenset({"TypeError", "AttributeError"})
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
 
 
 def is_on_purpose(function: Function, node: cst.CSTNode, project: Project) -> bool:
-    """Whether a test wants the warning of a dropped coroutine, or the TypeError of a wrong call."""
+    """Whether a test wants the warning of a dropped coroutine, or the error of a wrong call."""
     unit = function.scope
     wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
     if "never awaited" in wants or "RuntimeWarning" in wants or "recwarn" in {a.arg for a in unit.parameters}:
@@ -60,4 +62,4 @@ def _may_be_type_error(expected: ast.expr, scope: Scope) -> bool:
     names = {node.id for node in ast.walk(expected) if isinstance(node, ast.Name)}
     found = [scope.lookup(name) for name in names]
     is_parameter = any(f is not None and f[1][0].kind in ("param", "for", "unpack") for f in found)
-    return is_parameter or "TypeError" in names
+    return is_parameter or bool(names & CALL_ERRORS)

@@ -273,3 +273,8 @@ CONTAINER_LOOKS = CONTAINER_TAKES | {
     "reverse",
     "keys",
 }
+# Builtins that want a value, and can do nothing with a coroutine.
+VALUE_CALLS = frozenset(
+    ["len", "int", "float", "sum", "min", "max", "sorted", "list", "tuple", "set", "dict", "bytes", "next",
+     "iter", "enumerate", "zip", "any", "all", "abs", "round", "reversed"]
+)  # fmt: skip

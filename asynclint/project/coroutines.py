@@ -1,17 +1,19 @@
-"""Where coroutines are made and not awaited at once."""
+"""Where coroutines are made and not awaited at once, as definitions or as the code around tell."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
+from asynclint.finding import Confidence
 from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.index.witnesses import is_awaited_elsewhere, loose_calls
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
 
-def loose(scope: Scope, project: Project) -> list[ast.Call]:
-    """Calls of coroutine functions in a scope's own body that are neither awaited nor a statement."""
+def loose(scope: Scope, project: Project) -> list[tuple[ast.Call, Confidence]]:
+    """Calls in a scope's own body that give a coroutine, and are neither awaited nor a statement."""
     return project.remembered(("loose coroutines", scope), lambda: list(_loose(scope, project)))
 
 
@@ -20,22 +22,33 @@ def makes_loose_coroutines(unit: Scope, project: Project) -> bool:
     return any(loose(scope, project) for scope in unit.nested() if scope.is_function)
 
 
-def _loose(scope: Scope, project: Project) -> Iterator[ast.Call]:
-    done = {id(wait.value) for wait in scope.facts.awaits}
-    done |= {id(statement.value) for statement in scope.facts.expressions}
-    for call in scope.facts.calls:
-        if id(call) not in done and makes_coroutine(call, scope, project):
-            yield call
+def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Confidence]]:
+    statements = {id(statement.value) for statement in scope.facts.expressions}
+    for call in loose_calls(scope):
+        confidence = makes_coroutine(call, scope, project) if id(call) not in statements else None
+        if confidence is not None:
+            yield call, confidence
 
 
-def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether a call is known to give a coroutine, and nothing in sight puts another thing in its place."""
+def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Confidence | None:
+    """How sure it is that a call gives a coroutine; None where it is not, or something replaces it.
+
+    CERTAIN by what is called; LIKELY where that can't be told and the module awaits the same call of
+    the same thing elsewhere.
+    """
     func, inference = call.func, project.inference
     if not isinstance(func, (ast.Name, ast.Attribute)):
-        return False
-    if not inference.is_coroutine(inference.value(call, scope)) or is_replaced(func, scope, project):
-        return False
-    return isinstance(func, ast.Name) or func.attr not in _redefined(scope.outline, project)
+        return None
+    if inference.is_coroutine(inference.value(call, scope)):
+        sure = Confidence.CERTAIN
+    elif inference.value(func, scope) is None and is_awaited_elsewhere(call, scope, project):
+        sure = Confidence.LIKELY
+    else:
+        return None
+    if is_replaced(func, scope, project):
+        return None
+    redefined = isinstance(func, ast.Attribute) and func.attr in _redefined(scope.outline, project)
+    return None if redefined else sure
 
 
 def _redefined(outline: Outline, project: Project) -> frozenset[str]:

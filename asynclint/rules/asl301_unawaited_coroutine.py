@@ -7,6 +7,10 @@ function is known to be a coroutine function: defined in the file, a method foun
 classes, imported from the project or the standard library, or called on an object whose class is
 known. What can't be resolved is left alone.
 
+What is called is followed to its definition, through the project and the standard library. Where that
+ends, the module itself is asked: a call that it awaits elsewhere, on a receiver that is come by in the
+same way, and lets be only here, is reported as *likely*.
+
 Why it matters: Python's only sign is a RuntimeWarning at some later garbage collection, which
 fails no test.
 
@@ -41,7 +45,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Edit, Finding, Fix, Safety, Span
+from asynclint.finding import Confidence, Edit, Finding, Fix, Safety, Span
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -62,11 +66,11 @@ def trigger(unit: Unit, project: Project) -> bool:
     )
 
 
-def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> bool:
+def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> Confidence | None:
     from asynclint.project.coroutines import makes_coroutine
 
     call = statement.value
-    return isinstance(call, ast.Call) and makes_coroutine(call, scope, project)
+    return makes_coroutine(call, scope, project) if isinstance(call, ast.Call) else None
 
 
 @rule.check
@@ -82,7 +86,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         statement = function.ast_of(node)
         scope = function.scope_of(node)
         assert isinstance(statement, ast.Expr)
-        if not _drops_coroutine(statement, scope, project) or is_on_purpose(function, node, project):
+        sure = _drops_coroutine(statement, scope, project)
+        if sure is None or is_on_purpose(function, node, project):
             continue
         call = statement.value
         assert isinstance(call, ast.Call)
@@ -93,4 +98,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         else:
             held_back = f"{scope.name or 'the module'} is not async, so it cannot await"
         message = f"coroutine {ast.unparse(call.func)}(…) is never awaited, so this line does nothing"
-        yield Finding("", span, rule.code, message, fix, held_back)
+        if sure is Confidence.LIKELY:
+            message = (
+                f"{ast.unparse(call.func)}(…) is awaited elsewhere and not here, so this line may do nothing"
+            )
+        yield Finding("", span, rule.code, message, fix, held_back, confidence=sure)

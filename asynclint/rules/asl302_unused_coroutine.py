@@ -34,7 +34,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Finding, Safety
+from asynclint.finding import Confidence, Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -65,4 +65,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         fix, held_back = await_fix(function, coroutine)
         called, name = ast.unparse(coroutine.call.func), coroutine.trace.names[0]
         message = f"coroutine {called}(…) is kept as {name} and never awaited, so it does nothing"
-        yield Finding("", function.text.span(coroutine.call), rule.code, message, fix, held_back)
+        if coroutine.confidence is Confidence.LIKELY:
+            message = f"{called}(…) is awaited elsewhere and not here, and nobody awaits {name} either"
+        span, sure = function.text.span(coroutine.call), coroutine.confidence
+        yield Finding("", span, rule.code, message, fix, held_back, confidence=sure)

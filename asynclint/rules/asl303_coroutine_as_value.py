@@ -39,7 +39,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Finding, Related, Safety
+from asynclint.finding import Confidence, Finding, Related, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -72,8 +72,11 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         fix, held_back = await_fix(function, coroutine)
         called = ast.unparse(coroutine.call.func)
         message = f"coroutine {called}(…) is not awaited, and used as if it were what it returns"
+        if coroutine.confidence is Confidence.LIKELY:
+            message = f"{called}(…) is awaited elsewhere and not here, where what it returns is used"
         span = function.text.span(coroutine.call)
         related = tuple(
             Related("", span_of(function, node), "it is used here") for node in used if coroutine.trace.names
         )
-        yield Finding("", span, rule.code, message, fix, held_back, related)
+        sure = coroutine.confidence
+        yield Finding("", span, rule.code, message, fix, held_back, related, confidence=sure)

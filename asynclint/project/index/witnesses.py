@@ -1,0 +1,103 @@
+"""What the rest of a module says of a call that can't be resolved: whether it is awaited elsewhere.
+
+Code that is right nearly everywhere tells what a stray line should have been (Engler et al., "Bugs as
+deviant behavior", SOSP 2001). A witness is the same callee, as written, on a receiver that is come by
+in the same way.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from asynclint.knowledge.asyncs import VALUE_CALLS
+from asynclint.source.outline import Binding, Outline, Scope
+
+if TYPE_CHECKING:
+    from asynclint.project.project import Project
+
+Key = tuple[str, ...]
+MANY = 2  # witnesses for each call that is let be
+
+
+@dataclass
+class Witnesses:
+    """How often a module awaits each call, and how often it lets the result be."""
+
+    awaited: Counter[Key | None] = field(default_factory=Counter)
+    loose: Counter[Key | None] = field(default_factory=Counter)
+
+
+def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether a module awaits a call as a rule, and lets it be only here, or hardly ever."""
+    found = project.remembered(("witnesses", scope.outline), lambda: _witnesses(scope.outline))
+    if not scope.is_async:
+        return False
+    key = _key(call, scope)
+    return key is not None and found.awaited[key] >= MANY * found.loose[key]
+
+
+def loose_calls(scope: Scope) -> Iterator[ast.Call]:
+    """Calls whose result is neither awaited, nor given to another call, returned, yielded or entered."""
+    facts = scope.facts
+    taken = {id(wait.value) for wait in facts.awaits}
+    taken |= {id(part) for call in facts.calls if not _wants_value(call) for part in _arguments(call)}
+    taken |= {id(node.value) for node in (*facts.returns, *facts.yields)}
+    taken |= {id(item.context_expr) for statement in facts.withs for item in statement.items}
+    taken |= {id(loop.iter) for loop in facts.async_fors}
+    for call in facts.calls:
+        if id(call) not in taken:
+            yield call
+
+
+def _wants_value(call: ast.Call) -> bool:
+    """``len(…)``, ``self.assertEqual(…)``: what they are given is no coroutine if the code is right."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr.startswith("assert") and call.func.attr[6:7].isupper()
+    return isinstance(call.func, ast.Name) and call.func.id in VALUE_CALLS
+
+
+def _arguments(call: ast.Call) -> Iterator[ast.expr]:
+    for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+        yield argument.value if isinstance(argument, ast.Starred) else argument
+
+
+def _witnesses(outline: Outline) -> Witnesses:
+    found = Witnesses()
+    for scope in outline.scope.nested():
+        if not scope.is_async:
+            continue
+        for wait in scope.facts.awaits:
+            if isinstance(wait.value, ast.Call):
+                found.awaited[_key(wait.value, scope)] += 1
+        for call in loose_calls(scope):
+            found.loose[_key(call, scope)] += 1
+    return found
+
+
+def _key(call: ast.Call, scope: Scope) -> Key | None:
+    """The callee as written, and how the name it starts with is come by; None for a function seen here."""
+    root = call.func
+    while isinstance(root, (ast.Attribute, ast.Call, ast.Subscript)):
+        root = root.func if isinstance(root, ast.Call) else root.value
+    found = scope.lookup(root.id) if isinstance(root, ast.Name) else None
+    bindings = found[1] if found is not None else []
+    if any(binding.kind in ("def", "class") for binding in bindings):
+        return None
+    before = [b for b in bindings if getattr(b.node, "lineno", 0) <= call.lineno]
+    nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
+    owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
+    return (ast.unparse(call.func), owner, *(_origin(nearest) if nearest is not None else ()))
+
+
+def _origin(binding: Binding) -> tuple[str, str]:
+    """``("assign", "await client")`` for ``response = await client.get(…)``."""
+    value, awaited = binding.value, ""
+    if isinstance(value, ast.Await):
+        value, awaited = value.value, "await "
+    while isinstance(value, (ast.Call, ast.Attribute, ast.Subscript)):
+        value = value.func if isinstance(value, ast.Call) else value.value
+    return binding.kind, awaited + (value.id if isinstance(value, ast.Name) else "")
