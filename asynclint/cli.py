@@ -261,14 +261,17 @@ def _check_stdin(
 def _check_files(
     paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
 ) -> None:
-    from asynclint.engine import check_files
+    from asynclint.engine import check_files, check_suites
 
     write = options["fix"] and not options["diff"]
-    for settings, files in _by_settings(paths, overrides, options["force_exclude"], report).items():
+    groups = _by_settings(paths, overrides, options["force_exclude"], report)
+    for settings, files in groups.items():
         jobs = options["jobs"] or _jobs(len(files))
         results = check_files(files, settings, fixing=fixing, jobs=jobs, write=write)
         for file, result in zip(files, results, strict=True):
             _record(result, report, named=file.explicit)
+    for result in check_suites(groups):
+        _record(result, report, named=False)
 
 
 def _by_settings(

@@ -7,10 +7,7 @@ fixes → text. Errors become results: nothing a file holds may end the run.
 from __future__ import annotations
 
 import ast
-import gc
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, partial
@@ -18,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Position
+from asynclint.processes import pause_collector, spread
+from asynclint.project.config import find_pytest_config
 from asynclint.project.project import Project
-from asynclint.project.test_files import no_test_module
+from asynclint.project.test_files import is_test_file, no_test_module
 from asynclint.rule import Rule, Scope, all_rules
 from asynclint.settings import Selection, Settings
 from asynclint.source.files import File, Problem
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 FAULT = "ASL002"  # the code of a problem that is asynclint's own
-MAX_JOBS = 61  # what Windows allows a pool
-CHUNK = 8  # files handed to a process at a time
 
 
 class Fixing(Enum):
@@ -83,7 +80,7 @@ def check_files(
         for file in files:
             yield _check_file(file, settings, fixing, write, project)
         return
-    yield from _check_in_processes(list(files), partial(_work, settings, fixing, write), jobs)
+    yield from spread(list(files), partial(_work, settings, fixing, write), jobs, _lost)
 
 
 def survey_files(
@@ -111,47 +108,9 @@ def survey_files(
                 yield _fault(outline.scope, file.display, error)
 
 
-def _check_in_processes(files: Sequence[File], work: Callable[[File], Result], jobs: int) -> Iterator[Result]:
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    done = 0
-    try:
-        with ProcessPoolExecutor(max(1, min(jobs, len(files), MAX_JOBS)), initializer=_start_worker) as pool:
-            with _deaf_to_interrupts():
-                results = pool.map(work, files, chunksize=CHUNK)
-            for result in results:
-                done += 1
-                yield result
-    except BrokenProcessPool:  # killed, or crashed in the interpreter itself
-        message = "could not be checked: a worker process died; --jobs 1 shows at which file"
-        for file in files[done:]:
-            yield Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT))
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started inside never see Ctrl-C: one that dies with a lock in hand blocks the others.
-
-    The parent hears it afterwards; what is under way is finished, what waits is dropped.
-    """
-    mask = getattr(signal, "pthread_sigmask", None)  # not on Windows, where _start_worker does it
-    before = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask is not None else None
-    try:
-        yield
-    finally:
-        if mask is not None:
-            mask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pause_collector()
-
-
-def pause_collector() -> None:
-    """Collect cycles seldom: a run keeps its syntax trees, and walking those again takes half the time."""
-    gc.set_threshold(500_000, 20, 100)
+def _lost(file: File) -> Result:
+    message = "could not be checked: a worker process died; --jobs 1 shows at which file"
+    return Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT))
 
 
 @cache
@@ -167,7 +126,9 @@ def _check_file(file: File, settings: Settings, fixing: Fixing, write: bool, pro
     try:
         raw = file.path.read_bytes()
         text = SourceText.from_bytes(raw)
-        result = check_text(text, file.path, file.display, settings, fixing=fixing, project=project)
+        result = check_text(
+            text, file.path, file.display, settings, fixing=fixing, project=project, suites=True
+        )
     except OSError as error:
         return _failed(file, f"cannot be read: {error.strerror or error}")
     except SourceError as error:
@@ -198,11 +159,13 @@ def check_text(
     tree: ast.Module | None = None,
     project: Project | None = None,
     noqa: bool = True,
+    suites: bool = False,
     rules: Sequence[Rule] | None = None,
 ) -> Result:
     """Check one text; ``path`` (absolute) places it in its project, None judges it by its content.
 
     ``tree`` is its ast, where the caller has it. ``noqa`` False leaves suppression to the caller.
+    ``suites`` asks the rules of that scope, too, if what they report stands in this file.
     ``rules`` are all there are, unless a caller brings its own. Raises SourceError where the text
     can't be parsed.
     """
@@ -213,6 +176,8 @@ def check_text(
     note = no_test_module(text, place)
     if note and settings.scope != "all":
         return Result(display, path, note=note, before=text.text, after=text.text)
+    if not suites:
+        rules = [rule for rule in rules if rule.scope is not Scope.SUITE]
     one = partial(_check_once, place=place, display=display, rules=rules, project=project, noqa=noqa)
     findings, problem = one(text, tree=tree)
     if fixing is Fixing.NONE or not any(finding.fix for finding in findings):
@@ -285,6 +250,13 @@ def _check_once(
                     found.update(_judge(rule, unit, subject, project, display))
                 except Exception as error:  # a fault of ours must not cost the other findings
                     problems.append(_fault(unit, display, error))
+    if place.name == "conftest.py" and any(rule.scope is Scope.SUITE for rule in rules):
+        try:
+            root = find_pytest_config(place.parent).root
+            if _place(root, project) == place:
+                found.update(check_suite(root, display, rules, project))
+        except Exception as error:
+            problems.append(_fault(outline.scope, display, error))
     kept = [f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code))]
     return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message))), _first(problems)
 
@@ -326,10 +298,63 @@ def _fault(unit: NameScope, display: str, error: Exception) -> Problem:
     if isinstance(error, RecursionError):
         message = f"{unit.qualname or 'the module'} could not be checked: it is nested too deeply"
         return Problem(display, message, position.line, position.column)
+    return _fault_in(unit.qualname or "the module", display, position, error)
+
+
+def _fault_in(name: str, display: str, position: Position, error: Exception) -> Problem:
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    name = unit.qualname or "the module"
     message = f"{name} could not be checked, which is a fault of asynclint; please report it: {cause}"
     return Problem(display, message, position.line, position.column, FAULT)
+
+
+def check_suites(groups: Mapping[Settings, Sequence[File]]) -> Iterator[Result]:
+    """What suite rules say of a run's suites, where that is to be reported in a file that is not checked.
+
+    The others are checked with that file. No fix is applied here: a run changes only what it was given.
+    """
+    checked = {file.path for files in groups.values() for file in files}
+    done: set[Path] = set()
+    for settings, files in groups.items():
+        project, selection = Project(settings), Selection(settings)
+        rules = [rule for rule in all_rules() if rule.scope is Scope.SUITE and selection.enabled(rule)]
+        tests = [file.path for file in files if rules and is_test_file(file.path)]
+        for root in dict.fromkeys(find_pytest_config(path.parent).root for path in tests):
+            if root not in done:
+                yield from _check_elsewhere(root, rules, checked, project)
+            done.add(root)
+
+
+def _check_elsewhere(
+    root: Path, rules: Sequence[Rule], checked: Container[Path], project: Project
+) -> Iterator[Result]:
+    from asynclint.output.report import shown
+
+    place = root
+    try:
+        place = _place(root, project)
+        if place in checked:
+            return
+        selection = Selection(project.settings, place)
+        text = SourceText.from_bytes(project.modules.source(place))
+        found = check_suite(root, shown(place), [rule for rule in rules if selection.enabled(rule)], project)
+    except SourceError:
+        return
+    except Exception as error:
+        yield Result(shown(place), place, problem=_fault_in("the suite", shown(place), Position(1, 0), error))
+        return
+    suppressions = Suppressions(text)
+    kept = [f for f in found if not suppressions.hides(f.span.start.line, f.code)]
+    why = f"{shown(place)} is not among the files to check: name it, too, to have it changed"
+    left = (replace(f, fix=None, held_back=why) if f.fix is not None else f for f in kept)
+    if kept:
+        yield Result(shown(place), place, tuple(left), before=text.text, after=text.text)
+
+
+def _place(root: Path, project: Project) -> Path:
+    """The file that a suite is reported in."""
+    from asynclint.project.suite import suite_at
+
+    return suite_at(root, project).place
 
 
 def check_suite(root: Path, display: str, rules: Iterable[Rule], project: Project) -> tuple[Finding, ...]:

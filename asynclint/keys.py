@@ -105,6 +105,12 @@ def _style(key: str, value: Any) -> str:
     return str(value)
 
 
+def _leak_check(key: str, value: Any) -> str:
+    if value not in ("fail", "warn"):
+        raise _must_be(key, '"fail" or "warn"', value)
+    return str(value)
+
+
 def _environment(key: str, value: Any) -> Path:
     if not isinstance(value, str) or not value.strip():
         raise _must_be(key, 'a path such as ".venv"', value)
@@ -156,6 +162,7 @@ PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "guard-decorators": _names,
     "guard-fixtures": _names,
     "guard-base-classes": _names,
+    "leak-check": _leak_check,
     "target-version": _version,
     "scope": _scope,
     "environment": _environment,

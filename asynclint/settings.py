@@ -49,6 +49,7 @@ class Settings:
     guard_decorators: tuple[str, ...] = ()
     guard_fixtures: tuple[str, ...] = ()
     guard_base_classes: tuple[str, ...] = ()
+    leak_check: str = "fail"
     target_version: tuple[int, int] | None = None
     scope: str = "tests"
     environment: Path | None = None

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asynclint.engine import Fixing, Result, check_files
-from asynclint.rule import Rule, all_rules
+from asynclint.engine import Fixing, Result, check_files, check_suites
+from asynclint.rule import Rule, Scope, all_rules
 from asynclint.settings import Settings, settings_for
 from asynclint.source.files import File, find
 from asynclint.source.text import SourceText
@@ -35,6 +35,11 @@ class Folder:
     @property
     def code(self) -> str:
         return self.path.name.partition("_")[0].upper()
+
+    @property
+    def is_of_suites(self) -> bool:
+        """Whether its rule asks about a whole suite, so that projects are all it has."""
+        return any(rule.code == self.code and rule.scope is Scope.SUITE for rule in all_rules())
 
     @property
     def bad(self) -> list[Path]:
@@ -72,7 +77,8 @@ class Laid:
             assert isinstance(found, File), found
             files.append(found)
         assert files
-        return list(check_files(files, self.settings, fixing=fixing))
+        results = list(check_files(files, self.settings, fixing=fixing))
+        return results + list(check_suites({self.settings: files}))
 
 
 def lay_out(folder: Folder, root: Path, project: Path | None = None) -> Laid:

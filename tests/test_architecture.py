@@ -22,7 +22,7 @@ LAYERS = (
     ("project",),
     ("flow",),
     ("rules",),
-    ("output",),
+    ("output", "processes"),
     ("engine", "options"),
     ("cli", "flake8_plugin"),
     ("__main__",),

@@ -12,7 +12,7 @@ from fixture_folders import Laid, folder_name
 
 from asynclint import cli
 from asynclint.keys import PARSERS
-from asynclint.rule import Rule, all_rules
+from asynclint.rule import Rule, Scope, all_rules
 from asynclint.settings import settings_for
 
 ROOT = Path(__file__).parent.parent
@@ -27,14 +27,17 @@ def example(rule: Rule, title: str) -> str:
 
 
 def codes_in(source: str, rule: Rule, directory: Path) -> list[str]:
-    """Codes reported in a test module that holds ``source``."""
+    """Codes reported in a test module, or for a suite rule in a conftest, that holds ``source``."""
     (directory / "pyproject.toml").write_text(f'[tool.asynclint]\nselect = ["{rule.code}"]\n')
     suite = directory / "suite"
     suite.mkdir()
+    if rule.scope is Scope.SUITE:  # the example is the conftest of a suite with an async test
+        (suite / "conftest.py").write_text(source, encoding="utf-8")
+        source = "import pytest\n\n\n@pytest.mark.asyncio\nasync def test_it(): ...\n"
     (suite / "test_example.py").write_text(source, encoding="utf-8")
-    (result,) = Laid(suite, settings_for(suite)).check([str(suite / "test_example.py")])
-    assert result.problem is None, result.problem
-    return [finding.code for finding in result.findings]
+    results = Laid(suite, settings_for(suite)).check([str(suite)])
+    assert [result.problem for result in results if result.problem] == []
+    return [finding.code for result in results for finding in result.findings]
 
 
 @RULES

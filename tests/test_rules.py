@@ -12,6 +12,7 @@ from fixture_folders import (
     FIXTURES,
     Folder,
     Laid,
+    Mark,
     compare,
     folder_name,
     folders,
@@ -49,6 +50,11 @@ def laid(folder: Folder, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
 def test_rule_has_fixtures(rule: Rule) -> None:
     folder = Folder(FIXTURES / folder_name(rule))
+    if folder.is_of_suites:
+        bad = [path for path in folder.projects if marked_files(path)]
+        assert bad, f"no file of {folder.path.name}/project_*/ has a line that is marked {rule.code}"
+        assert bad != folder.projects
+        return
     marked = [code for path in folder.bad for _, _, code in marks_in(path, path.name)]
     assert rule.code in marked, f"no line of {folder.path.name}/test_bad.py is marked {rule.code}"
     assert (folder.path / "test_good.py").read_text(encoding="utf-8").strip()
@@ -81,9 +87,7 @@ def test_good_is_silent(folder: Folder, path: Path, laid: Laid) -> None:
 @pytest.mark.parametrize(("folder", "path"), PROJECTS)
 def test_project(folder: Folder, path: Path, laid: Laid, update: bool) -> None:
     results = laid.check(["."])
-    sources = sorted(laid.root.rglob("*.py"))
-    expected = [mark for file in sources for mark in marks_in(file, file.relative_to(laid.root).as_posix())]
-    differences = compare(expected, marks_of(results))
+    differences = compare(marked_files(laid.root), marks_of(results))
     assert not differences, differences
     expect(path.with_suffix(".txt"), report(results), update)
     fixed = laid.check(["."], Fixing.UNSAFE)
@@ -91,9 +95,18 @@ def test_project(folder: Folder, path: Path, laid: Laid, update: bool) -> None:
         assert result.path is not None
         if result.written is not None:
             result.path.write_bytes(result.written)
+    if folder.is_of_suites:
+        changed = b"".join(result.written for result in fixed if result.written is not None)
+        expect(path.with_suffix(".unsafe.py"), changed, update, unless=b"")
     for result in laid.check(["."], Fixing.UNSAFE):
         assert result.after == result.before
         compile(result.after, result.display, "exec")
+
+
+def marked_files(root: Path) -> list[Mark]:
+    """What must be reported in the files of a project; those that configure pytest count, too."""
+    paths = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".ini", ".toml"))
+    return [mark for path in paths for mark in marks_in(path, path.relative_to(root).as_posix())]
 
 
 @pytest.mark.parametrize(("folder", "path"), BAD)

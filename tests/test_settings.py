@@ -60,6 +60,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         guard-decorators = ["limited", "tests.helpers.limited"]
         guard-fixtures = ["watchdog"]
         guard-base-classes = ["BoundedCase"]
+        leak-check = "warn"
         target-version = "3.9"
         scope = "all"
         environment = "env"
@@ -84,6 +85,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         guard_decorators=("limited", "tests.helpers.limited"),
         guard_fixtures=("watchdog",),
         guard_base_classes=("BoundedCase",),
+        leak_check="warn",
         target_version=(3, 9),
         scope="all",
         environment=tmp_path / "env",
@@ -124,6 +126,7 @@ def test_whole_seconds_are_written_without_a_fraction(tmp_path: Path) -> None:
         ("guard-seconds = nan", 2, ["above 0"]),
         ("guard-seconds = inf", 2, ["above 0"]),
         ('guard-style = "marks"', 2, ['guard-style: must be "auto", "timeout" or "mark", not \'marks\'']),
+        ('leak-check = "off"', 2, ['leak-check: must be "fail" or "warn", not \'off\'']),
         ("guard-junit-factor = 0.5", 2, ["guard-junit-factor: must be a number from 1 upwards, not 0.5"]),
         ('guard-junit-factor = "3"', 2, ["must be a number from 1 upwards"]),
         ("guard-junit-floor = 0", 2, ["guard-junit-floor: must be a number of seconds above 0"]),

@@ -142,6 +142,19 @@ class PytestConfig:
         return "auto" if self._mode("asyncio") == "auto" else "strict"
 
     @cached_property
+    def asyncio_loop_scope(self) -> str:
+        """Scope of the loop in which pytest-asyncio runs a test whose mark names none."""
+        setting = self._text("asyncio_default_test_loop_scope")
+        return "function" if setting is None else str(setting.value)
+
+    @cached_property
+    def asyncio_fixture_loop_scope(self) -> str:
+        """Scope of the loop of pytest-asyncio's fixtures for one test."""
+        setting = self._text("asyncio_default_fixture_loop_scope")
+        value = "" if setting is None else str(setting.value)
+        return value if value not in ("", "fixture-scope") else "function"
+
+    @cached_property
     def anyio_mode(self) -> str:
         """``auto`` where anyio's plugin takes every async test, else empty."""
         return "auto" if self._mode("anyio") == "auto" else ""

@@ -56,6 +56,14 @@ class Modules:
                 self._outlines[path] = None
         return self._outlines[path]
 
+    def source(self, path: Path) -> bytes:
+        """The source of a file as this run has it, perhaps unsaved; empty where it can't be read."""
+        outline = self._outlines.get(path)
+        try:
+            return path.read_bytes() if outline is None else outline.text.raw
+        except OSError:
+            return b""
+
     def find(self, module: str, level: int, origin: Outline, word: bytes = b"") -> Outline | None:
         """The module an import statement of ``origin`` means (PEP 328); None where it can't be found.
 

@@ -1,0 +1,57 @@
+"""Several processes that do the work of one, and how they take Ctrl-C and the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+MAX_JOBS = 61  # what Windows allows a pool
+CHUNK = 8  # items handed to a process at a time
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+def spread(items: Sequence[S], work: Callable[[S], T], jobs: int, lost: Callable[[S], T]) -> Iterator[T]:
+    """What ``work`` makes of each item, in their order; ``lost`` says it for those a process died with."""
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    done = 0
+    try:
+        with ProcessPoolExecutor(max(1, min(jobs, len(items), MAX_JOBS)), initializer=_start_worker) as pool:
+            with _deaf_to_interrupts():
+                results = pool.map(work, items, chunksize=CHUNK)
+            for result in results:
+                done += 1
+                yield result
+    except BrokenProcessPool:  # killed, or crashed in the interpreter itself
+        yield from map(lost, items[done:])
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started inside never see Ctrl-C: one that dies with a lock in hand blocks the others.
+
+    The parent hears it afterwards; what is under way is finished, what waits is dropped.
+    """
+    mask = getattr(signal, "pthread_sigmask", None)  # not on Windows, where _start_worker does it
+    before = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask is not None else None
+    try:
+        yield
+    finally:
+        if mask is not None:
+            mask(signal.SIG_SETMASK, before)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pause_collector()
+
+
+def pause_collector() -> None:
+    """Collect cycles seldom: a run keeps its syntax trees, and walking those again takes half the time."""
+    gc.set_threshold(500_000, 20, 100)
