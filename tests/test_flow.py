@@ -120,6 +120,21 @@ ENDS = {
     "helper that is not awaited": ("async def end(task): await task\n" + MADE + "x(end(t))", ""),
     "helper that cancels": ("def end(*tasks):\n    for t in tasks: t.cancel()\n" + MADE + "end(t)", "ASL203"),
     "future, not a task": ("def later(): return x.future\nt = asyncio.ensure_future(later())\nprint(t)", ""),
+    "asked, then finished in a block": (
+        MADE + "if not t.done():\n    t.cancel()\n    with x:\n        await t",
+        "",
+    ),
+    "asked in a loop": (MADE + "t.cancel()\nwhile True:\n    if t.done(): break\n    await x", ""),
+    "cancelled and asserted to be true": (MADE + "t.cancel()\nassert t.cancelled() is True", ""),
+    "awaited under shield, or failed": (
+        MADE + "try:\n    await asyncio.wait_for(asyncio.shield(t), 1)\nexcept TimeoutError:\n    x.fail()",
+        "",
+    ),
+    "awaited by a comprehension over them": ("[await t for t in [asyncio.create_task(work())]]", ""),
+    "waits for all by name": (MADE + "await asyncio.wait([t, x], return_when='ALL_COMPLETED')", ""),
+    "two targets": ("(a, b) = ts = (asyncio.create_task(x), x)\nawait asyncio.gather(*ts)", ""),
+    "siblings in a loop": ("ts = [asyncio.create_task(x)]\n" + MADE + "for s in ts: await s\nawait t", ""),
+    "helper that cancels alone": ("def stop(t): t.cancel()\n" + MADE + "stop(t)", "ASL203"),
     "future by name": ("u = x.later()\nt = asyncio.ensure_future(u)\nprint(t)", ""),
     "coroutine by name": (
         "async def go(): ...\nu = go()\nt = asyncio.ensure_future(u)\nprint(t)",

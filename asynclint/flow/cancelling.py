@@ -1,27 +1,37 @@
-"""Whether a coroutine ends when it is cancelled, as far as its text tells."""
+"""Whether a task ends when it is cancelled, as far as the text of its coroutine tells."""
 
 from __future__ import annotations
 
 import ast
 
 from asynclint.flow.expiry import own_nodes
+from asynclint.flow.lives import Life
 from asynclint.knowledge.asyncs import SLEEPS
+from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.guards.tests import test_of
 from asynclint.project.index.values import Calling, Class, Function, Instance
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
 MAX_DEPTH = 3
-# Context managers and methods of asyncio that a cancellation goes straight through (its "Synchronization
-# Primitives" and "Queues" pages).
-THROUGH = frozenset({"asyncio.locks", "asyncio.queues"})
+OWN_LOOP = frozenset({"asyncio.create_task", "asyncio.tasks.create_task"})
+# Classes of asyncio whose waits a cancellation goes straight through (its "Synchronization Primitives" and
+# "Queues" pages); a Condition takes its lock again first.
+THROUGH = frozenset({"Event", "Queue", "PriorityQueue", "LifoQueue"})
 
 
-def lets_itself_be_cancelled(
-    coroutine: ast.expr | None, scope: Scope, project: Project, depth: int = 0
-) -> bool:
+def ends_when_cancelled(life: Life, project: Project) -> bool:
+    """Whether a test's task is of the loop that runs the test, has one name, and lets itself be cancelled."""
+    names = chain(life.call.func, life.scope, project.modules)
+    if test_of(life.scope, project) is None or life.trace.many or not any(n in OWN_LOOP for n in names):
+        return False
+    return bool(life.call.args) and _lets_itself_be_cancelled(life.call.args[0], life.scope, project, 0)
+
+
+def _lets_itself_be_cancelled(coroutine: ast.expr, scope: Scope, project: Project, depth: int) -> bool:
     """Whether all that a coroutine awaits is read, and nothing in it catches or outlasts a cancellation."""
-    if not isinstance(coroutine, ast.Call):
+    if not isinstance(coroutine, ast.Call) or is_replaced(coroutine.func, scope, project):
         return False
     if any(name in SLEEPS for name in chain(coroutine.func, scope, project.modules)):
         return True
@@ -30,11 +40,14 @@ def lets_itself_be_cancelled(
         return False
     if value.scope.outline.is_stub:
         return _is_of_asyncio(value)
-    nodes = own_nodes(value.scope)
-    if depth >= MAX_DEPTH or any(isinstance(node, HOLDING) for node in nodes):
+    facts, nodes = value.scope.facts, own_nodes(value.scope)
+    # a method may be another one's in an heir, a decorator may do anything
+    if depth >= MAX_DEPTH or value.receiver is not None or value.scope.decorators or facts.async_fors:
+        return False
+    if any(isinstance(node, HOLDING) for node in nodes):
         return False
     awaits = [node.value for node in nodes if isinstance(node, ast.Await)]
-    return all(lets_itself_be_cancelled(awaited, value.scope, project, depth + 1) for awaited in awaits)
+    return all(_lets_itself_be_cancelled(wait, value.scope, project, depth + 1) for wait in awaits)
 
 
 HOLDING = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.AsyncFor, ast.Yield, ast.YieldFrom)
@@ -43,5 +56,6 @@ HOLDING = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.AsyncFor, ast.Yiel
 def _is_of_asyncio(function: Function) -> bool:
     receiver = function.receiver
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
-    path = (cls.scope if isinstance(cls, Class) else function.scope).outline.path
-    return f"{path.parent.name}.{path.stem}" in THROUGH
+    if not isinstance(cls, Class):
+        return False
+    return cls.scope.name in THROUGH and cls.scope.outline.path.parent.name == "asyncio"

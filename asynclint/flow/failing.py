@@ -17,6 +17,7 @@ from asynclint.project.tasks import spawns
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
+STACKS = frozenset({"contextlib.AsyncExitStack", "contextlib.nullcontext"})
 JUMPS = (cst.Return, cst.Break, cst.Continue)
 CLOSED = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
@@ -97,7 +98,7 @@ def _failing(function: Function, project: Project) -> Iterable[cst.CSTNode]:
 
 def _asserts(call: cst.Call) -> bool:
     name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
-    return isinstance(name, cst.Name) and name.value.startswith(("assert_", "assertEqual", "assertTrue"))
+    return isinstance(name, cst.Name) and name.value.startswith("assert")
 
 
 def _ends_tasks(function: Function, node: cst.With, project: Project) -> bool:
@@ -112,9 +113,7 @@ def _ends_tasks(function: Function, node: cst.With, project: Project) -> bool:
 def _is_calm(awaited: ast.expr, scope: Scope, project: Project) -> bool:
     """Sleeps, checkpoints, and tasks that this function has started itself, with or without a limit."""
     if isinstance(awaited, ast.Name):
-        found = scope.lookup(awaited.id)
-        values = [binding.value for binding in found[1]] if found is not None else []
-        return any(isinstance(value, ast.Call) and spawns(value, found[0], project) for value in values)  # type: ignore[index]
+        return _holds_tasks(awaited.id, scope, project)
     if not isinstance(awaited, ast.Call):
         return False
     names = chain(awaited.func, scope, project.modules)
@@ -130,6 +129,22 @@ def _is_calm(awaited: ast.expr, scope: Scope, project: Project) -> bool:
     )
 
 
+def _holds_tasks(name: str, scope: Scope, project: Project, hops: int = 3) -> bool:
+    """Whether a name holds, or goes over, tasks that its function starts."""
+    found = scope.lookup(name)
+    for binding in found[1] if found is not None and hops else ():
+        for node in ast.walk(binding.value) if binding.value is not None else ():
+            if isinstance(node, ast.Call) and spawns(node, scope, project):
+                return True
+            if (
+                isinstance(node, ast.Name)
+                and node.id != name
+                and _holds_tasks(node.id, scope, project, hops - 1)
+            ):
+                return True
+    return False
+
+
 def _parts(argument: ast.expr) -> list[ast.expr]:
     inner = argument.value if isinstance(argument, ast.Starred) else argument
     return inner.elts if isinstance(inner, (ast.List, ast.Set, ast.Tuple)) else [inner]
@@ -138,4 +153,4 @@ def _parts(argument: ast.expr) -> list[ast.expr]:
 def _is_guard(entered: ast.expr, scope: Scope, project: Project) -> bool:
     """A guard or a task group: entering it never waits."""
     names = chain(entered.func, scope, project.modules) if isinstance(entered, ast.Call) else ()
-    return any(name in GUARD_CONTEXTS or name in TASK_GROUPS for name in names)
+    return any(name in GUARD_CONTEXTS or name in TASK_GROUPS or name in STACKS for name in names)

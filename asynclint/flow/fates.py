@@ -208,7 +208,7 @@ class Fates:
         limits = {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
         timed = "timeout" in limits and not _is_none(limits["timeout"])
         when = self._function.module.code_for_node(limits["return_when"]) if "return_when" in limits else ""
-        first = bool(when) and not when.endswith("ALL_COMPLETED") and _count(call) != 1
+        first = bool(when) and "ALL_COMPLETED" not in when and _count(call) != 1
         awaited = self._function.parent(call)
         if not isinstance(awaited, cst.Await) or not (timed or first):
             yield from self.of(call, many=True)
@@ -235,7 +235,8 @@ class Fates:
                     if isinstance(call, cst.Call) and written_name(call) in RAISES:
                         return any(self._is_timeout(arg.value) for arg in call.args)
             elif isinstance(outer, cst.Try):
-                return any(h.type is not None and self._is_timeout(h.type) for h in outer.handlers)
+                caught = [h for h in outer.handlers if h.type is not None and self._is_timeout(h.type)]
+                return any(_does_nothing(handler.body) for handler in caught)
         return False
 
     def _is_timeout(self, error: cst.CSTNode) -> bool:
@@ -268,7 +269,12 @@ class Fates:
         holder = self._function.parent(call)
         if isinstance(holder, (cst.Assign, cst.NamedExpr)):
             return Fate.HANDED
-        if name not in ("done", "cancelled") or isinstance(holder, (cst.UnaryOperation, cst.Comparison)):
+        if isinstance(holder, cst.Comparison):  # assert task.done() is True
+            right = holder.comparisons[0].comparator
+            negated = not (isinstance(right, cst.Name) and right.value == "True")
+        else:
+            negated = isinstance(holder, cst.UnaryOperation)
+        if negated or name not in ("done", "cancelled"):
             return Fate.LOOKED
         return Fate.PROVED if self._in_assertion(call) else Fate.LOOKED
 
@@ -290,7 +296,8 @@ class Fates:
         container = self._function.parent(element)
         assert container is not None
         outer = self._function.parent(container)
-        if isinstance(container, (cst.Tuple, cst.List)) and isinstance(outer, cst.Assign):
+        unpacked = isinstance(outer, cst.Assign) and len(outer.targets) == 1
+        if isinstance(container, (cst.Tuple, cst.List)) and isinstance(outer, cst.Assign) and unpacked:
             target = outer.targets[0].target
             if isinstance(target, (cst.Tuple, cst.List)) and len(target.elements) == len(container.elements):
                 index = next(i for i, other in enumerate(container.elements) if other is element)
@@ -365,6 +372,12 @@ def _is_same(parent: cst.CSTNode | None, node: cst.CSTNode) -> bool:
         case cst.IfExp():
             return parent.test is not node
     return False
+
+
+def _does_nothing(body: cst.BaseSuite) -> bool:
+    """``pass``, ``...``."""
+    lines = [small for line in body.body for small in getattr(line, "body", [line])]
+    return all(isinstance(s, cst.Pass) or (isinstance(s, cst.Expr) and not s.value.children) for s in lines)
 
 
 def written_name(call: cst.Call) -> str:

@@ -47,7 +47,18 @@ def finish(function: Function, life: Life, project: Project) -> Fix:
         message = f"{target.id} is assigned more than once"
         raise CannotFinishError(message)
     name = ast.unparse(target)
+    if isinstance(target, ast.Name) and _is_taken_away(name, scope):
+        message = f"{name} may be gone by then"
+        raise CannotFinishError(message)
     return _finished(statement, name, scope, [], f"cancel and await {name} in finally", project)
+
+
+def _is_taken_away(name: str, scope: Scope) -> bool:
+    """``del task``, or a nested function that gives the name another value."""
+    deleted = (t for node in ast.walk(scope.node) if isinstance(node, ast.Delete) for t in node.targets)
+    return any(isinstance(target, ast.Name) and target.id == name for target in deleted) or any(
+        name in inner.facts.outer for inner in scope.nested()
+    )
 
 
 def _finish_all(function: Function, life: Life, project: Project) -> Fix:
@@ -78,6 +89,9 @@ def await_cancelled(
     refuse_sync(life)
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
         message = "a helper cancels it"
+        raise CannotFinishError(message)
+    if isinstance(_small(function, node), ast.Return):
+        message = "the function ends with it"
         raise CannotFinishError(message)
     place: cst.CSTNode = node
     name = function.module.code_for_node(node.func.value)
@@ -117,6 +131,9 @@ def finish_pending(function: Function, node: cst.CSTNode, scope: Scope, project:
     """Cancel and gather what ``asyncio.wait`` leaves pending; raises CannotFinishError."""
     statement = _small(function, node)
     assert isinstance(node, cst.Await)
+    if any(isinstance(outer, (cst.For, cst.While)) for outer in function.parents(node)):
+        message = "it stands in a loop, which may come back to the same tasks"
+        raise CannotFinishError(message)
     awaited = function.ast_of(node)
     text, edits = function.text, []
     taken = {n.id for n in ast.walk(function.scope.node) if isinstance(n, ast.Name)}

@@ -32,6 +32,7 @@ class State:
 
 UNFINISHED = State.LIVE | State.LOST
 UNSETTLED = UNFINISHED | State.CANCELLED | State.PENDING
+SMALL = (cst.SimpleStatementLine, cst.SimpleStatementSuite)
 FLAGS = (State.SETTLED, State.LIVE, State.CANCELLED, State.PENDING, State.LOST)
 _SETTLE = {State.LIVE: State.SETTLED, State.CANCELLED: State.SETTLED, State.PENDING: State.SETTLED}
 _NEXT: dict[Fate, dict[int, int]] = {
@@ -185,7 +186,9 @@ class Paths:
             state = (state & ~State.PENDING) | State.SETTLED
         # ``if task is None or task.done(): task = create_task(…)``
         reborn = mentioned and self._is_born_in(node.body)
-        then = self.suite(node.body, _settled(state) if reborn else state)
+        # ``if task.done(): break``: where nothing is done with the value, nothing is left to do
+        idle = mentioned and node.body not in self.marked
+        then = self.suite(node.body, _settled(state) if reborn or idle else state)
         match node.orelse:
             case cst.If():
                 other = self._if(node.orelse, state)
@@ -209,11 +212,13 @@ class Paths:
     def _is_born_in(self, body: cst.BaseSuite) -> bool:
         """Whether a block itself makes the value."""
         lines = [body.body[index] for index in self.marked.get(body, ())]
-        units = [unit for line in lines for unit in getattr(line, "body", [line]) if unit in self.events]
-        return any(event.fate is Fate.BORN for unit in units for event in self.events[unit])
+        units = [u for line in lines for u in (line.body if isinstance(line, SMALL) else [line])]
+        return any(event.fate is Fate.BORN for unit in units for event in self.events.get(unit, ()))
 
     def _mentions(self, test: cst.CSTNode) -> bool:
-        return test in self.events
+        """Whether a condition asks about the value, rather than making it."""
+        events = self.events.get(test, ())
+        return bool(events) and all(event.fate is not Fate.BORN for event in events)
 
     def _loop(self, node: cst.For | cst.While, out: Outcome, *, endless: bool) -> Outcome:
         """A loop is taken to run at least once: one that may not run is the rare case."""

@@ -71,6 +71,8 @@ class Tracer:
             found += self._rebound(trace, scope)
         for event in sorted(found, key=self._place):
             trace.events.setdefault(unit(self._function, event.node, owner), []).append(event)
+        for events in trace.events.values():  # a comprehension is written before what it goes over
+            events.sort(key=lambda event: event.fate is not Fate.BORN)
         return trace
 
     def parameter(self, name: str, scope: Scope) -> set[Fate]:

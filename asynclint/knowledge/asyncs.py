@@ -261,7 +261,7 @@ PASSING_CALLS = frozenset(
 )
 CONTAINERS = frozenset({"list", "set", "dict", "deque", "defaultdict", "OrderedDict", "WeakSet"})
 # Methods of containers: those that put their argument in, give back what is inside, or only look.
-CONTAINER_TAKES = frozenset({"append", "add", "appendleft", "extend", "insert", "update", "setdefault"})
+CONTAINER_TAKES = frozenset({"append", "add", "appendleft", "extend", "insert", "update"})
 CONTAINER_PARTS = frozenset({"pop", "popleft", "popitem", "get", "values", "items", "copy", "union"})
 CONTAINER_LOOKS = CONTAINER_TAKES | {
     "clear",

@@ -62,6 +62,7 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each unfinished task at the call that starts it."""
+    from asynclint.flow.fates import Fate
     from asynclint.flow.finishing import CannotFinishError, finish
     from asynclint.flow.lives import lives
     from asynclint.flow.related import ways_out
@@ -78,6 +79,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         except CannotFinishError as error:
             held_back = str(error)
         message = f"{life.title} is never awaited or cancelled on some path, so it outlives {life.scope.name}"
+        if Fate.PROVED in life.trace.fates():
+            message = f"{life.title} is only asserted to be done: nobody sees what it returns or raises"
         span = function.text.span(life.call)
         yield Finding("", span, rule.code, message, fix, held_back, tuple(ways_out(function, life)))
 

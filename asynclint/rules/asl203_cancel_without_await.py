@@ -29,8 +29,8 @@ Good::
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
 
-Fix: awaits the task behind ``cancel()``. Safe where that is the last thing the function does and the
-task's coroutine is seen to let itself be cancelled; else unsafe: a task that swallows its
+Fix: awaits the task behind ``cancel()``. Safe where that is the last thing a test does, with one task
+of its own loop whose coroutine is seen to let itself be cancelled; else unsafe: a task that swallows its
 cancellation would be waited for, and what follows would find it ended.
 """
 
@@ -55,12 +55,10 @@ rule = Rule("ASL203", "cancel-without-await", Scope.FUNCTION, fix=Safety.SAFE)
 
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
-    """A call that starts a task, and one that cancels something."""
-    from asynclint.flow.notice import called
+    """A call that starts a task."""
     from asynclint.project.tasks import starts_tasks
 
-    cancels = any(called(call) == "cancel" for scope in unit.nested() for call in scope.facts.calls)
-    return cancels and starts_tasks(unit, project)
+    return starts_tasks(unit, project)
 
 
 @rule.check
@@ -100,15 +98,12 @@ def _written(function: Function, node: cst.CSTNode) -> str:
 def _fix(
     function: Function, node: cst.CSTNode, cancelled: Sequence[Life], project: Project
 ) -> tuple[Fix | None, str]:
-    from asynclint.flow.cancelling import lets_itself_be_cancelled
+    from asynclint.flow.cancelling import ends_when_cancelled
     from asynclint.flow.finishing import CannotFinishError, await_cancelled
 
     try:
         fix, is_last = await_cancelled(function, node, cancelled, project)
     except CannotFinishError as error:
         return None, str(error)
-    calm = is_last and all(
-        lets_itself_be_cancelled(life.call.args[0] if life.call.args else None, life.scope, project)
-        for life in cancelled
-    )
+    calm = is_last and len(cancelled) == 1 and ends_when_cancelled(cancelled[0], project)
     return Fix(fix.message, fix.edits, Safety.SAFE if calm else Safety.UNSAFE, fix.imports), ""
