@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 Key = tuple[str, ...]
 MANY = 2  # witnesses for each call that is let be
+MORE = 4  # where the receiver comes from another object in the same way
 
 
 @dataclass
 class Witnesses:
     """How often a module awaits each call, and how often it lets the result be."""
 
-    awaited: Counter[Key | None] = field(default_factory=Counter)
-    loose: Counter[Key | None] = field(default_factory=Counter)
+    awaited: Counter[Key] = field(default_factory=Counter)
+    loose: Counter[Key] = field(default_factory=Counter)
 
 
 def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool:
@@ -37,7 +38,10 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
     if not scope.is_async:
         return False
     key = _key(call, scope)
-    return key is not None and found.awaited[key] >= MANY * found.loose[key]
+    if key is None:
+        return False
+    wide = _wide(key)
+    return found.awaited[key] >= MANY * found.loose[key] or found.awaited[wide] >= MORE * found.loose[wide]
 
 
 def loose_calls(scope: Scope) -> Iterator[ast.Call]:
@@ -72,10 +76,21 @@ def _witnesses(outline: Outline) -> Witnesses:
             continue
         for wait in scope.facts.awaits:
             if isinstance(wait.value, ast.Call):
-                found.awaited[_key(wait.value, scope)] += 1
+                _count(_key(wait.value, scope), found.awaited)
         for call in loose_calls(scope):
-            found.loose[_key(call, scope)] += 1
+            _count(_key(call, scope), found.loose)
     return found
+
+
+def _count(key: Key | None, counts: Counter[Key]) -> None:
+    if key is not None:
+        counts.update([key, _wide(key)])
+
+
+def _wide(key: Key) -> Key:
+    """The callee as written and how its root is bound, whatever the class and the object it comes from."""
+    text, *way, _, _ = key
+    return (text, *way)
 
 
 def _key(call: ast.Call, scope: Scope) -> Key | None:
@@ -90,14 +105,16 @@ def _key(call: ast.Call, scope: Scope) -> Key | None:
     before = [b for b in bindings if getattr(b.node, "lineno", 0) <= call.lineno]
     nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
     owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
-    return (ast.unparse(call.func), owner, *(_origin(nearest) if nearest is not None else ()))
+    return (ast.unparse(call.func), *_origin(nearest), owner)
 
 
-def _origin(binding: Binding) -> tuple[str, str]:
-    """``("assign", "await client")`` for ``response = await client.get(…)``."""
+def _origin(binding: Binding | None) -> tuple[str, str, str]:
+    """``("assign", "await", "client")`` for ``response = await client.get(…)``."""
+    if binding is None:
+        return "", "", ""
     value, awaited = binding.value, ""
     if isinstance(value, ast.Await):
-        value, awaited = value.value, "await "
+        value, awaited = value.value, "await"
     while isinstance(value, (ast.Call, ast.Attribute, ast.Subscript)):
         value = value.func if isinstance(value, ast.Call) else value.value
-    return binding.kind, awaited + (value.id if isinstance(value, ast.Name) else "")
+    return binding.kind, awaited, value.id if isinstance(value, ast.Name) else ""
