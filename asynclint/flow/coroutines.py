@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from asynclint.finding import Confidence, Edit, Fix, Safety, Span
+from asynclint.finding import Edit, Fix, Safety, Span
 from asynclint.flow.fates import CALLING_ASSERTIONS, Event, Fate, Fates, Step, written_name
 from asynclint.flow.purpose import is_on_purpose
 from asynclint.flow.trace import Trace, Tracer
 from asynclint.knowledge.asyncs import VALUE_CALLS
-from asynclint.project.coroutines import loose
+from asynclint.project.coroutines import Evidence, loose
+from asynclint.project.index.classes import may_have
+from asynclint.project.index.values import Instance
 from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
@@ -105,7 +107,7 @@ class Coroutine:
     call: ast.Call
     scope: Scope
     trace: Trace
-    confidence: Confidence
+    evidence: Evidence
 
     @property
     def is_lost(self) -> bool:
@@ -123,12 +125,13 @@ def coroutines(function: Function, project: Project) -> Sequence[Coroutine]:
 def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
     tracer = Tracer(function, project, CoroutineFates)
     for scope in function.scope.nested():
-        for call, confidence in loose(scope, project) if scope.is_function else ():
+        for call, evidence in loose(scope, project) if scope.is_function else ():
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)
-            found = Coroutine(call, scope, tracer.call(birth, scope), confidence)
-            likely = confidence is Confidence.LIKELY
-            if not found.is_lost or (likely and _looks_like_future(found.trace)):
+            found = Coroutine(call, scope, tracer.call(birth, scope), evidence)
+            if not found.is_lost or (evidence is Evidence.USE and _looks_like_future(found.trace)):
+                continue
+            if _has_of_its_own(found, project):
                 continue
             if not is_on_purpose(function, birth, project):
                 yield found
@@ -138,6 +141,15 @@ def _looks_like_future(trace: Trace) -> bool:
     """``queue.get().result()``: awaitable, and no coroutine."""
     used = [node for node in trace.nodes(Fate.USED) if isinstance(node, cst.Attribute)]
     return any(node.attr.value in FUTURE_METHODS for node in used)
+
+
+def _has_of_its_own(coroutine: Coroutine, project: Project) -> bool:
+    """Whether an attribute that is read is one of the object that stands for the coroutine."""
+    value = project.inference.value(coroutine.call, coroutine.scope)
+    used = [node for node in coroutine.trace.nodes(Fate.USED) if isinstance(node, cst.Attribute)]
+    return isinstance(value, Instance) and any(
+        may_have(value.cls, node.attr.value, project.inference) for node in used
+    )
 
 
 def await_fix(function: Function, coroutine: Coroutine) -> tuple[Fix | None, str]:

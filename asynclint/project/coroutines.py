@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from enum import Enum
 
 from asynclint.finding import Confidence
 from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.index.values import Callback, Class, Function, Value
 from asynclint.project.index.witnesses import is_awaited_elsewhere, loose_calls
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
 
-def loose(scope: Scope, project: Project) -> list[tuple[ast.Call, Confidence]]:
+class Evidence(Enum):
+    """What says that a call gives a coroutine."""
+
+    DEFINITION = "what is called"
+    ANNOTATION = "what is called is annotated as giving something to await"
+    USE = "the module awaits the same call of the same thing elsewhere"
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure that makes a report."""
+        return Confidence.CERTAIN if self is Evidence.DEFINITION else Confidence.LIKELY
+
+
+def loose(scope: Scope, project: Project) -> list[tuple[ast.Call, Evidence]]:
     """Calls in a scope's own body that give a coroutine, and are neither awaited nor a statement."""
     return project.remembered(("loose coroutines", scope), lambda: list(_loose(scope, project)))
 
@@ -22,33 +37,46 @@ def makes_loose_coroutines(unit: Scope, project: Project) -> bool:
     return any(loose(scope, project) for scope in unit.nested() if scope.is_function)
 
 
-def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Confidence]]:
+def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]]:
     statements = {id(statement.value) for statement in scope.facts.expressions}
     for call in loose_calls(scope):
-        confidence = makes_coroutine(call, scope, project) if id(call) not in statements else None
-        if confidence is not None:
-            yield call, confidence
+        evidence = makes_coroutine(call, scope, project) if id(call) not in statements else None
+        if evidence is not None:
+            yield call, evidence
 
 
-def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Confidence | None:
-    """How sure it is that a call gives a coroutine; None where it is not, or something replaces it.
+def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Evidence | None:
+    """What says that a call gives a coroutine; None where nothing does, or something replaces it."""
+    evidence = _evidence(call, scope, project)
+    if evidence is None or is_replaced(call.func, scope, project):
+        return None
+    redefined = isinstance(call.func, ast.Attribute) and call.func.attr in _redefined(scope.outline, project)
+    return None if redefined else evidence
 
-    CERTAIN by what is called; LIKELY where that can't be told and the module awaits the same call of
-    the same thing elsewhere.
-    """
+
+def _evidence(call: ast.Call, scope: Scope, project: Project) -> Evidence | None:
     func, inference = call.func, project.inference
-    if not isinstance(func, (ast.Name, ast.Attribute)):
-        return None
-    if inference.is_coroutine(inference.value(call, scope)):
-        sure = Confidence.CERTAIN
-    elif inference.value(func, scope) is None and is_awaited_elsewhere(call, scope, project):
-        sure = Confidence.LIKELY
-    else:
-        return None
-    if is_replaced(func, scope, project):
-        return None
-    redefined = isinstance(func, ast.Attribute) and func.attr in _redefined(scope.outline, project)
-    return None if redefined else sure
+    value = inference.value(call, scope)
+    given = inference.pending(value)
+    if given is not None and given.lazy:
+        return Evidence.DEFINITION
+    if given is not None and isinstance(inference.value(func, scope), Callback):
+        return Evidence.ANNOTATION
+    if _may_be_awaited(value, func, scope, project) and is_awaited_elsewhere(call, scope, project):
+        return Evidence.USE
+    return None
+
+
+def _may_be_awaited(value: Value | None, func: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether nothing that is known of a call says that its result can't be awaited."""
+    called = project.inference.value(func, scope)
+    if value is not None:
+        return project.inference.pending(value) is not None and not isinstance(called, Class)
+    if called is None or not isinstance(called, Function) or called.scope.outline.is_stub:
+        return called is None
+    node = called.scope.node
+    annotated = isinstance(node, ast.FunctionDef) and node.returns is not None
+    return annotated or any(found.value is not None for found in called.scope.facts.returns)
 
 
 def _redefined(outline: Outline, project: Project) -> frozenset[str]:

@@ -45,10 +45,11 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Confidence, Edit, Finding, Fix, Safety, Span
+from asynclint.finding import Edit, Finding, Fix, Safety, Span
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
+    from asynclint.project.coroutines import Evidence
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -66,7 +67,7 @@ def trigger(unit: Unit, project: Project) -> bool:
     )
 
 
-def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> Confidence | None:
+def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> Evidence | None:
     from asynclint.project.coroutines import makes_coroutine
 
     call = statement.value
@@ -79,6 +80,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     import libcst as cst
 
     from asynclint.flow.purpose import is_on_purpose
+    from asynclint.project.coroutines import Evidence
 
     for node in function.nodes:
         if not isinstance(node, cst.Expr):
@@ -86,8 +88,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         statement = function.ast_of(node)
         scope = function.scope_of(node)
         assert isinstance(statement, ast.Expr)
-        sure = _drops_coroutine(statement, scope, project)
-        if sure is None or is_on_purpose(function, node, project):
+        evidence = _drops_coroutine(statement, scope, project)
+        if evidence is None or is_on_purpose(function, node, project):
             continue
         call = statement.value
         assert isinstance(call, ast.Call)
@@ -97,9 +99,10 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             fix = Fix("await the coroutine", (Edit(Span(span.start, span.start), "await "),), Safety.UNSAFE)
         else:
             held_back = f"{scope.name or 'the module'} is not async, so it cannot await"
-        message = f"coroutine {ast.unparse(call.func)}(…) is never awaited, so this line does nothing"
-        if sure is Confidence.LIKELY:
-            message = (
-                f"{ast.unparse(call.func)}(…) is awaited elsewhere and not here, so this line may do nothing"
-            )
-        yield Finding("", span, rule.code, message, fix, held_back, confidence=sure)
+        called = ast.unparse(call.func)
+        message = f"coroutine {called}(…) is never awaited, so this line does nothing"
+        if evidence is Evidence.ANNOTATION:
+            message = f"{called}(…) gives an awaitable that is never awaited, so this line may do nothing"
+        elif evidence is Evidence.USE:
+            message = f"{called}(…) is awaited elsewhere and not here, so this line may do nothing"
+        yield Finding("", span, rule.code, message, fix, held_back, confidence=evidence.confidence)

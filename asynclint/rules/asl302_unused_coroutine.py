@@ -34,7 +34,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Confidence, Finding, Safety
+from asynclint.finding import Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each coroutine that nobody awaits, at the call that makes it."""
     from asynclint.flow.coroutines import await_fix, coroutines
     from asynclint.flow.fates import Fate
+    from asynclint.project.coroutines import Evidence
 
     for coroutine in coroutines(function, project):
         if not coroutine.trace.names or Fate.USED in coroutine.trace.fates():
@@ -65,7 +66,9 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         fix, held_back = await_fix(function, coroutine)
         called, name = ast.unparse(coroutine.call.func), coroutine.trace.names[0]
         message = f"coroutine {called}(…) is kept as {name} and never awaited, so it does nothing"
-        if coroutine.confidence is Confidence.LIKELY:
+        if coroutine.evidence is Evidence.ANNOTATION:
+            message = f"{called}(…) gives an awaitable that is kept as {name} and never awaited"
+        elif coroutine.evidence is Evidence.USE:
             message = f"{called}(…) is awaited elsewhere and not here, and nobody awaits {name} either"
-        span, sure = function.text.span(coroutine.call), coroutine.confidence
+        span, sure = function.text.span(coroutine.call), coroutine.evidence.confidence
         yield Finding("", span, rule.code, message, fix, held_back, confidence=sure)

@@ -39,7 +39,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Confidence, Finding, Related, Safety
+from asynclint.finding import Finding, Related, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.coroutines import await_fix, coroutines
     from asynclint.flow.fates import Fate
     from asynclint.flow.related import span_of
+    from asynclint.project.coroutines import Evidence
 
     for coroutine in coroutines(function, project):
         used = coroutine.trace.nodes(Fate.USED)
@@ -72,11 +73,13 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         fix, held_back = await_fix(function, coroutine)
         called = ast.unparse(coroutine.call.func)
         message = f"coroutine {called}(…) is not awaited, and used as if it were what it returns"
-        if coroutine.confidence is Confidence.LIKELY:
+        if coroutine.evidence is Evidence.ANNOTATION:
+            message = f"{called}(…) gives an awaitable, which is used as if it were its result"
+        elif coroutine.evidence is Evidence.USE:
             message = f"{called}(…) is awaited elsewhere and not here, where what it returns is used"
         span = function.text.span(coroutine.call)
         related = tuple(
             Related("", span_of(function, node), "it is used here") for node in used if coroutine.trace.names
         )
-        sure = coroutine.confidence
+        sure = coroutine.evidence.confidence
         yield Finding("", span, rule.code, message, fix, held_back, related, confidence=sure)

@@ -87,6 +87,14 @@ def _source(scope: Scope) -> str:
     return scope.outline.text.slice(scope.outline.text.span(scope.node))
 
 
+def may_have(cls: Class, name: str, inference: Inference) -> bool:
+    """Whether objects of a class have an attribute, or may have it from a base that is unknown."""
+    found = list(ancestors(cls, inference))
+    if None in found or is_dynamic(cls, inference):
+        return True
+    return any(inference.defines(ancestor, name) for ancestor in found if ancestor is not None)
+
+
 def ancestors(cls: Class, inference: Inference) -> Iterable[Class | None]:
     """The class and its bases, nearest first; None stands for one that is unknown.
 

@@ -36,6 +36,12 @@ CONTEXT_DECORATORS = {
 PROPERTY_DECORATORS = frozenset({"functools.cached_property", "enum.property"})
 
 
+def defined(function: Scope, inference: Inference) -> Function | None:
+    """The function object of a definition; None if one of its decorators is unknown."""
+    kind = calling(function, inference)
+    return Function(function, kind) if kind is not None else None
+
+
 def calling(function: Scope, inference: Inference) -> Calling | None:
     """What calling a definition gives, its decorators considered; None if one is unknown."""
     if function.is_async:
@@ -88,13 +94,24 @@ def _wrapped(kind: Calling, decorator: ast.expr, scope: Scope, inference: Infere
         return None
     inner = _returned_function(wrapper)
     if inner is not None:
-        return calling(inner, inference) if not inner.decorators else _undecorated(inner, inference)
+        after = calling(inner, inference) if not inner.decorators else _undecorated(inner, inference)
+        if after is Calling.SYNC and kind is Calling.COROUTINE:
+            return _handed_on(inner, inference)
+        return after
     first = wrapper.parameters[0].arg
     returned = [r.value for r in wrapper.facts.returns]
     rebound = len(wrapper.bindings.get(first, [])) != 1
     if returned and not rebound and all(isinstance(r, ast.Name) and r.id == first for r in returned):
         return kind
     return None
+
+
+def _handed_on(wrapper: Scope, inference: Inference) -> Calling | None:
+    """What a plain wrapper makes of an async function: it may hand the coroutine on in an object."""
+    given = inference.pending(inference.returned(Function(wrapper, Calling.SYNC)))
+    if given is not None and given.lazy:
+        return Calling.WRAPPED
+    return Calling.SYNC
 
 
 def _undecorated(function: Scope, inference: Inference) -> Calling | None:

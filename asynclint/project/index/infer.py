@@ -10,24 +10,26 @@ import ast
 import builtins
 from collections.abc import Callable, Hashable
 
-from asynclint.project.index import results, stars
+from asynclint.project.index import awaitables, results, stars
 from asynclint.project.index.classes import ancestors, is_dynamic
-from asynclint.project.index.decorators import calling
+from asynclint.project.index.decorators import defined
 from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import (
     Builtin,
+    Callback,
     Calling,
     Class,
     Function,
     Instance,
     Module,
+    Pending,
     Result,
     Super,
     Value,
     agreed,
 )
-from asynclint.project.names import known
+from asynclint.project.names import definition, known
 from asynclint.source.outline import Binding, Outline, Scope
 
 MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
@@ -45,6 +47,7 @@ class Inference:
         self._busy: set[Hashable] = set()
         self._cut = False
         self.dynamic: dict[Scope, bool] = {}  # what asynclint.project.index.classes has worked out
+        self.awaitable: dict[Scope, bool | None] = {}  # and asynclint.project.index.awaitables
         self._attributes: dict[Scope, dict[str, list[tuple[ast.expr | None, Scope]]]] = {}
         self._parsed: dict[str, ast.expr | None] = {}
 
@@ -83,6 +86,8 @@ class Inference:
                 return self._called(expr, scope)
             case ast.Await():
                 return self.awaited(self.value(expr.value, scope))
+            case ast.Subscript():
+                return self._subscribed(expr, scope)
             case ast.NamedExpr():
                 return self.value(expr.value, scope)
             case ast.IfExp():
@@ -187,8 +192,7 @@ class Inference:
         child = scope.child(binding.node)
         if child is None:
             return None
-        kind = calling(child, self)
-        return Function(child, kind) if kind is not None else None
+        return defined(child, self)
 
     # -- attributes
 
@@ -233,12 +237,16 @@ class Inference:
                 return self._bind(self._bound(name, bindings, ancestor.scope), receiver)
         return None
 
+    def defines(self, cls: Class, name: str) -> bool:
+        """Whether a class itself, or one of its methods on ``self``, binds an attribute."""
+        return name in cls.scope.bindings or name in self._instance_attributes(cls)
+
     def _is_overridden(self, cls: Class, name: str) -> bool:
         """Whether a class of the same module inherits from this one and makes another thing of a name."""
         if cls.scope.outline.is_stub:
             return False
         for scope in cls.scope.outline.classes:
-            own = name in scope.bindings or name in self._instance_attributes(Class(scope))
+            own = self.defines(Class(scope), name)
             if own and scope is not cls.scope and cls in ancestors(Class(scope), self):
                 theirs = self._member(Class(scope), name, Class(scope))
                 ours = self._member(Class(cls.scope), name, Class(cls.scope))
@@ -285,16 +293,24 @@ class Inference:
     # -- calls
 
     def _called(self, call: ast.Call, scope: Scope) -> Value | None:
+        step = awaitables.stepped(call, scope, self)
+        if step is not None:
+            return step
         if isinstance(call.func, ast.Name) and call.func.id == "super" and scope.lookup("super") is None:
             owner = scope.enclosing_class
             return Super(Class(owner)) if owner is not None and not call.args else None
-        return self.result(self.value(call.func, scope))
+        return awaitables.wrapping(self.result(self.value(call.func, scope)), call, scope, self)
 
     def result(self, value: Value | None) -> Value | None:
         """What calling a value gives."""
         match value:
-            case Class(scope):
-                return Instance(value, open=value.open) if self._constructs_itself(scope) else None
+            case Class(scope, _, argument):
+                return Instance(value, value.open, argument) if self._constructs_itself(scope) else None
+            case Instance():
+                called = self.attribute(value, "__call__")
+                return self.result(called) if isinstance(called, Function) else None
+            case Callback(gives):
+                return gives
             case Function(_, Calling.SYNC):
                 return self.returned(value)
             case Function():
@@ -308,27 +324,42 @@ class Inference:
         return (isinstance(node, ast.ClassDef) and "__new__" not in scope.bindings) or scope.outline.is_stub
 
     def is_coroutine(self, value: Value | None) -> bool:
-        """Whether a value is a coroutine that nobody has awaited yet."""
-        return isinstance(value, Result) and value.function.calling is Calling.COROUTINE
+        """Whether a value is a coroutine that nobody has awaited yet, or an object that stands for one."""
+        found = self.pending(value)
+        return found is not None and found.lazy
+
+    def pending(self, value: Value | None) -> Pending | None:
+        """A value as something to await; None where it is not, as far as is known."""
+        return awaitables.pending(value, self)
 
     def awaited(self, value: Value | None) -> Value | None:
         """What awaiting a value gives."""
-        if isinstance(value, Result) and value.function.calling is Calling.COROUTINE:
-            return self.returned(value.function)
-        return None
+        found = self.pending(value)
+        return found.result if found is not None else None
 
     def _entered(self, value: Value | None, method: str, context: Calling) -> Value | None:
         """What ``with value as x`` binds."""
         if isinstance(value, Result) and value.function.calling is context:
             return results.yielded(value.function, self)
+        if isinstance(value, Result) and value.function.calling is Calling.WRAPPED:
+            return self.returned(value.function) if context is Calling.ASYNC_CONTEXT else None
         if not isinstance(value, Instance):
             return None
+        if context is Calling.ASYNC_CONTEXT:
+            return awaitables.entered(value, self)
         function = self.attribute(value, method)
         return self.returned(function) if isinstance(function, Function) else None
 
     def returned(self, function: Function) -> Value | None:
         """What a function returns (once awaited, for a coroutine function)."""
         return results.returned(function, self)
+
+    def _subscribed(self, subscript: ast.Subscript, scope: Scope) -> Value | None:
+        """``Awaiting[Job]``: the class, and what its objects are made for."""
+        cls = self.value(subscript.value, scope)
+        if not isinstance(cls, Class) or cls.scope.outline.is_stub or isinstance(subscript.slice, ast.Tuple):
+            return None
+        return Class(cls.scope, cls.open, self.annotated(subscript.slice, scope))
 
     # -- annotations
 
@@ -342,17 +373,41 @@ class Inference:
                 return self.annotated(inner, scope, receiver) if inner is not None else None
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 parts = [p for p in (left, right) if not (isinstance(p, ast.Constant) and p.value is None)]
-                return self.annotated(parts[0], scope, receiver) if len(parts) == 1 else None
+                return self._optional(parts[0], scope, receiver) if len(parts) == 1 else None
             case ast.Subscript():
-                if known(annotation.value, scope, self.modules, UNWRAPPED_TYPES):
-                    return self.annotated(results.first_argument(annotation), scope, receiver)
+                unwrapped = known(annotation.value, scope, self.modules, UNWRAPPED_TYPES)
+                if unwrapped:
+                    inner = results.first_argument(annotation)
+                    optional = unwrapped == "typing.Optional"
+                    return (self._optional if optional else self.annotated)(inner, scope, receiver)
+                found = awaitables.annotation(annotation, scope, self)
+                if found is not None:
+                    return found
+                cls = self._subscribed(annotation, scope)
+                if isinstance(cls, Class):
+                    return Instance(cls, open=True, argument=cls.argument)
                 return self.annotated(annotation.value, scope, receiver)
         if receiver is not None and known(annotation, scope, self.modules, SELF_TYPES):
             return receiver if isinstance(receiver, Instance) else Instance(receiver)
         value = self.value(annotation, scope)
         if isinstance(value, Class):
-            return Instance(value, open=True)
-        return value if isinstance(value, Builtin) else None
+            untold = value.scope.outline.is_stub and value.scope.name == "Any"
+            return None if untold else Instance(value, open=True, argument=value.argument)
+        return value if isinstance(value, (Builtin, Callback)) else self._aliased(annotation, scope)
+
+    def _optional(
+        self, annotation: ast.expr, scope: Scope, receiver: Instance | Class | None
+    ) -> Value | None:
+        """``T`` of ``T | None``: attributes are its own; but what may be None need not be awaited."""
+        found = self.annotated(annotation, scope, receiver)
+        return None if isinstance(found, Pending) else found
+
+    def _aliased(self, annotation: ast.expr, scope: Scope) -> Value | None:
+        """``Receive = Callable[[], Awaitable[Message]]``."""
+        found = definition(annotation, scope, self.modules)
+        if found is None or not isinstance(found[0], ast.Subscript):
+            return None
+        return self.annotated(found[0], found[1])
 
     def _quoted(self, text: str) -> ast.expr | None:
         """The expression of a quoted annotation; kept, because answers are remembered by identity."""

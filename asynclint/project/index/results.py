@@ -33,11 +33,22 @@ def returned(function: Function, inference: Inference) -> Value | None:
 def _returned(function: Function, inference: Inference) -> Value | None:
     node = function.scope.node
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
+        if function.receiver is not None and _says_self(node):
+            receiver = function.receiver
+            return receiver if isinstance(receiver, Instance) else Instance(receiver)
         return inference.annotated(node.returns, function.scope.parent or function.scope, function.receiver)
     if function.scope.outline.is_stub:
         return None
     values = [r.value for r in function.scope.facts.returns if r.value is not None]
     return agreed([_own(value, function, inference) for value in values]) if values else None
+
+
+def _says_self(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """``def __aenter__(self: T) -> T``."""
+    first = next(iter([*node.args.posonlyargs, *node.args.args]), None)
+    if first is None or first.annotation is None or node.returns is None:
+        return False
+    return ast.unparse(first.annotation).strip("'\"") == ast.unparse(node.returns).strip("'\"")
 
 
 def _own(expr: ast.expr, function: Function, inference: Inference) -> Value | None:

@@ -17,10 +17,14 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A class object; ``open`` where it may be a subclass (``cls`` in a class method)."""
+    """A class object; ``open`` where it may be a subclass (``cls`` in a class method).
+
+    ``argument`` is an object of the one type it is subscribed with: a ``Job`` for ``Awaiting[Job]``.
+    """
 
     scope: Scope
     open: bool = field(default=False, compare=False)
+    argument: Value | None = field(default=None, compare=False)
 
 
 class Calling(Enum):
@@ -28,6 +32,9 @@ class Calling(Enum):
 
     SYNC = "sync"
     COROUTINE = "coroutine"
+    WRAPPED = (
+        "wrapped coroutine"  # in an object of a class that is awaited, and perhaps entered, in its place
+    )
     GENERATOR = "generator"
     ASYNC_GENERATOR = "async generator"
     CONTEXT = "context manager"  # @contextmanager
@@ -46,10 +53,14 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An object of a class of the project or of a stub; ``open`` where it may be of a subclass."""
+    """An object of a class of the project or of a stub; ``open`` where it may be of a subclass.
+
+    ``argument`` is what awaiting or entering it gives, where it is made for one object.
+    """
 
     cls: Class
     open: bool = field(default=False, compare=False)
+    argument: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,25 @@ class Result:
     function: Function
 
 
-Value = Module | Class | Function | Instance | Super | Builtin | Result
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Something to await, by its annotation or its kind, and what that gives.
+
+    ``lazy`` where nothing runs before it is awaited (a coroutine), and not perhaps a future.
+    """
+
+    result: Value | None
+    lazy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What is annotated ``Callable[…, T]``, and the ``T`` that calling it gives."""
+
+    gives: Value | None
+
+
+Value = Module | Class | Function | Instance | Super | Builtin | Result | Pending | Callback
 
 
 def agreed(values: list[Value | None]) -> Value | None:
