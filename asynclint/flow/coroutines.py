@@ -100,6 +100,9 @@ class CoroutineFates(Fates):
             yield Event(Fate.LOOKED if inspects else Fate.USED, attribute)
 
 
+HARMLESS = frozenset({Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.LOST, Fate.USED})
+
+
 @dataclass(frozen=True)
 class Coroutine:
     """One coroutine that is not awaited where it is made, and what becomes of it."""
@@ -109,11 +112,24 @@ class Coroutine:
     trace: Trace
     evidence: Evidence
 
-    @property
-    def is_lost(self) -> bool:
-        """Whether nothing awaits it, ends it or takes it over."""
-        return self.trace.fates() <= {Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.LOST, Fate.USED} and not (
-            self.trace.attributes
+    def is_lost(self, function: Function) -> bool:
+        """Whether nothing awaits it, ends it or takes it over, or something fails with any coroutine."""
+        fates = self.trace.fates()
+        if self._is_misused(function):
+            fates -= {Fate.HANDED}
+            if all(_is_awaited_close(node, function) for node in self.trace.nodes(Fate.FINISHED)):
+                fates -= {Fate.FINISHED}
+        return fates <= HARMLESS and not self.trace.attributes
+
+    def _is_misused(self, function: Function) -> bool:
+        """Whether it is used where it is made, or an attribute is read, or it is taken for data."""
+        used = self.trace.nodes(Fate.USED)
+        return any(
+            isinstance(node, cst.Attribute)
+            or not self.trace.names
+            or isinstance(function.parent(node), cst.Subscript)
+            or _is_compared_with_literal(function.parent(node))
+            for node in used
         )
 
 
@@ -129,11 +145,11 @@ def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)
             found = Coroutine(call, scope, tracer.call(birth, scope), evidence)
-            if not found.is_lost or (evidence is Evidence.USE and _looks_like_future(found.trace)):
+            if not found.is_lost(function) or (evidence is Evidence.USE and _looks_like_future(found.trace)):
                 continue
             if _has_of_its_own(found, project):
                 continue
-            if not is_on_purpose(function, birth, project):
+            if not is_on_purpose(function, call, project):
                 yield found
 
 
@@ -141,6 +157,20 @@ def _looks_like_future(trace: Trace) -> bool:
     """``queue.get().result()``: awaitable, and no coroutine."""
     used = [node for node in trace.nodes(Fate.USED) if isinstance(node, cst.Attribute)]
     return any(node.attr.value in FUTURE_METHODS for node in used)
+
+
+def _is_compared_with_literal(comparison: cst.CSTNode | None) -> bool:
+    if not isinstance(comparison, cst.Comparison) or len(comparison.comparisons) != 1:
+        return False
+    literals = (cst.SimpleString, cst.Integer, cst.Float, cst.List, cst.Tuple, cst.Dict, cst.Set)
+    return isinstance(comparison.comparisons[0].comparator, literals)
+
+
+def _is_awaited_close(node: cst.CSTNode, function: Function) -> bool:
+    """``await response.close()``: a coroutine's own gives nothing to await."""
+    call = function.parent(node)
+    is_close = isinstance(node, cst.Attribute) and node.attr.value == "close"
+    return is_close and isinstance(call, cst.Call) and isinstance(function.parent(call), cst.Await)
 
 
 def _has_of_its_own(coroutine: Coroutine, project: Project) -> bool:

@@ -6,8 +6,9 @@ import ast
 
 import libcst as cst
 
+from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
-from asynclint.source.function import Function
+from asynclint.source.function import Function as Unit
 from asynclint.source.outline import Scope
 
 # Blocks in which a test lets a coroutine go on purpose: it wants the warning, or the TypeError of
@@ -15,40 +16,75 @@ from asynclint.source.outline import Scope
 ON_PURPOSE = frozenset({"warns", "catch_warnings", "assertWarns", "assertWarnsRegex", "deprecated_call"})
 # What a call itself may raise: the wrong arguments, no such method.
 CALL_ERRORS = frozenset({"TypeError", "AttributeError"})
+OTHER_WARNINGS = frozenset(
+    {"ResourceWarning", "UserWarning", "SyntaxWarning", "ImportWarning", "BytesWarning"}
+)
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
 
 
-def is_on_purpose(function: Function, node: cst.CSTNode, project: Project) -> bool:
+def is_on_purpose(function: Unit, call: ast.Call, project: Project) -> bool:
     """Whether a test wants the warning of a dropped coroutine, or the error of a wrong call."""
-    unit = function.scope
+    unit, node = function.scope, function.cst_of(call)
+    fits = _fits(call, function.scope_of(node), project)
     wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
     if "never awaited" in wants or "RuntimeWarning" in wants or "recwarn" in {a.arg for a in unit.parameters}:
         return True
     for outer in function.parents(node):
-        if isinstance(outer, cst.Try) and any(_may_catch_type_error(function, h) for h in outer.handlers):
+        if (
+            isinstance(outer, cst.Try)
+            and not fits
+            and any(_may_catch_type_error(function, h) for h in outer.handlers)
+        ):
             return True
         if isinstance(outer, cst.With):
             statement = function.ast_of(outer)
             assert isinstance(statement, (ast.With, ast.AsyncWith))
             scope = function.scope_of(outer)
-            if any(_expects(item.context_expr, scope, project) for item in statement.items):
+            if any(_expects(item.context_expr, scope, project, fits=fits) for item in statement.items):
                 return True
     return False
 
 
-def _may_catch_type_error(function: Function, handler: cst.ExceptHandler) -> bool:
+def _fits(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether an async function surely takes the arguments of a call, which then raises nothing itself."""
+    value = project.inference.value(call.func, scope)
+    if not isinstance(value, Function) or value.calling is not Calling.COROUTINE or value.scope.decorators:
+        return False
+    if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
+        return False
+    assert isinstance(value.scope.node, ast.AsyncFunctionDef)
+    args = value.scope.node.args
+    positional = [arg.arg for arg in (*args.posonlyargs, *args.args)][value.receiver is not None :]
+    named = {arg.arg for arg in (*args.args, *args.kwonlyargs)}
+    given = [*positional[: len(call.args)], *(keyword.arg for keyword in call.keywords)]
+    needed = positional[: len(positional) - len(args.defaults)]
+    needed += [
+        arg.arg for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True) if default is None
+    ]
+    return (
+        (len(call.args) <= len(positional) or args.vararg is not None)
+        and (args.kwarg is not None or all(keyword.arg in named for keyword in call.keywords))
+        and len(set(given)) == len(given)
+        and set(needed) <= set(given)
+    )
+
+
+def _may_catch_type_error(function: Unit, handler: cst.ExceptHandler) -> bool:
     return handler.type is not None and "TypeError" in function.module.code_for_node(handler.type)
 
 
-def _expects(expr: ast.expr, scope: Scope, project: Project) -> bool:
+def _expects(expr: ast.expr, scope: Scope, project: Project, *, fits: bool) -> bool:
     """A block whose point is a warning, or an exception that may be the TypeError of a wrong call."""
     if not isinstance(expr, ast.Call):
         return False
     name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
     if name in ON_PURPOSE:
-        return True
+        kinds = {
+            part.id for argument in expr.args[:1] for part in ast.walk(argument) if isinstance(part, ast.Name)
+        }
+        return not kinds or not kinds <= OTHER_WARNINGS
     if name in RAISES:
-        return any(_may_be_type_error(argument, scope) for argument in expr.args[:1])
+        return not fits and any(_may_be_type_error(argument, scope) for argument in expr.args[:1])
     value = project.inference.value(expr.func, scope)
     maker = getattr(value, "scope", None)
     if maker is None or maker.outline.is_stub:

@@ -60,7 +60,11 @@ class Project:
     @cached_property
     def inference(self) -> Inference:
         """What expressions are; see ``Inference``."""
-        return Inference(self.modules) if self._shared is None else self._shared.inference
+        from asynclint.project.parameters import parameter
+
+        if self._shared is not None:
+            return self._shared.inference
+        return Inference(self.modules, lambda name, function: parameter(name, function, self))
 
     def is_test_code(self, path: Path) -> bool:
         """Whether a module belongs to the tests rather than to what they test."""

@@ -89,10 +89,9 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         scope = function.scope_of(node)
         assert isinstance(statement, ast.Expr)
         evidence = _drops_coroutine(statement, scope, project)
-        if evidence is None or is_on_purpose(function, node, project):
-            continue
         call = statement.value
-        assert isinstance(call, ast.Call)
+        if evidence is None or not isinstance(call, ast.Call) or is_on_purpose(function, call, project):
+            continue
         span = function.text.span(call)
         fix, held_back = None, ""
         if scope.is_async:

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from asynclint.project.config import PytestConfig
+from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.tests import Test, bases, is_fixture, is_fixture_decorator, marks
+from asynclint.project.guards.tests import Test, bases, is_fixture, is_fixture_decorator, marks, tests_in
 from asynclint.project.guards.wrappers import project_function
 from asynclint.project.index.modules import is_known_package
 from asynclint.project.project import Project
@@ -67,6 +67,23 @@ def _reaching(test: Test, project: Project) -> tuple[list[Scope], set[str]]:
             needs = [*(arg.arg for arg in fixture.scope.parameters), *_by_hand(fixture.scope)]
             queue += [(need, depth + 1 if need == name else 0) for need in needs if need not in given]
     return list(found), {name for name, _ in seen}
+
+
+def filling(name: str, function: Scope, project: Project) -> Fixture | None:
+    """The fixture that fills a parameter of a test or of a fixture; None where none or several may."""
+    test = tests_in(function.outline, project).get(function)
+    if test is not None and name in _parametrized(test, project):
+        return None
+    decorator = is_fixture(function, project) if test is None else None
+    if test is None and decorator is None:
+        return None
+    config = find_pytest_config(function.outline.path.parent)
+    modules = plugin_modules(function.outline, config, project)
+    levels = [*_class_levels(test, project)] if test is not None else []
+    levels += [_fixtures(module.scope, project) for module in modules]
+    overrides = decorator is not None and _fixture_name(decorator, function.name) == name
+    _, nearest = _nearest(name, 1 if overrides else 0, levels)
+    return nearest[0] if len(nearest) == 1 else None
 
 
 def _nearest(name: str, first: int, levels: list[list[Fixture]]) -> tuple[int, list[Fixture]]:

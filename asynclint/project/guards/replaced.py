@@ -20,7 +20,8 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     """Whether part of a dotted name is patched somewhere, or a parameter that a mocking fixture fills."""
     parts = _parts(func)
     outline = scope.outline
-    patched = project.remembered(("replaced", outline), lambda: _replaced_names(outline, project))
+    found = project.remembered(("replaced", outline), lambda: _replaced_names(outline, project))
+    patched = found[None] | found.get(_test_of(scope), frozenset())
     if any(part in patched for part in parts) or _is_mocked_parameter(parts[0], scope, project):
         return True
     value = project.inference.value(func, scope)
@@ -38,28 +39,56 @@ def _parts(expr: ast.expr) -> list[str]:
     return [expr.id if isinstance(expr, ast.Name) else "", *parts]
 
 
-def _replaced_names(outline: Outline, project: Project) -> frozenset[str]:
+def _replaced_names(outline: Outline, project: Project) -> dict[Scope | None, frozenset[str]]:
+    """Names by the test that puts something else in their place, and only for itself; None for any test."""
     config = find_pytest_config(outline.path.parent)
-    names: set[str] = set()
+    found: dict[Scope | None, set[str]] = {None: set()}
     for module in plugin_modules(outline, config, project):
+        decorating: dict[int, Scope] = {}
         for scope in module.scope.nested():
-            names |= _patched_in(scope)
-    return frozenset(names)
+            decorating |= {id(decorator): scope for decorator in scope.decorators if scope.is_function}
+            found.setdefault(_test_of(scope), set()).update(_assigned_in(scope))
+        for scope in module.scope.nested():
+            for call in scope.facts.calls:
+                found.setdefault(_test_of(decorating.get(id(call), scope)), set()).update(_patched_by(call))
+    return {test: frozenset(names) for test, names in found.items()}
 
 
-def _patched_in(scope: Scope) -> set[str]:
+def _test_of(scope: Scope) -> Scope | None:
+    """The test that a scope is part of; what is patched there is as it was when the test ends."""
+    functions = [outer for outer in scope.around() if outer.is_function]
+    if not functions or not functions[-1].name.startswith("test"):
+        return None
+    is_fixture = any("fixture" in ast.unparse(decorator) for decorator in functions[-1].decorators)
+    return None if is_fixture else functions[-1]
+
+
+def _assigned_in(scope: Scope) -> set[str]:
     names: set[str] = set()
     own = scope.parameters[0].arg if scope.enclosing_class is not None and scope.parameters else ""
-    for target, _ in scope.facts.attributes:
+    for target, value in scope.facts.attributes:
+        if _is_async_mock(value):
+            continue
         if not (isinstance(target.value, ast.Name) and target.value.id == own):
             names.add(target.attr)
     names |= {name for name, kind in scope.facts.outer.items() if kind == "global" and name in scope.bindings}
-    for call in scope.facts.calls:
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        if name in PATCHES:
-            names |= {_text(argument).rpartition(".")[2] for argument in call.args} - {""}
-            names |= {keyword.arg for keyword in call.keywords if keyword.arg and name == "multiple"}
     return names
+
+
+def _patched_by(call: ast.Call) -> set[str]:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    if name not in PATCHES or any(_is_async_mock(argument) for argument in given):
+        return set()
+    names = {_text(argument).rpartition(".")[2] for argument in call.args} - {""}
+    return names | {keyword.arg for keyword in call.keywords if keyword.arg and name == "multiple"}
+
+
+def _is_async_mock(value: ast.expr | None) -> bool:
+    """``AsyncMock``, ``mock.AsyncMock(…)``: what it stands for is still to be awaited."""
+    func = value.func if isinstance(value, ast.Call) else value
+    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return name == "AsyncMock"
 
 
 def _text(expr: ast.expr) -> str:
@@ -76,12 +105,27 @@ def _is_mocked_parameter(name: str, scope: Scope, project: Project) -> bool:
         return False
     config = find_pytest_config(scope.outline.path.parent)
     for fixture in visible_fixtures(scope.outline, config, project):
-        if fixture.name == name and _makes_mock(fixture):
+        if fixture.name == name and _makes_mock(fixture, project):
             return True
     return False
 
 
-def _makes_mock(fixture: Fixture) -> bool:
-    text = fixture.scope.outline.text
+def _makes_mock(fixture: Fixture, project: Project) -> bool:
+    """Whether a fixture that has a mock in it may give one; not if it is seen to give something else."""
+    text, facts = fixture.scope.outline.text, fixture.scope.facts
     source = text.slice(text.span(fixture.scope.node)).lower()
-    return "mock" in source or "autospec" in source
+    if "mock" not in source and "autospec" not in source:
+        return False
+    given = [node.value for node in (*facts.returns, *facts.yields) if not isinstance(node, ast.YieldFrom)]
+    return not given or any(_may_be_mock(value, fixture.scope, project) for value in given)
+
+
+def _may_be_mock(value: ast.expr | None, scope: Scope, project: Project) -> bool:
+    """Whether a value is made by something that sounds like a mock, or nobody sees how it is made."""
+    if isinstance(project.inference.value(value, scope), Instance):
+        return False
+    found = scope.lookup(value.id) if isinstance(value, ast.Name) else None
+    if found is None:
+        return True
+    made = [ast.unparse(b.value) if b.value is not None else "" for b in found[1] if b.kind != "def"]
+    return any(not text or "mock" in text.lower() or "autospec" in text for text in made)

@@ -42,13 +42,13 @@ PLAIN = frozenset(
     ]
 )
 PLAIN_PACKAGES = ("pytest.mark.", "unittest.", "pytest_asyncio.")
-REWRITERS = frozenset({"__getattribute__", "__init_subclass__", "__prepare__"})
+REWRITERS = frozenset({"__getattribute__", "__prepare__"})
 
 
 def is_dynamic(cls: Class, inference: Inference) -> bool:
     """Whether something may put other methods on a class than its body says.
 
-    An unknown decorator or metaclass, ``__getattribute__``, ``__init_subclass__``, or an ``__init__``
+    An unknown decorator or metaclass, ``__getattribute__``, or an ``__init__`` or ``__init_subclass__``
     that calls ``setattr``, of the class or of a base.
     """
     scope = cls.scope
@@ -71,8 +71,15 @@ def _is_rewritten(scope: Scope, inference: Inference) -> bool:
             return True
     if any(name in scope.bindings for name in REWRITERS):
         return True
-    starting = (method for method in scope.facts.scopes if method.name in ("__init__", "__new__"))
-    return any("setattr(" in _source(m) or "__dict__" in _source(m) for m in starting)
+    starting = (m for m in scope.facts.scopes if m.name in ("__init__", "__new__", "__init_subclass__"))
+    return any(_rewrites(method) for method in starting)
+
+
+def _rewrites(method: Scope) -> bool:
+    """Whether ``__init__`` or its like sets attributes by name, or those of the class."""
+    source = _source(method)
+    sets = method.name == "__init_subclass__" and bool(re.search(r"\bcls\.\w+ *=[^=]", source))
+    return sets or "setattr(" in source or "__dict__" in source
 
 
 def _leaves_methods(metaclass: ast.expr, scope: Scope, inference: Inference) -> bool:

@@ -39,10 +39,14 @@ SELF_TYPES = frozenset({"typing.Self", "typing_extensions.Self", "_typeshed.Self
 
 
 class Inference:
-    """Answers what expressions are; remembers every answer."""
+    """Answers what expressions are; remembers every answer.
 
-    def __init__(self, modules: Modules) -> None:
+    ``parameter`` tells what a parameter without an annotation is, by its name and its function.
+    """
+
+    def __init__(self, modules: Modules, parameter: Callable[[str, Scope], Value | None]) -> None:
         self.modules = modules
+        self._filled = parameter
         self._known: dict[Hashable, Value | None] = {}
         self._busy: set[Hashable] = set()
         self._cut = False
@@ -182,7 +186,7 @@ class Inference:
                 return Class(owner, open=True)
             return Instance(Class(owner), open=True)
         if binding.annotation is None:
-            return None
+            return self._filled(name, scope)
         outside = scope.parent if scope.parent is not None else scope
         return self.annotated(binding.annotation, outside)
 
