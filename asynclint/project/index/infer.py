@@ -11,6 +11,7 @@ import builtins
 from collections.abc import Callable, Hashable
 
 from asynclint.project.index import awaitables, results, stars
+from asynclint.project.index.annotations import annotated, subscribed
 from asynclint.project.index.classes import ancestors, is_dynamic
 from asynclint.project.index.decorators import defined
 from asynclint.project.index.evidence import looks_mocked
@@ -22,6 +23,7 @@ from asynclint.project.index.values import (
     Class,
     Function,
     Instance,
+    Items,
     Module,
     Pending,
     Result,
@@ -29,13 +31,9 @@ from asynclint.project.index.values import (
     Value,
     agreed,
 )
-from asynclint.project.names import definition, known
 from asynclint.source.outline import Binding, Outline, Scope
 
 MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
-
-UNWRAPPED_TYPES = frozenset({"typing.Annotated", "typing.Optional", "typing.Final", "typing.ClassVar"})
-SELF_TYPES = frozenset({"typing.Self", "typing_extensions.Self", "_typeshed.Self"})
 
 
 class Inference:
@@ -91,7 +89,7 @@ class Inference:
             case ast.Await():
                 return self.awaited(self.value(expr.value, scope))
             case ast.Subscript():
-                return self._subscribed(expr, scope)
+                return subscribed(expr, scope, self)
             case ast.NamedExpr():
                 return self.value(expr.value, scope)
             case ast.IfExp():
@@ -106,8 +104,8 @@ class Inference:
                 return Builtin("dict")
             case ast.Set() | ast.SetComp():
                 return Builtin("set")
-            case ast.Tuple():
-                return Builtin("tuple")
+            case ast.Tuple(elts) if not any(isinstance(part, ast.Starred) for part in elts):
+                return Items(tuple(self.value(part, scope) for part in elts))
         return None
 
     # -- names
@@ -154,6 +152,8 @@ class Inference:
                 if binding.annotation is not None:
                     return self.annotated(binding.annotation, scope)
                 return self.value(binding.value, scope)
+            case "unpack":
+                return results.unpacked(name, binding, scope, self)
             case "with":
                 return self._entered(self.value(binding.value, scope), "__enter__", Calling.CONTEXT)
             case "async with":
@@ -188,7 +188,8 @@ class Inference:
         if binding.annotation is None:
             return self._filled(name, scope)
         outside = scope.parent if scope.parent is not None else scope
-        return self.annotated(binding.annotation, outside)
+        found = self.annotated(binding.annotation, outside)
+        return found if found is not None else self._filled(name, scope)
 
     # -- definitions
 
@@ -358,62 +359,13 @@ class Inference:
         """What a function returns (once awaited, for a coroutine function)."""
         return results.returned(function, self)
 
-    def _subscribed(self, subscript: ast.Subscript, scope: Scope) -> Value | None:
-        """``Awaiting[Job]``: the class, and what its objects are made for."""
-        cls = self.value(subscript.value, scope)
-        if not isinstance(cls, Class) or cls.scope.outline.is_stub or isinstance(subscript.slice, ast.Tuple):
-            return None
-        return Class(cls.scope, cls.open, self.annotated(subscript.slice, scope))
-
-    # -- annotations
-
     def annotated(
         self, annotation: ast.expr, scope: Scope, receiver: Instance | Class | None = None
     ) -> Value | None:
         """An object of the annotated type (PEP 484), where that is one class (or None)."""
-        match annotation:
-            case ast.Constant(value=str(text)):
-                inner = self._quoted(text)
-                return self.annotated(inner, scope, receiver) if inner is not None else None
-            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-                parts = [p for p in (left, right) if not (isinstance(p, ast.Constant) and p.value is None)]
-                return self._optional(parts[0], scope, receiver) if len(parts) == 1 else None
-            case ast.Subscript():
-                unwrapped = known(annotation.value, scope, self.modules, UNWRAPPED_TYPES)
-                if unwrapped:
-                    inner = results.first_argument(annotation)
-                    optional = unwrapped == "typing.Optional"
-                    return (self._optional if optional else self.annotated)(inner, scope, receiver)
-                found = awaitables.annotation(annotation, scope, self)
-                if found is not None:
-                    return found
-                cls = self._subscribed(annotation, scope)
-                if isinstance(cls, Class):
-                    return Instance(cls, open=True, argument=cls.argument)
-                return self.annotated(annotation.value, scope, receiver)
-        if receiver is not None and known(annotation, scope, self.modules, SELF_TYPES):
-            return receiver if isinstance(receiver, Instance) else Instance(receiver)
-        value = self.value(annotation, scope)
-        if isinstance(value, Class):
-            untold = value.scope.outline.is_stub and value.scope.name == "Any"
-            return None if untold else Instance(value, open=True, argument=value.argument)
-        return value if isinstance(value, (Builtin, Callback)) else self._aliased(annotation, scope)
+        return annotated(annotation, scope, receiver, self)
 
-    def _optional(
-        self, annotation: ast.expr, scope: Scope, receiver: Instance | Class | None
-    ) -> Value | None:
-        """``T`` of ``T | None``: attributes are its own; but what may be None need not be awaited."""
-        found = self.annotated(annotation, scope, receiver)
-        return None if isinstance(found, Pending) else found
-
-    def _aliased(self, annotation: ast.expr, scope: Scope) -> Value | None:
-        """``Receive = Callable[[], Awaitable[Message]]``."""
-        found = definition(annotation, scope, self.modules)
-        if found is None or not isinstance(found[0], ast.Subscript):
-            return None
-        return self.annotated(found[0], found[1])
-
-    def _quoted(self, text: str) -> ast.expr | None:
+    def quoted(self, text: str) -> ast.expr | None:
         """The expression of a quoted annotation; kept, because answers are remembered by identity."""
         if text not in self._parsed:
             try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from asynclint.project.index.annotations import first_argument, items
 from asynclint.project.index.classes import ancestors
-from asynclint.project.index.values import Class, Function, Instance, Value, agreed
+from asynclint.project.index.values import Class, Function, Instance, Items, Value, agreed
 from asynclint.project.names import known
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
+    from asynclint.source.outline import Binding, Scope
 
 # Annotations whose first parameter is the type of what a generator yields.
 YIELD_TYPES = frozenset(
@@ -78,10 +80,29 @@ def yielded(function: Function, inference: Inference) -> Value | None:
     return agreed([inference.value(value, function.scope) for value in values]) if values else None
 
 
-def first_argument(subscript: ast.Subscript) -> ast.expr:
-    """``T`` of ``Iterator[T]`` and ``AsyncGenerator[T, None]``."""
-    inner = subscript.slice
-    return inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
+def unpacked(name: str, binding: Binding, scope: Scope, inference: Inference) -> Value | None:
+    """What ``a`` is of ``a, b = value``."""
+    node = binding.node
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return None
+    (target,) = node.targets
+    if not isinstance(target, (ast.Tuple, ast.List)):
+        return None
+    names = [part.id if isinstance(part, ast.Name) else "" for part in target.elts]
+    value = _parts(inference.value(node.value, scope), inference)
+    if value is None or names.count(name) != 1 or len(names) != len(value.parts):
+        return None
+    return value.parts[names.index(name)]
+
+
+def _parts(value: Value | None, inference: Inference) -> Items | None:
+    """The parts of a tuple, or of an object of a class that inherits from ``tuple[A, B]``."""
+    if not isinstance(value, Instance):
+        return value if isinstance(value, Items) else None
+    node, outside = value.cls.scope.node, value.cls.scope.parent
+    bases = node.bases if isinstance(node, ast.ClassDef) and outside is not None else []
+    found = (items(base, outside, inference) for base in bases if outside is not None)
+    return next((parts for parts in found if parts is not None), None)
 
 
 def _is_first(name: str, function: Function) -> bool:

@@ -102,7 +102,14 @@ class Callback:
     gives: Value | None
 
 
-Value = Module | Class | Function | Instance | Super | Builtin | Result | Pending | Callback
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A tuple of a known length; each part may be unknown."""
+
+    parts: tuple[Value | None, ...]
+
+
+Value = Module | Class | Function | Instance | Super | Builtin | Result | Pending | Callback | Items
 
 
 def agreed(values: list[Value | None]) -> Value | None:
