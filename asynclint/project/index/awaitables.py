@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from asynclint.knowledge.asyncs import COROUTINE_FUNCTIONS
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import (
     Callback,
@@ -106,8 +107,8 @@ def wrapping(made: Value | None, call: ast.Call, scope: Scope, inference: Infere
     return made
 
 
-def stepped(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:
-    """``anext(items)``, ``generator.asend(None)``."""
+def named(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:
+    """What is told by the name alone: ``anext(items)``, ``generator.asend(None)``, ``anyio.sleep(1)``."""
     func = call.func
     if (
         isinstance(func, ast.Name)
@@ -121,4 +122,5 @@ def stepped(call: ast.Call, scope: Scope, inference: Inference) -> Pending | Non
         is_generator = isinstance(receiver, Result) and receiver.function.calling is Calling.ASYNC_GENERATOR
         if is_generator or (receiver is None and func.attr == "asend"):  # nothing else has that one
             return Pending(None, lazy=True)
-    return None
+    is_known = bool(known(func, scope, inference.modules, COROUTINE_FUNCTIONS))
+    return Pending(None, lazy=True) if is_known and inference.value(func, scope) is None else None

@@ -298,9 +298,9 @@ class Inference:
     # -- calls
 
     def _called(self, call: ast.Call, scope: Scope) -> Value | None:
-        step = awaitables.stepped(call, scope, self)
-        if step is not None:
-            return step
+        by_name = awaitables.named(call, scope, self)
+        if by_name is not None:
+            return by_name
         if isinstance(call.func, ast.Name) and call.func.id == "super" and scope.lookup("super") is None:
             owner = scope.enclosing_class
             return Super(Class(owner)) if owner is not None and not call.args else None
