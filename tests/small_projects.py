@@ -12,7 +12,18 @@ from pathlib import Path
 from textwrap import dedent
 
 from asynclint.project.guards.tests import Test, test_of
-from asynclint.project.index.values import Builtin, Class, Function, Instance, Module, Result, Value
+from asynclint.project.index.values import (
+    Builtin,
+    Callback,
+    Class,
+    Function,
+    Instance,
+    Items,
+    Module,
+    Pending,
+    Result,
+    Value,
+)
 from asynclint.project.project import Project
 from asynclint.settings import DEFAULTS, Settings
 from asynclint.source.outline import Outline, Scope
@@ -85,4 +96,10 @@ def shown(value: Value | None) -> str:
             return f"result of {shown(function)}"
         case Builtin(name):
             return f"builtin {name}"
+        case Pending(result, lazy):
+            return f"{'coroutine' if lazy else 'awaitable'} of {shown(result)}"
+        case Callback(gives):
+            return f"callback, gives {shown(gives)}"
+        case Items(parts):
+            return f"({', '.join(map(shown, parts))})"
     return "?"

@@ -14,6 +14,18 @@ import functools
 from typing import *
 from collections.abc import AsyncIterator
 """
+# A class that is a coroutine by its base, round another one.
+ROUND = """
+R = TypeVar("R")
+class C: ...
+async def f() -> C: ...
+class Round(Coroutine[Any, Any, R], Generic[R]):
+    def __init__(self, coro): self._coro = coro
+    def send(self, value): return self._coro.send(value)
+    def __await__(self) -> Generator[Any, None, R]: return self._coro.__await__()
+    async def __aenter__(self) -> R: return await self._coro
+    async def __aexit__(self, *details): ...
+"""
 LOCAL = {
     # definitions
     "async def": ("async def f(): ...\nf  # ?", "coroutine f"),
@@ -121,13 +133,75 @@ LOCAL = {
         ),
         "a C",
     ),
-    "unpacked": ("class C: ...\nx, y = C(), C()\nx  # ?", "?"),
+    "unpacked": ("class C: ...\nx, y = C(), len\nx  # ?", "a C"),
+    "unpacked from what a function returns": (
+        "class C: ...\ndef f():\n    return 1, C()\nx, y = f()\ny  # ?",
+        "a C",
+    ),
+    "unpacked by annotation": (
+        "class C: ...\nasync def f() -> Tuple[int, C]: ...\nasync def g():\n    x, y = await f()\n    y  # ?",
+        "a C",
+    ),
+    "unpacked by a star": ("class C: ...\nx, *y = C(), C(), C()\nx  # ?", "?"),
+    "more parts than names": ("class C: ...\nx, y = C(), C(), C()\nx  # ?", "?"),
     # literals and builtins
     "string": ("f'{1}'  # ?", "builtin str"),
     "list": ("[]  # ?", "builtin list"),
     "dict": ("{}  # ?", "builtin dict"),
     "set": ("{1}  # ?", "builtin set"),
-    "tuple": ("(1,)  # ?", "builtin tuple"),
+    "tuple": ("(1,)  # ?", "(builtin int)"),
+    # what is awaited
+    "Coroutine": (
+        "class C: ...\ndef f() -> Coroutine[Any, Any, C]: ...\nf()  # ?",
+        "coroutine of a C",
+    ),
+    "Awaitable": ("class C: ...\ndef f() -> Awaitable[C]: ...\nf()  # ?", "awaitable of a C"),
+    "Awaitable or nothing": ("def f() -> Awaitable[int] | None: ...\nf()  # ?", "?"),
+    "Optional Awaitable": ("def f() -> Optional[Awaitable[int]]: ...\nf()  # ?", "?"),
+    "parameter to call": (
+        "class C: ...\ndef f(g: Callable[[], Awaitable[C]]):\n    g()  # ?",
+        "awaitable of a C",
+    ),
+    "alias of a Callable": (
+        "class C: ...\nG = Callable[[], Awaitable[C]]\ndef f(g: G):\n    g()  # ?",
+        "awaitable of a C",
+    ),
+    "callback that gives a value": ("class C: ...\ndef f(g: Callable[[], C]):\n    g()  # ?", "a C"),
+    "object to call": (
+        "class C:\n    async def __call__(self): ...\nc = C()\nc()  # ?",
+        "result of coroutine C.__call__",
+    ),
+    "Protocol to call": (
+        "class P(Protocol):\n    async def __call__(self): ...\ndef f(p: P):\n    p()  # ?",
+        "result of coroutine P.__call__",
+    ),
+    "entered as a type variable": (
+        "class C:\n  async def __aenter__(self: T) -> T: ...\nasync def f():\n  async with C() as c: c  # ?",
+        "a C",
+    ),
+    "Any": ("def f(x: Any):\n    x  # ?", "?"),
+    "anext": ("anext(x)  # ?", "coroutine of ?"),
+    "own anext": ("def anext(x): return 1\nanext(x)  # ?", "builtin int"),
+    "step of an async generator": ("async def f(): yield\nf().__anext__()  # ?", "coroutine of ?"),
+    "aclose of anything": ("def f(x):\n    x.aclose()  # ?", "?"),
+    "anyio.sleep": ("import anyio\nanyio.sleep(1)  # ?", "coroutine of ?"),
+    "trio.lowlevel.checkpoint": ("from trio.lowlevel import checkpoint as c\nc()  # ?", "coroutine of ?"),
+    "anyio.Event": ("import anyio\nanyio.Event()  # ?", "?"),
+    # objects that stand for a coroutine
+    "object round a coroutine, awaited": (ROUND + "async def g():\n    (await Round(f()))  # ?", "a C"),
+    "object round a coroutine, entered": (
+        ROUND + "async def g():\n    async with Round(f()) as c:\n        c  # ?",
+        "a C",
+    ),
+    "its type by annotation": (
+        ROUND + "RoundC = Round[C]\ndef h() -> 'RoundC': ...\nasync def g():\n    (await h())  # ?",
+        "a C",
+    ),
+    "wrapper that hands the coroutine on": (
+        ROUND + "def deco(function):\n    def wrapper(*args):\n        return Round(function(*args))\n"
+        "    return wrapper\n@deco\nasync def h() -> C: ...\nasync def g():\n    (await h())  # ?",
+        "a C",
+    ),
     # the standard library's stubs
     "asyncio.sleep": ("asyncio.sleep(1)  # ?", "result of coroutine sleep"),
     "an event": ("asyncio.Event().wait()  # ?", "result of coroutine Event.wait"),
@@ -146,6 +220,10 @@ def test_value(name: str, tmp_path: Path) -> None:
 
 
 ACROSS = {
+    "unpacked from a class that is a tuple": (
+        "class C: ...\nclass Pair(tuple[int, 'C']): ...\nx, y = Pair()\ny  # ?",
+        "a C",
+    ),
     "import": ("import pkg\npkg.f()  # ?", "result of coroutine f"),
     "from": ("from pkg import C\nC().g()  # ?", "result of coroutine C.g"),
     "submodule": ("import pkg.inner\npkg.inner.f  # ?", "coroutine f"),

@@ -149,7 +149,8 @@ def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
                 continue
             if _has_of_its_own(found, project):
                 continue
-            if not is_on_purpose(function, call, project):
+            used = Fate.USED in found.trace.fates()
+            if not is_on_purpose(function, call, project, used=used):
                 yield found
 
 

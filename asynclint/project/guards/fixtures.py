@@ -74,15 +74,17 @@ def filling(name: str, function: Scope, project: Project) -> Fixture | None:
     test = tests_in(function.outline, project).get(function)
     if test is not None and name in _parametrized(test, project):
         return None
-    decorator = is_fixture(function, project) if test is None else None
-    if test is None and decorator is None:
+    if test is None and is_fixture(function, project) is None:
         return None
     config = find_pytest_config(function.outline.path.parent)
-    modules = plugin_modules(function.outline, config, project)
+    owner = function.enclosing_class
     levels = [*_class_levels(test, project)] if test is not None else []
-    levels += [_fixtures(module.scope, project) for module in modules]
-    overrides = decorator is not None and _fixture_name(decorator, function.name) == name
-    _, nearest = _nearest(name, 1 if overrides else 0, levels)
+    if test is None and owner is not None:
+        levels = [_fixtures(owner, project)]
+    levels += [_fixtures(m.scope, project) for m in plugin_modules(function.outline, config, project)]
+    depth, nearest = _nearest(name, 0, levels)
+    if any(fixture.scope is function for fixture in nearest):  # it requests the one it overrides
+        depth, nearest = _nearest(name, depth + 1, levels)
     return nearest[0] if len(nearest) == 1 else None
 
 

@@ -122,10 +122,11 @@ def _makes_mock(fixture: Fixture, project: Project) -> bool:
 
 def _may_be_mock(value: ast.expr | None, scope: Scope, project: Project) -> bool:
     """Whether a value is made by something that sounds like a mock, or nobody sees how it is made."""
-    if isinstance(project.inference.value(value, scope), Instance):
-        return False
+    made = project.inference.value(value, scope)
+    if isinstance(made, Instance):
+        return made.cls.scope.outline.is_stub and "Mock" in made.cls.scope.name
     found = scope.lookup(value.id) if isinstance(value, ast.Name) else None
     if found is None:
         return True
-    made = [ast.unparse(b.value) if b.value is not None else "" for b in found[1] if b.kind != "def"]
-    return any(not text or "mock" in text.lower() or "autospec" in text for text in made)
+    texts = [ast.unparse(b.value) if b.value is not None else "" for b in found[1] if b.kind != "def"]
+    return any(not text or "mock" in text.lower() or "autospec" in text for text in texts)
