@@ -22,13 +22,13 @@ OTHER_WARNINGS = frozenset(
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
 
 
-def is_on_purpose(function: Unit, call: ast.Call, project: Project, *, used: bool = False) -> bool:
+def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool = False) -> bool:
     """Whether a test wants the warning of a dropped coroutine, or the error of a wrong call.
 
-    Or the error that comes of using a coroutine, where it is ``used``.
+    Or the error that comes of using a coroutine, where it is ``used``. ``made`` is a paired node.
     """
-    unit, node = function.scope, function.cst_of(call)
-    fits = not used and _fits(call, function.scope_of(node), project)
+    unit, node = function.scope, function.cst_of(made)
+    fits = not used and isinstance(made, ast.Call) and _fits(made, function.scope_of(node), project)
     wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
     if "never awaited" in wants or "RuntimeWarning" in wants or "recwarn" in {a.arg for a in unit.parameters}:
         return True

@@ -49,6 +49,7 @@ class Facts:
     calls: list[ast.Call] = field(default_factory=list)
     awaits: list[ast.Await] = field(default_factory=list)
     withs: list[ast.With | ast.AsyncWith] = field(default_factory=list)
+    fors: list[ast.For | ast.comprehension] = field(default_factory=list)
     async_fors: list[ast.AsyncFor | ast.comprehension] = field(default_factory=list)
     expressions: list[ast.Expr] = field(default_factory=list)
     returns: list[ast.Return] = field(default_factory=list)

@@ -123,6 +123,8 @@ class Walk:
         self.bind_target(node.target, Binding("for", node, node.iter))
         if isinstance(node, ast.AsyncFor) or (isinstance(node, ast.comprehension) and node.is_async):
             self.facts.async_fors.append(node)
+        else:
+            self.facts.fors.append(node)
         rest = node.ifs if isinstance(node, ast.comprehension) else [*node.body, *node.orelse]
         self.stack.extend(reversed([node.iter, *rest]))
 

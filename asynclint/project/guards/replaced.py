@@ -18,16 +18,20 @@ PATCHES = frozenset(
 
 def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     """Whether part of a dotted name is patched somewhere, or a parameter that a mocking fixture fills."""
-    parts = _parts(func)
-    outline = scope.outline
-    found = project.remembered(("replaced", outline), lambda: _replaced_names(outline, project))
-    patched = found[None] | found.get(_test_of(scope), frozenset())
+    parts, patched = _parts(func), replaced_names(scope, project)
     if any(part in patched for part in parts) or _is_mocked_parameter(parts[0], scope, project):
         return True
     value = project.inference.value(func, scope)
     receiver = value.receiver if isinstance(value, Function) else None
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
     return cls is not None and cls.scope.name in patched
+
+
+def replaced_names(scope: Scope, project: Project) -> frozenset[str]:
+    """Names that something else is put in place of where a scope runs, whatever they are attributes of."""
+    outline = scope.outline
+    found = project.remembered(("replaced", outline), lambda: _replaced_names(outline, project))
+    return found[None] | found.get(_test_of(scope), frozenset())
 
 
 def _parts(expr: ast.expr) -> list[str]:

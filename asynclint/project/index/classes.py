@@ -97,9 +97,10 @@ def _source(scope: Scope) -> str:
 def may_have(cls: Class, name: str, inference: Inference) -> bool:
     """Whether objects of a class have an attribute, or may have it from a base that is unknown."""
     found = list(ancestors(cls, inference))
-    if None in found or is_dynamic(cls, inference):
+    told = [ancestor for ancestor in found if ancestor is not None and ancestor.scope.name != "Any"]
+    if len(told) < len(found) or is_dynamic(cls, inference):
         return True
-    return any(inference.defines(ancestor, name) for ancestor in found if ancestor is not None)
+    return any(inference.defines(ancestor, name) for ancestor in told)
 
 
 def ancestors(cls: Class, inference: Inference) -> Iterable[Class | None]:

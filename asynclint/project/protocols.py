@@ -1,0 +1,121 @@
+"""Where something is entered, iterated or awaited in a way that its type does not have."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from asynclint.knowledge.asyncs import GUARD_CONTEXTS
+from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.index.classes import may_have
+from asynclint.project.index.infer import Inference
+from asynclint.project.index.values import Builtin, Calling, Class, Function, Instance, Items, Result, Value
+from asynclint.project.names import known
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+
+# Modules of annotations that say less than the object behind them has.
+ABSTRACT = frozenset({"typing", "contextlib", "collections.abc", "_collections_abc", "abc"})
+ITERABLES = frozenset({"list", "dict", "set", "tuple", "str", "bytes", "range", "frozenset"})
+Statement = ast.With | ast.AsyncWith | ast.For | ast.AsyncFor | ast.comprehension | ast.Await
+
+
+class Needs(Enum):
+    """What an expression needs in place of how it is used."""
+
+    AWAIT = "await"
+    WITH = "with"
+    ASYNC_WITH = "async with"
+    FOR = "for"
+    ASYNC_FOR = "async for"
+
+
+# What calling a function gives, and what that needs; a coroutine that is iterated is ASL303's.
+MADE = {
+    Calling.ASYNC_CONTEXT: ("an asynchronous context manager", Needs.ASYNC_WITH),
+    Calling.WRAPPED: ("an asynchronous context manager", Needs.ASYNC_WITH),
+    Calling.CONTEXT: ("a context manager", Needs.WITH),
+    Calling.ASYNC_GENERATOR: ("an asynchronous generator", Needs.ASYNC_FOR),
+    Calling.GENERATOR: ("a generator", Needs.FOR),
+    Calling.COROUTINE: ("a coroutine", Needs.AWAIT),
+}
+# By how it is used: what is a mistake there.
+WRONG = {
+    "with": (Calling.ASYNC_CONTEXT, Calling.WRAPPED, Calling.COROUTINE),
+    "async with": (Calling.CONTEXT, Calling.COROUTINE),
+    "for": (Calling.ASYNC_GENERATOR,),
+    "async for": (Calling.GENERATOR, Calling.COROUTINE),
+    "await": (Calling.ASYNC_GENERATOR, Calling.ASYNC_CONTEXT, Calling.CONTEXT),
+}
+# The method that an object has, those that it would have to have, and what it needs.
+METHODS = {
+    "with": ("__aenter__", ("__enter__",), MADE[Calling.ASYNC_CONTEXT]),
+    "async with": ("__enter__", ("__aenter__",), MADE[Calling.CONTEXT]),
+    "for": ("__aiter__", ("__iter__", "__getitem__"), ("an asynchronous iterable", Needs.ASYNC_FOR)),
+    "async for": ("__iter__", ("__aiter__",), ("an iterable", Needs.FOR)),
+}
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """An expression that is used by the wrong protocol: by which statement, and how that is written."""
+
+    expr: ast.expr
+    statement: Statement
+    scope: Scope
+    used: str
+    kind: str
+    needs: Needs
+
+
+def misfits(unit: Scope, project: Project) -> list[Misfit]:
+    """Wrong protocols in a function and what is nested in it, scope by scope."""
+    return project.remembered(
+        ("misfits", unit),
+        lambda: [found for scope in unit.nested() if scope.is_function for found in _in(scope, project)],
+    )
+
+
+def _in(scope: Scope, project: Project) -> Iterator[Misfit]:
+    for expr, statement, used in _uses(scope):
+        found = _mistake(project.inference.value(expr, scope), used, project.inference)
+        if found is None:
+            continue
+        func = expr.func if isinstance(expr, ast.Call) else expr
+        if known(func, scope, project.modules, GUARD_CONTEXTS):
+            continue  # ASL105 says more of it
+        added = METHODS[used][1] if used in METHODS else ()
+        if not is_replaced(func, scope, project) and replaced_names(scope, project).isdisjoint(added):
+            yield Misfit(expr, statement, scope, used, *found)
+
+
+def _uses(scope: Scope) -> Iterator[tuple[ast.expr, Statement, str]]:
+    facts = scope.facts
+    for entered in facts.withs:
+        used = "with" if isinstance(entered, ast.With) else "async with"
+        yield from ((item.context_expr, entered, used) for item in entered.items)
+    yield from ((loop.iter, loop, "for") for loop in facts.fors)
+    yield from ((loop.iter, loop, "async for") for loop in facts.async_fors)
+    yield from ((wait.value, wait, "await") for wait in facts.awaits)
+
+
+def _mistake(value: Value | None, used: str, inference: Inference) -> tuple[str, Needs] | None:
+    match value:
+        case Result(function):
+            return MADE[function.calling] if function.calling in WRONG[used] else None
+        case Items():
+            return ("a tuple", Needs.FOR) if used == "async for" else None
+        case Builtin(name):
+            return (f"a {name}", Needs.FOR) if used == "async for" and name in ITERABLES else None
+        case Instance(cls) if used in METHODS and not _is_abstract(cls, inference):
+            own, wanted, answer = METHODS[used]
+            if isinstance(inference.attribute(value, own), Function):
+                return None if any(may_have(cls, name, inference) for name in wanted) else answer
+    return None
+
+
+def _is_abstract(cls: Class, inference: Inference) -> bool:
+    outline = cls.scope.outline
+    return outline.is_stub and inference.modules.name(outline) in ABSTRACT
