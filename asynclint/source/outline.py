@@ -52,6 +52,7 @@ class Facts:
     fors: list[ast.For | ast.comprehension] = field(default_factory=list)
     async_fors: list[ast.AsyncFor | ast.comprehension] = field(default_factory=list)
     expressions: list[ast.Expr] = field(default_factory=list)
+    asserts: list[ast.Assert] = field(default_factory=list)
     returns: list[ast.Return] = field(default_factory=list)
     yields: list[ast.Yield | ast.YieldFrom] = field(default_factory=list)
     attributes: list[tuple[ast.Attribute, ast.expr | None]] = field(

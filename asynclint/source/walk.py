@@ -168,6 +168,10 @@ class Walk:
         self.facts.expressions.append(node)
         self.stack.append(node.value)
 
+    def assert_(self, node: ast.Assert) -> None:
+        self.facts.asserts.append(node)
+        self.stack.extend([node.msg, node.test] if node.msg is not None else [node.test])
+
     def return_(self, node: ast.Return) -> None:
         self.facts.returns.append(node)
         if node.value is not None:
@@ -212,6 +216,7 @@ _HANDLERS: dict[type[ast.AST], Callable[[Walk, Any], None]] = {
     ast.Call: Walk.call,
     ast.Await: Walk.await_,
     ast.Expr: Walk.expression,
+    ast.Assert: Walk.assert_,
     ast.Return: Walk.return_,
     ast.Yield: Walk.yield_,
     ast.YieldFrom: Walk.yield_,
