@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from asynclint.project.index.values import Calling, Function
+from asynclint.project.index.values import Calling, Function, Instance, Value
 from asynclint.project.names import chain, known
 from asynclint.source.outline import Scope
 
@@ -96,7 +96,7 @@ def _wrapped(kind: Calling, decorator: ast.expr, scope: Scope, inference: Infere
     if inner is not None:
         after = calling(inner, inference) if not inner.decorators else _undecorated(inner, inference)
         if after is Calling.SYNC and kind is Calling.COROUTINE:
-            return _handed_on(inner, inference)
+            return _handed_on(inner, wrapper.parameters[0].arg, inference)
         return after
     first = wrapper.parameters[0].arg
     returned = [r.value for r in wrapper.facts.returns]
@@ -106,12 +106,33 @@ def _wrapped(kind: Calling, decorator: ast.expr, scope: Scope, inference: Infere
     return None
 
 
-def _handed_on(wrapper: Scope, inference: Inference) -> Calling | None:
+def _handed_on(wrapper: Scope, function: str, inference: Inference) -> Calling | None:
     """What a plain wrapper makes of an async function: it may hand the coroutine on in an object."""
-    given = inference.pending(inference.returned(Function(wrapper, Calling.SYNC)))
-    if given is not None and given.lazy:
+    made = inference.returned(Function(wrapper, Calling.SYNC))
+    given = inference.pending(made)
+    if given is None:
+        return Calling.SYNC
+    if given.lazy:
         return Calling.WRAPPED
-    return Calling.SYNC
+    returned = [r.value for r in wrapper.facts.returns]
+    rounds = all(
+        isinstance(r, ast.Call)
+        and len(r.args) == 1
+        and isinstance(r.args[0], ast.Call)
+        and isinstance(r.args[0].func, ast.Name)
+        and r.args[0].func.id == function
+        for r in returned
+    )
+    return Calling.WRAPPED if rounds and not _starts(made) else Calling.SYNC
+
+
+def _starts(made: Value | None) -> bool:
+    """Whether an object that is made round a coroutine may run it at once."""
+    if not isinstance(made, Instance):
+        return True
+    text = made.cls.scope.outline.text
+    source = text.slice(text.span(made.cls.scope.node))
+    return "create_task" in source or "ensure_future" in source
 
 
 def _undecorated(function: Scope, inference: Inference) -> Calling | None:
