@@ -28,7 +28,8 @@ def example(rule: Rule, title: str) -> str:
 
 def codes_in(source: str, rule: Rule, directory: Path) -> list[str]:
     """Codes reported in a test module, or for a suite rule in a conftest, that holds ``source``."""
-    (directory / "pyproject.toml").write_text(f'[tool.asynclint]\nselect = ["{rule.code}"]\n')
+    project = '[project]\nname = "example"\ndependencies = ["pytest-asyncio"]\n'
+    (directory / "pyproject.toml").write_text(f'{project}[tool.asynclint]\nselect = ["{rule.code}"]\n')
     suite = directory / "suite"
     suite.mkdir()
     if rule.scope is Scope.SUITE:  # the example is the conftest of a suite with an async test

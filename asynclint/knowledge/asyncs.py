@@ -305,3 +305,15 @@ COROUTINE_FUNCTIONS = frozenset(
     }.items()
     for name in names.split()
 )
+# Plugins that run async tests or async fixtures which bear no mark of pytest-asyncio's.
+RUNNING_PLUGINS = (
+    "alt-pytest-asyncio",
+    "pytest-aiohttp",
+    "pytest-asyncio-cooperative",
+    "pytest-curio",
+    "pytest-sanic",
+    "pytest-tornado",
+    "pytest-tornasync",
+    "pytest-trio",
+    "pytest-twisted",
+)

@@ -63,6 +63,12 @@ def plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> 
                 queue.append(named)
 
 
+def unread_plugins(outline: Outline, config: PytestConfig, project: Project) -> list[str]:
+    """Plugins that a module or pytest's options name, and that are not found as text."""
+    named = [(name, outline) for name in (*_pytest_plugins(outline), *config.plugins)]
+    return [name for name, origin in named if _plugin(name, origin, project) is None]
+
+
 def _plugin(name: str, origin: Outline, project: Project) -> Outline | None:
     """A plugin by the name of its module or entry point, of the project or an installed package."""
     name = _entry_points(origin.path.parent, project).get(name, name)

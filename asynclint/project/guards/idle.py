@@ -1,0 +1,177 @@
+"""Async tests and fixtures that nothing runs: only where all that could run them is read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from asynclint.knowledge.asyncs import PLAIN_BASES, RUNNING_PLUGINS
+from asynclint.project.config import PytestConfig, find_pytest_config
+from asynclint.project.dependencies import dependencies
+from asynclint.project.environment import installed_plugins, packages_for
+from asynclint.project.guards.backends import REQUESTS
+from asynclint.project.guards.fixtures import reaching_fixtures, requested
+from asynclint.project.guards.hook_bounds import hooks
+from asynclint.project.guards.plugins import plugin_modules, unread_plugins
+from asynclint.project.guards.tests import Test, bases, is_collected, marks, read_marks, tests_in
+from asynclint.project.index.classes import is_dynamic
+from asynclint.project.index.values import Class
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.source.outline import Outline, Scope
+
+PLAIN_CASES = frozenset({"unittest.TestCase", "unittest.case.TestCase"})
+# Methods with which a test case runs its tests in a way of its own.
+RUNNING_METHODS = frozenset(
+    ["run", "__call__", "debug", "_callTestMethod", "__getattr__", "__getattribute__", "__init_subclass__"]
+)
+# Words of code that may put other functions in the place of a module's tests.
+REWRITING = ("setattr(", "vars(", "__dict__", "load_tests", "globals(")
+ASYNCIO_MARK = "asyncio"
+
+
+def reason(function: Scope, project: Project) -> str:
+    """Why an async test never runs, in words that follow its name; empty where something may run it."""
+    test = tests_in(function.outline, project).get(function)
+    if test is None:
+        return _uncollected(function, project)
+    if not _leave_it_async(function, project) or may_be_driven(function.outline, project):
+        return ""
+    if function.is_generator:
+        return "is an asynchronous generator, which nothing iterates"
+    if test.is_unittest:
+        plain = _is_plain_case(test, project)
+        return "is called by unittest.TestCase, which drops the coroutine" if plain else ""
+    return (
+        "has no asyncio mark, which pytest-asyncio's strict mode asks for"
+        if _lacks_mark(test, project)
+        else ""
+    )
+
+
+def may_be_driven(outline: Outline, project: Project) -> bool:
+    """Whether hooks or plugins may run a module's async tests, or set up its fixtures, in their own way."""
+    return project.remembered(("may be driven", outline), lambda: _may_be_driven(outline, project))
+
+
+def _may_be_driven(outline: Outline, project: Project) -> bool:
+    config = find_pytest_config(outline.path.parent)
+    directory = outline.path.parent
+    modules = list(plugin_modules(outline, config, project))
+    depends = dependencies(directory)
+    known = {name.replace("-", "_") for name in RUNNING_PLUGINS}
+    installed = (
+        installed_plugins(packages_for(directory, project.settings.environment)) if config.autoload else {}
+    )
+    return (
+        any(hooks(module, project) for module in modules)
+        or any(unread_plugins(module, config, project) for module in modules)
+        or any(depends.has(name, (3, 11)) for name in RUNNING_PLUGINS)
+        or any(module.partition(".")[0] in known for module in installed.values())
+    )
+
+
+def _leave_it_async(function: Scope, project: Project) -> bool:
+    """Whether each decorator of a test is a mark, or unittest's own."""
+    around = function.parent or function
+    for decorator in function.decorators:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        is_unittest = any(name.startswith("unittest.") for name in chain(target, around, project.modules))
+        if not is_unittest and not any(True for _ in read_marks(decorator, around, project)):
+            return False
+    return True
+
+
+def _is_plain_case(test: Test, project: Project) -> bool:
+    """A class whose only foreign base is ``unittest.TestCase``, and that runs its tests in no other way."""
+    assert test.bases is not None
+    if test.bases.unknown or not set(test.bases.outside) <= PLAIN_CASES | PLAIN_BASES:
+        return False
+    for cls in test.bases.project:
+        if is_dynamic(Class(cls), project.inference) or RUNNING_METHODS & cls.bindings.keys():
+            return False
+        if cls.node.keywords or any(word in cls.outline.text.text for word in REWRITING):  # type: ignore[union-attr]
+            return False
+    return True
+
+
+def _lacks_mark(test: Test, project: Project) -> bool:
+    """A test in strict mode without a mark, beside others that have one."""
+    if not _is_strict(test.scope.outline, test.config):
+        return False
+    if test.bases is not None and test.bases.unknown:
+        return False
+    names = {mark.name for mark in marks(test, project)}
+    if names & {"", ASYNCIO_MARK, "anyio", "trio"} or names - PLAIN_MARKS:
+        return False
+    if requested(test, project) & REQUESTS or any(True for _ in _others(test.scope.outline)):
+        return False
+    siblings = tests_in(test.scope.outline, project).values()
+    marked = [s for s in siblings if any(mark.name == ASYNCIO_MARK for mark in marks(s, project))]
+    return any(sibling.scope.is_async for sibling in marked)
+
+
+def _is_strict(outline: Outline, config: PytestConfig) -> bool:
+    """Whether pytest-asyncio runs a module's async tests, in strict mode, and no other plugin does."""
+    if config.asyncio_mode != "strict" or config.anyio_mode or config.trio_mode:
+        return False
+    return "asyncio_mode" in config.options or dependencies(outline.path.parent).has(
+        "pytest-asyncio", (3, 11)
+    )
+
+
+# Marks that run nothing (https://docs.pytest.org/en/stable/reference/reference.html#marks).
+PLAIN_MARKS = frozenset(
+    ["filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "timeout"]
+)
+
+
+def _others(outline: Outline) -> Iterator[str]:
+    """Other frameworks with a runner of their own that a module imports."""
+    for bindings in outline.scope.bindings.values():
+        for binding in bindings:
+            top = binding.module.partition(".")[0] if binding.kind in ("import", "from") else ""
+            if top in ("anyio", "trio", "curio", "twisted", "tornado"):
+                yield top
+
+
+def _uncollected(function: Scope, project: Project) -> str:
+    """A test of a class that pytest passes over because it has an ``__init__``."""
+    cls, config = function.enclosing_class, find_pytest_config(function.outline.path.parent)
+    if cls is None or not is_collected(function.outline, config) or "__test__" in cls.bindings:
+        return ""
+    found = bases(cls, project)
+    if found.unknown or found.is_unittest or found.outside or cls.parent is not function.outline.scope:
+        return ""
+    named = _is_named_as_test(function, cls, config)
+    has_init = any(binding.kind == "def" for binding in cls.bindings.get("__init__", []))
+    if not named or not has_init or may_be_driven(function.outline, project):
+        return ""
+    return f"is never collected: {cls.name} has an __init__"
+
+
+def _is_named_as_test(function: Scope, cls: Scope, config: PytestConfig) -> bool:
+    return any(cls.name.startswith(p) for p in config.python_classes) and any(
+        function.name.startswith(p) for p in config.python_functions
+    )
+
+
+def ignored_fixture(function: Scope, project: Project) -> bool:
+    """Whether an async fixture of ``pytest.fixture`` reaches only tests that pytest-asyncio runs strictly.
+
+    Only tests of its own module count as users; without any, nobody knows who they are.
+    """
+    outline = function.outline
+    if not _is_strict(outline, find_pytest_config(outline.path.parent)):
+        return False
+    if any(True for _ in _others(outline)) or may_be_driven(outline, project):
+        return False
+    users = [t for t in tests_in(outline, project).values() if function in reaching_fixtures(t, project)]
+    return bool(users) and all(_is_asyncio(test, project) for test in users)
+
+
+def _is_asyncio(test: Test, project: Project) -> bool:
+    names = {mark.name for mark in marks(test, project)}
+    if names & {"", "anyio", "trio"} or requested(test, project) & REQUESTS or test.is_unittest:
+        return False
+    return ASYNCIO_MARK in names and test.scope.is_async
