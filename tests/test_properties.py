@@ -45,7 +45,8 @@ NEWLINES = {"LF": "\n", "CRLF": "\r\n", "CR": "\r"}
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     directory = tmp_path_factory.mktemp("bench")
-    (directory / "pyproject.toml").touch()
+    project = '[project]\nname = "bench"\ndependencies = ["pytest-asyncio"]\n'
+    (directory / "pyproject.toml").write_text(project, encoding="utf-8")
     return Bench(directory)
 
 

@@ -105,7 +105,17 @@ def _key(call: ast.Call, scope: Scope) -> Key | None:
     before = [b for b in bindings if getattr(b.node, "lineno", 0) <= call.lineno]
     nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
     owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
-    return (ast.unparse(call.func), *_origin(nearest), owner)
+    return (_written(call.func), *_origin(nearest), owner)
+
+
+def _written(expr: ast.expr) -> str:
+    """An expression as text; names with attributes, nearly all there are, without ``ast.unparse``."""
+    attributes: list[str] = []
+    inner = expr
+    while isinstance(inner, ast.Attribute):
+        attributes.append(inner.attr)
+        inner = inner.value
+    return ".".join([inner.id, *reversed(attributes)]) if isinstance(inner, ast.Name) else ast.unparse(expr)
 
 
 def _origin(binding: Binding | None) -> tuple[str, str, str]:
