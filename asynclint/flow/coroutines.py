@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
 from asynclint.finding import Edit, Fix, Safety, Span
-from asynclint.flow.fates import CALLING_ASSERTIONS, Event, Fate, Fates, Step, written_name
+from asynclint.flow.fates import Event, Fate, Fates, Step, written_name
 from asynclint.flow.purpose import is_on_purpose
 from asynclint.flow.trace import Trace, Tracer
-from asynclint.knowledge.asyncs import VALUE_CALLS
+from asynclint.knowledge.asyncs import UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.project.coroutines import Evidence, loose
 from asynclint.project.index.classes import may_have
-from asynclint.project.index.values import Instance
+from asynclint.project.index.decorators import wrapper_object
+from asynclint.project.index.values import Calling, Instance, Result
+from asynclint.project.index.values import Function as Method
 from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
@@ -73,11 +76,16 @@ class CoroutineFates(Fates):
             return False
         name = written_name(call)
         if isinstance(call.func, cst.Attribute):
-            compares = name.startswith("assert") and name[6:7].isupper()
-            return compares and name not in OF_IDENTITY and not name.startswith(CALLING_ASSERTIONS)
+            return name in UNITTEST_ASSERTIONS and name not in OF_IDENTITY and not self._is_own(call)
         if self._scope(call).lookup(name) is not None:
             return False
         return name in VALUE_CALLS or (name in ASKING and not isinstance(node, cst.Name)) or arg.star == "*"
+
+    def _is_own(self, call: cst.Call) -> bool:
+        """Whether an assertion is a method of the project, which may await what it is given."""
+        func = self._function.ast_of(call).func  # type: ignore[attr-defined]
+        value = self._project.inference.value(func, self._scope(call))
+        return isinstance(value, Method) and not value.scope.outline.is_stub
 
     def _argument(self, node: cst.CSTNode, arg: cst.Arg, **_: bool) -> Iterator[Step]:
         """Whoever is given a coroutine may await it; only functions of the project are seen not to."""
@@ -116,10 +124,23 @@ class Coroutine:
         """Whether nothing awaits it, ends it or takes it over, or something fails with any coroutine."""
         fates = self.trace.fates()
         if self._is_misused(function):
-            fates -= {Fate.HANDED}
+            if not any(self._rebinds(node, function) for node in self.trace.nodes(Fate.HANDED)):
+                fates -= {Fate.HANDED}
             if all(_is_awaited_close(node, function) for node in self.trace.nodes(Fate.FINISHED)):
                 fates -= {Fate.FINISHED}
         return fates <= HARMLESS and not self.trace.attributes
+
+    def _rebinds(self, handed: cst.CSTNode, function: Function) -> bool:
+        """``job = await in_time(job)``: from there on the name is of the result."""
+        for outer in function.parents(handed):
+            if isinstance(outer, (cst.Assign, cst.AnnAssign, cst.NamedExpr)):
+                bound = {
+                    n.id for n in ast.walk(function.ast_of(outer)) if isinstance(n, ast.Name) and _is_bound(n)
+                }
+                return not bound.isdisjoint(self.trace.names)
+            if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
+                return False
+        return False
 
     def _is_misused(self, function: Function) -> bool:
         """Whether it is used where it is made, or an attribute is read, or it is taken for data."""
@@ -145,7 +166,7 @@ def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)
             found = Coroutine(call, scope, tracer.call(birth, scope), evidence)
-            if not found.is_lost(function) or (evidence is Evidence.USE and _looks_like_future(found.trace)):
+            if not found.is_lost(function) or (evidence is Evidence.USE and _may_be_more(found)):
                 continue
             if _has_of_its_own(found, project):
                 continue
@@ -154,10 +175,24 @@ def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
                 yield found
 
 
-def _looks_like_future(trace: Trace) -> bool:
-    """``queue.get().result()``: awaitable, and no coroutine."""
-    used = [node for node in trace.nodes(Fate.USED) if isinstance(node, cst.Attribute)]
-    return any(node.attr.value in FUTURE_METHODS for node in used)
+def _may_be_more(coroutine: Coroutine) -> bool:
+    """``queue.get().result()``, ``query.sql()``: what is awaited elsewhere may have methods of its own.
+
+    Not where the module reads the attribute of that name elsewhere too, as one does of a result.
+    """
+    used = [node for node in coroutine.trace.nodes(Fate.USED) if isinstance(node, cst.Attribute)]
+    text = coroutine.scope.outline.text.text
+    for node in used:
+        name = node.attr.value
+        owner = node.value.value if isinstance(node.value, cst.Name) else ""
+        seen = len(re.findall(rf"\b{owner}\.{name}\b", text)) if owner else 0
+        if name in FUTURE_METHODS or seen < 2:
+            return True
+    return False
+
+
+def _is_bound(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
 
 
 def _is_compared_with_literal(comparison: cst.CSTNode | None) -> bool:
@@ -177,6 +212,8 @@ def _is_awaited_close(node: cst.CSTNode, function: Function) -> bool:
 def _has_of_its_own(coroutine: Coroutine, project: Project) -> bool:
     """Whether an attribute that is read is one of the object that stands for the coroutine."""
     value = project.inference.value(coroutine.call, coroutine.scope)
+    if isinstance(value, Result) and value.function.calling is Calling.WRAPPED:
+        value = wrapper_object(value.function.scope, project.inference)
     used = [node for node in coroutine.trace.nodes(Fate.USED) if isinstance(node, cst.Attribute)]
     return isinstance(value, Instance) and any(
         may_have(value.cls, node.attr.value, project.inference) for node in used

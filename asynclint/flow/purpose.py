@@ -13,7 +13,9 @@ from asynclint.source.outline import Scope
 
 # Blocks in which a test lets a coroutine go on purpose: it wants the warning, or the TypeError of
 # a call with wrong arguments, which comes before anything is awaited.
-ON_PURPOSE = frozenset({"warns", "catch_warnings", "assertWarns", "assertWarnsRegex", "deprecated_call"})
+ON_PURPOSE = frozenset(
+    {"warns", "catch_warnings", "assertWarns", "assertWarnsRegex", "deprecated_call", "check_warnings"}
+)
 # What a call itself may raise: the wrong arguments, no such method.
 CALL_ERRORS = frozenset({"TypeError", "AttributeError"})
 OTHER_WARNINGS = frozenset(
@@ -30,7 +32,14 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
     unit, node = function.scope, function.cst_of(made)
     fits = not used and isinstance(made, ast.Call) and _fits(made, function.scope_of(node), project)
     wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
-    if "never awaited" in wants or "RuntimeWarning" in wants or "recwarn" in {a.arg for a in unit.parameters}:
+    marked = unit.outline.scope.bindings.get("pytestmark", [])
+    wants += " ".join(ast.unparse(b.value) for b in marked if b.value is not None)
+    if (
+        "never awaited" in wants
+        or "xfail" in wants
+        or "RuntimeWarning" in wants
+        or "recwarn" in {a.arg for a in unit.parameters}
+    ):
         return True
     for outer in function.parents(node):
         if (

@@ -77,7 +77,9 @@ class Tracer:
 
     def parameter(self, name: str, scope: Scope) -> set[Fate]:
         """What a function does with a parameter, or all of ``*name``, on whichever path."""
-        return {event.fate for event in self._grow(Trace(), iter([Kept((name,))]), scope)}
+        trace = Trace()
+        fates = {event.fate for event in self._grow(trace, iter([Kept((name,))]), scope)}
+        return fates | {Fate.HANDED} if trace.attributes else fates
 
     def _place(self, event: Event) -> tuple[tuple[int, int], bool]:
         return self._order[event.node], event.fate is Fate.LOST

@@ -317,3 +317,39 @@ RUNNING_PLUGINS = (
     "pytest-trio",
     "pytest-twisted",
 )
+# Methods that do their work at once, and give something that may be awaited besides:
+# aiohttp's ClientResponse.release, tornado's WebSocketHandler.write_message.
+EAGER_METHODS = frozenset({"release", "write_message"})
+# Assertions of unittest.TestCase that look at a value
+# (https://docs.python.org/3/library/unittest.html#unittest.TestCase.debug).
+UNITTEST_ASSERTIONS = frozenset(
+    [
+        "assertAlmostEqual",
+        "assertCountEqual",
+        "assertDictEqual",
+        "assertEqual",
+        "assertFalse",
+        "assertGreater",
+        "assertGreaterEqual",
+        "assertIn",
+        "assertIs",
+        "assertIsInstance",
+        "assertIsNone",
+        "assertIsNot",
+        "assertIsNotNone",
+        "assertLess",
+        "assertLessEqual",
+        "assertListEqual",
+        "assertMultiLineEqual",
+        "assertNotAlmostEqual",
+        "assertNotEqual",
+        "assertNotIn",
+        "assertNotIsInstance",
+        "assertNotRegex",
+        "assertRegex",
+        "assertSequenceEqual",
+        "assertSetEqual",
+        "assertTrue",
+        "assertTupleEqual",
+    ]
+)

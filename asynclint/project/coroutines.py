@@ -8,7 +8,7 @@ from enum import Enum
 
 from asynclint.finding import Confidence
 from asynclint.project.guards.replaced import is_replaced
-from asynclint.project.index.values import Callback, Class, Function, Value
+from asynclint.project.index.values import Callback, Class, Function, Pending, Value
 from asynclint.project.index.witnesses import is_awaited_elsewhere, loose_calls
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
@@ -60,7 +60,8 @@ def _evidence(call: ast.Call, scope: Scope, project: Project) -> Evidence | None
     given = inference.pending(value)
     if given is not None and given.lazy:
         return Evidence.DEFINITION
-    if given is not None and isinstance(inference.value(func, scope), Callback):
+    is_parameter = isinstance(func, ast.Name) and isinstance(inference.value(func, scope), Callback)
+    if is_parameter and isinstance(value, Pending):  # an object of a class may have been started
         return Evidence.ANNOTATION
     if _may_be_awaited(value, func, scope, project) and is_awaited_elsewhere(call, scope, project):
         return Evidence.USE
@@ -84,7 +85,8 @@ def _redefined(outline: Outline, project: Project) -> frozenset[str]:
 
     def found() -> frozenset[str]:
         heirs = [s for s in outline.scope.nested() if isinstance(s.node, ast.ClassDef) and s.node.bases]
-        methods = (method for heir in heirs for method in heir.facts.scopes if method.is_function)
-        return frozenset(method.name for method in methods if not method.is_async)
+        plain = {m.name for heir in heirs for m in heir.facts.scopes if m.is_function and not m.is_async}
+        assigned = {n for heir in heirs for n, found in heir.bindings.items() if found[-1].kind == "assign"}
+        return frozenset(plain | assigned)
 
     return project.remembered(("plain methods of heirs", outline), found)

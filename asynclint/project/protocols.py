@@ -11,7 +11,7 @@ from asynclint.knowledge.asyncs import GUARD_CONTEXTS
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.index.classes import may_have
 from asynclint.project.index.infer import Inference
-from asynclint.project.index.values import Builtin, Calling, Class, Function, Instance, Items, Result, Value
+from asynclint.project.index.values import Builtin, Calling, Function, Instance, Items, Result, Value
 from asynclint.project.names import known
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
@@ -35,7 +35,6 @@ class Needs(Enum):
 # What calling a function gives, and what that needs; a coroutine that is iterated is ASL303's.
 MADE = {
     Calling.ASYNC_CONTEXT: ("an asynchronous context manager", Needs.ASYNC_WITH),
-    Calling.WRAPPED: ("an asynchronous context manager", Needs.ASYNC_WITH),
     Calling.CONTEXT: ("a context manager", Needs.WITH),
     Calling.ASYNC_GENERATOR: ("an asynchronous generator", Needs.ASYNC_FOR),
     Calling.GENERATOR: ("a generator", Needs.FOR),
@@ -43,7 +42,7 @@ MADE = {
 }
 # By how it is used: what is a mistake there.
 WRONG = {
-    "with": (Calling.ASYNC_CONTEXT, Calling.WRAPPED, Calling.COROUTINE),
+    "with": (Calling.ASYNC_CONTEXT, Calling.COROUTINE),
     "async with": (Calling.CONTEXT, Calling.COROUTINE),
     "for": (Calling.ASYNC_GENERATOR,),
     "async for": (Calling.GENERATOR, Calling.COROUTINE),
@@ -109,13 +108,14 @@ def _mistake(value: Value | None, used: str, inference: Inference) -> tuple[str,
             return ("a tuple", Needs.FOR) if used == "async for" else None
         case Builtin(name):
             return (f"a {name}", Needs.FOR) if used == "async for" and name in ITERABLES else None
-        case Instance(cls) if used in METHODS and not _is_abstract(cls, inference):
+        case Instance(cls) if used in METHODS and not _may_be_more(value, inference):
             own, wanted, answer = METHODS[used]
             if isinstance(inference.attribute(value, own), Function):
                 return None if any(may_have(cls, name, inference) for name in wanted) else answer
     return None
 
 
-def _is_abstract(cls: Class, inference: Inference) -> bool:
-    outline = cls.scope.outline
-    return outline.is_stub and inference.modules.name(outline) in ABSTRACT
+def _may_be_more(value: Instance, inference: Inference) -> bool:
+    """Whether an object may be of a subclass that has more methods, or its class is only an interface."""
+    outline = value.cls.scope.outline
+    return inference.modules.name(outline) in ABSTRACT if outline.is_stub else value.open

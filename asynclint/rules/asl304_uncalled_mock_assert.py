@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 rule = Rule("ASL304", "uncalled-mock-assert", Scope.FUNCTION, fix=Safety.UNSAFE)
 
+MOCKS = re.compile(r"Mock$|autospec$")
 NAMES = re.compile(rf"\.(?:{'|'.join(sorted(ASSERTIONS | MISSPELT))})\b")
 
 
@@ -85,11 +86,15 @@ def _idle(unit: Unit, project: Project) -> Iterator[tuple[ast.Expr | ast.Assert,
             read, names = tested, ASSERTIONS | MISSPELT
             if isinstance(tested, ast.Call):
                 read, names = tested.func, MISSPELT
-            if isinstance(read, ast.Attribute) and read.attr in names and _is_mock(read, scope, project):
+            if (
+                isinstance(read, ast.Attribute)
+                and read.attr in names
+                and _is_mock(read, scope, project, called=isinstance(tested, ast.Call))
+            ):
                 yield statement, read
 
 
-def _is_mock(read: ast.Attribute, scope: Unit, project: Project) -> bool:
+def _is_mock(read: ast.Attribute, scope: Unit, project: Project, *, called: bool) -> bool:
     """Whether what an attribute is read of is a mock, as far as is known and as it is called."""
     from asynclint.project.index.evidence import looks_mocked
     from asynclint.project.index.values import Instance
@@ -98,8 +103,11 @@ def _is_mock(read: ast.Attribute, scope: Unit, project: Project) -> bool:
     if isinstance(value, Instance):
         return value.cls.scope.outline.is_stub and value.cls.scope.name.endswith("Mock")
     found = scope.lookup(read.value.id) if isinstance(read.value, ast.Name) else None
-    if found is not None and any(looks_mocked(binding.value) for binding in found[1]):
+    made = [binding.value for binding in found[1] if looks_mocked(binding.value)] if found is not None else []
+    if any(isinstance(m, ast.Call) and MOCKS.search(ast.unparse(m.func)) for m in made):
         return True
+    if read.attr in MISSPELT and not called:
+        return False  # requests_mock.called_once is no mock's
     tells = read.attr in ASSERTIONS or "called_once" in read.attr or "await" in read.attr
     return tells or "mock" in ast.unparse(read.value).lower()
 

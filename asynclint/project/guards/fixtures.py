@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -72,7 +73,9 @@ def _reaching(test: Test, project: Project) -> tuple[list[Scope], set[str]]:
 def filling(name: str, function: Scope, project: Project) -> Fixture | None:
     """The fixture that fills a parameter of a test or of a fixture; None where none or several may."""
     test = tests_in(function.outline, project).get(function)
-    if test is not None and name in _parametrized(test, project):
+    if test is not None and (
+        name in _parametrized(test, project) or _is_filled_otherwise(name, test, project)
+    ):
         return None
     if test is None and is_fixture(function, project) is None:
         return None
@@ -85,7 +88,28 @@ def filling(name: str, function: Scope, project: Project) -> Fixture | None:
     depth, nearest = _nearest(name, 0, levels)
     if any(fixture.scope is function for fixture in nearest):  # it requests the one it overrides
         depth, nearest = _nearest(name, depth + 1, levels)
-    return nearest[0] if len(nearest) == 1 else None
+    alone = len(nearest) == 1 and len(nearest[0].scope.decorators) == 1
+    return nearest[0] if alone else None
+
+
+def _is_filled_otherwise(name: str, test: Test, project: Project) -> bool:
+    """Whether a decorator, ``pytestmark`` or a hook may give a test what would be a fixture's."""
+    for decorator in test.scope.decorators:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if not isinstance(target, ast.Attribute) or ".mark." not in ast.unparse(target):
+            return True
+    scopes = [test.scope.outline.scope, *(test.bases.project if test.bases is not None else ())]
+    marked = [
+        b.value for scope in scopes for b in scope.bindings.get("pytestmark", []) if b.value is not None
+    ]
+    if any("parametrize" in ast.unparse(value) for value in marked):
+        return True
+    modules = plugin_modules(test.scope.outline, test.config, project)
+    hooks = [f for m in modules for f in m.scope.facts.scopes if f.name == "pytest_generate_tests"]
+    return any(
+        re.search(rf"\b{name}\b", hook.outline.text.slice(hook.outline.text.span(hook.node)))
+        for hook in hooks
+    )
 
 
 def _nearest(name: str, first: int, levels: list[list[Fixture]]) -> tuple[int, list[Fixture]]:

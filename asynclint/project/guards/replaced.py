@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.fixtures import Fixture, visible_fixtures
@@ -11,6 +12,8 @@ from asynclint.project.index.values import Function, Instance
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
+MAX_DEPTH = 3  # names of names
+NAMING = frozenset({"target", "target_string", "attribute", "name"})
 PATCHES = frozenset(
     ["patch", "object", "setattr", "multiple", "delattr", "spy", "stub", "dict", "patch_object", "replace"]
 )
@@ -21,17 +24,37 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     parts, patched = _parts(func), replaced_names(scope, project)
     if any(part in patched for part in parts) or _is_mocked_parameter(parts[0], scope, project):
         return True
+    if not patched.isdisjoint(_on_the_way(func, scope)):
+        return True
     value = project.inference.value(func, scope)
     receiver = value.receiver if isinstance(value, Function) else None
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
     return cls is not None and cls.scope.name in patched
 
 
+def _on_the_way(expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:
+    """Names by which a receiver is come by: ``get_client`` of ``client = app.get_client()``."""
+    while isinstance(expr, (ast.Attribute, ast.Call, ast.Await, ast.Subscript)):
+        if isinstance(expr, ast.Attribute):
+            yield expr.attr
+        expr = expr.func if isinstance(expr, ast.Call) else expr.value
+    if not isinstance(expr, ast.Name):
+        return
+    yield expr.id
+    found = scope.lookup(expr.id) if depth < MAX_DEPTH else None
+    for binding in found[1] if found is not None else ():
+        if binding.value is not None and binding.kind in ("assign", "unpack", "with", "async with"):
+            yield from _on_the_way(binding.value, scope, depth + 1)
+
+
 def replaced_names(scope: Scope, project: Project) -> frozenset[str]:
     """Names that something else is put in place of where a scope runs, whatever they are attributes of."""
     outline = scope.outline
     found = project.remembered(("replaced", outline), lambda: _replaced_names(outline, project))
-    return found[None] | found.get(_test_of(scope), frozenset())
+    test = _test_of(scope)
+    if test is None:  # a helper of whichever test
+        return project.remembered(("replaced anywhere", outline), lambda: frozenset().union(*found.values()))
+    return found[None] | found.get(test, frozenset())
 
 
 def _parts(expr: ast.expr) -> list[str]:
@@ -54,7 +77,9 @@ def _replaced_names(outline: Outline, project: Project) -> dict[Scope | None, fr
             found.setdefault(_test_of(scope), set()).update(_assigned_in(scope))
         for scope in module.scope.nested():
             for call in scope.facts.calls:
-                found.setdefault(_test_of(decorating.get(id(call), scope)), set()).update(_patched_by(call))
+                names = _patched_by(call, scope)
+                if names:
+                    found.setdefault(_test_of(decorating.get(id(call), scope)), set()).update(names)
     return {test: frozenset(names) for test, names in found.items()}
 
 
@@ -79,13 +104,32 @@ def _assigned_in(scope: Scope) -> set[str]:
     return names
 
 
-def _patched_by(call: ast.Call) -> set[str]:
+def _patched_by(call: ast.Call, scope: Scope) -> set[str]:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    given = [*call.args, *(keyword.value for keyword in call.keywords)]
-    if name not in PATCHES or any(_is_async_mock(argument) for argument in given):
+    if name not in PATCHES:
         return set()
-    names = {_text(argument).rpartition(".")[2] for argument in call.args} - {""}
-    return names | {keyword.arg for keyword in call.keywords if keyword.arg and name == "multiple"}
+    if name == "multiple":
+        return {k.arg for k in call.keywords if k.arg is not None and not _is_async_mock(k.value)}
+    if any(_is_async_mock(value) for value in (*call.args, *(keyword.value for keyword in call.keywords))):
+        return set()
+    named = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
+    return {text.rpartition(".")[2] for value in named for text in _texts(value, scope)} - {""}
+
+
+def _texts(expr: ast.expr, scope: Scope) -> Iterator[str]:
+    """Strings that an argument may be: a constant, the end of a sum, what a loop goes over."""
+    if isinstance(expr, ast.Name):
+        found = scope.lookup(expr.id)
+        values = [binding.value for binding in found[1]] if found is not None else []
+        literals = [
+            v for v in values if isinstance(v, (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set))
+        ]
+        for literal in literals:
+            yield from (_text(node) for node in ast.walk(literal) if isinstance(node, ast.Constant))
+    elif isinstance(expr, ast.BinOp):
+        yield from (_text(side) for side in (expr.left, expr.right))
+    else:
+        yield _text(expr)
 
 
 def _is_async_mock(value: ast.expr | None) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.knowledge.asyncs import COROUTINE_FUNCTIONS
 from asynclint.project.index.classes import ancestors
+from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.values import (
     Callback,
     Calling,
@@ -107,6 +108,11 @@ def wrapping(made: Value | None, call: ast.Call, scope: Scope, inference: Infere
     return made
 
 
+def _is_mocked(expr: ast.expr, scope: Scope) -> bool:
+    found = scope.lookup(expr.id) if isinstance(expr, ast.Name) else None
+    return found is not None and any(looks_mocked(binding.value) for binding in found[1])
+
+
 def named(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:
     """What is told by the name alone: ``anext(items)``, ``generator.asend(None)``, ``anyio.sleep(1)``."""
     func = call.func
@@ -120,7 +126,8 @@ def named(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:
     if isinstance(func, ast.Attribute) and func.attr in STEPS:
         receiver = inference.value(func.value, scope)
         is_generator = isinstance(receiver, Result) and receiver.function.calling is Calling.ASYNC_GENERATOR
-        if is_generator or (receiver is None and func.attr == "asend"):  # nothing else has that one
+        unknown = receiver is None and not _is_mocked(func.value, scope)
+        if is_generator or (unknown and func.attr == "asend"):  # nothing else has that one
             return Pending(None, lazy=True)
     is_known = bool(known(func, scope, inference.modules, COROUTINE_FUNCTIONS))
     return Pending(None, lazy=True) if is_known and inference.value(func, scope) is None else None

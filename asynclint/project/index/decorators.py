@@ -126,6 +126,16 @@ def _handed_on(wrapper: Scope, function: str, inference: Inference) -> Calling |
     return Calling.WRAPPED if rounds and not _starts(made) else Calling.SYNC
 
 
+def wrapper_object(function: Scope, inference: Inference) -> Value | None:
+    """The object that a decorator makes round the coroutine of a function."""
+    for decorator in function.decorators:
+        value = inference.value(decorator, function.parent or function)
+        inner = _returned_function(value.scope) if isinstance(value, Function) else None
+        if inner is not None:
+            return inference.returned(Function(inner, Calling.SYNC))
+    return None
+
+
 def _starts(made: Value | None) -> bool:
     """Whether an object that is made round a coroutine may run it at once."""
     if not isinstance(made, Instance):

@@ -149,9 +149,10 @@ class Inference:
             case "assign":
                 if looks_mocked(binding.value):
                     return None
-                if binding.annotation is not None:
+                value = self.value(binding.value, scope)
+                if binding.annotation is not None and not isinstance(value, Instance):
                     return self.annotated(binding.annotation, scope)
-                return self.value(binding.value, scope)
+                return value
             case "unpack":
                 return results.unpacked(name, binding, scope, self)
             case "with":
@@ -255,8 +256,10 @@ class Inference:
             if own and scope is not cls.scope and cls in ancestors(Class(scope), self):
                 theirs = self._member(Class(scope), name, Class(scope))
                 ours = self._member(Class(cls.scope), name, Class(cls.scope))
-                kinds = {f.calling if isinstance(f, Function) else None for f in (ours, theirs)}
-                if len(kinds) > 1 or None in kinds:
+                if not (isinstance(ours, Function) and isinstance(theirs, Function)):
+                    return True
+                differ = ours.calling is not theirs.calling
+                if differ or (ours.calling is Calling.SYNC and self.returned(ours) != self.returned(theirs)):
                     return True
         return False
 

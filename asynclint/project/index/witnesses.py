@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asynclint.knowledge.asyncs import VALUE_CALLS
+from asynclint.knowledge.asyncs import EAGER_METHODS, UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.source.outline import Binding, Outline, Scope
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Witnesses:
 def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether a module awaits a call as a rule, and lets it be only here, or hardly ever."""
     found = project.remembered(("witnesses", scope.outline), lambda: _witnesses(scope.outline))
-    if not scope.is_async:
+    if not scope.is_async or getattr(call.func, "attr", "") in EAGER_METHODS:
         return False
     key = _key(call, scope)
     if key is None:
@@ -60,7 +60,7 @@ def loose_calls(scope: Scope) -> Iterator[ast.Call]:
 def _wants_value(call: ast.Call) -> bool:
     """``len(…)``, ``self.assertEqual(…)``: what they are given is no coroutine if the code is right."""
     if isinstance(call.func, ast.Attribute):
-        return call.func.attr.startswith("assert") and call.func.attr[6:7].isupper()
+        return call.func.attr in UNITTEST_ASSERTIONS
     return isinstance(call.func, ast.Name) and call.func.id in VALUE_CALLS
 
 
@@ -89,8 +89,8 @@ def _count(key: Key | None, counts: Counter[Key]) -> None:
 
 def _wide(key: Key) -> Key:
     """The callee as written and how its root is bound, whatever the class and the object it comes from."""
-    text, *way, _, _ = key
-    return (text, *way)
+    text, *way, source, _ = key
+    return (text, *way, source if _is_class(source) else "")
 
 
 def _key(call: ast.Call, scope: Scope) -> Key | None:
@@ -106,6 +106,11 @@ def _key(call: ast.Call, scope: Scope) -> Key | None:
     nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
     owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
     return (_written(call.func), *_origin(nearest), owner)
+
+
+def _is_class(name: str) -> bool:
+    """``httpx.AsyncClient``, as far as the letters tell."""
+    return name.rpartition(".")[2][:1].isupper()
 
 
 def _written(expr: ast.expr) -> str:
@@ -126,5 +131,7 @@ def _origin(binding: Binding | None) -> tuple[str, str, str]:
     if isinstance(value, ast.Await):
         value, awaited = value.value, "await"
     while isinstance(value, (ast.Call, ast.Attribute, ast.Subscript)):
+        if isinstance(value, ast.Call) and _is_class(_written(value.func)):
+            return binding.kind, awaited, _written(value.func)
         value = value.func if isinstance(value, ast.Call) else value.value
     return binding.kind, awaited, value.id if isinstance(value, ast.Name) else ""
