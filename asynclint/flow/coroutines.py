@@ -137,7 +137,8 @@ class Coroutine:
                 bound = {
                     n.id for n in ast.walk(function.ast_of(outer)) if isinstance(n, ast.Name) and _is_bound(n)
                 }
-                return not bound.isdisjoint(self.trace.names)
+                own = handed.value if isinstance(handed, cst.Name) else ""
+                return not bound.isdisjoint([own, *self.trace.names])
             if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
                 return False
         return False
@@ -147,7 +148,7 @@ class Coroutine:
         used = self.trace.nodes(Fate.USED)
         return any(
             isinstance(node, cst.Attribute)
-            or not self.trace.names
+            or not (self.trace.names or isinstance(node, cst.Name))
             or isinstance(function.parent(node), cst.Subscript)
             or _is_compared_with_literal(function.parent(node))
             for node in used

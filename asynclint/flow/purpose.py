@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import libcst as cst
 
@@ -41,18 +42,21 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
         or "recwarn" in {a.arg for a in unit.parameters}
     ):
         return True
+    errors = CALL_ERRORS | {"Exception", "BaseException"} if used else CALL_ERRORS
     for outer in function.parents(node):
         if (
             isinstance(outer, cst.Try)
             and not fits
-            and any(_may_catch_type_error(function, h) for h in outer.handlers)
+            and any(_may_catch(function, h, errors) for h in outer.handlers)
         ):
             return True
         if isinstance(outer, cst.With):
             statement = function.ast_of(outer)
             assert isinstance(statement, (ast.With, ast.AsyncWith))
             scope = function.scope_of(outer)
-            if any(_expects(item.context_expr, scope, project, fits=fits) for item in statement.items):
+            if any(
+                _expects(item.context_expr, scope, project, errors, fits=fits) for item in statement.items
+            ):
                 return True
     return False
 
@@ -81,11 +85,12 @@ def _fits(call: ast.Call, scope: Scope, project: Project) -> bool:
     )
 
 
-def _may_catch_type_error(function: Unit, handler: cst.ExceptHandler) -> bool:
-    return handler.type is not None and "TypeError" in function.module.code_for_node(handler.type)
+def _may_catch(function: Unit, handler: cst.ExceptHandler, errors: frozenset[str]) -> bool:
+    caught = function.module.code_for_node(handler.type) if handler.type is not None else ""
+    return bool(errors & set(re.findall(r"\w+", caught)))
 
 
-def _expects(expr: ast.expr, scope: Scope, project: Project, *, fits: bool) -> bool:
+def _expects(expr: ast.expr, scope: Scope, project: Project, errors: frozenset[str], *, fits: bool) -> bool:
     """A block whose point is a warning, or an exception that may be the TypeError of a wrong call."""
     if not isinstance(expr, ast.Call):
         return False
@@ -96,7 +101,7 @@ def _expects(expr: ast.expr, scope: Scope, project: Project, *, fits: bool) -> b
         }
         return not kinds or not kinds <= OTHER_WARNINGS
     if name in RAISES:
-        return not fits and any(_may_be_type_error(argument, scope) for argument in expr.args[:1])
+        return not fits and any(_may_be_one(argument, scope, errors) for argument in expr.args[:1])
     value = project.inference.value(expr.func, scope)
     maker = getattr(value, "scope", None)
     if maker is None or maker.outline.is_stub:
@@ -106,8 +111,8 @@ def _expects(expr: ast.expr, scope: Scope, project: Project, *, fits: bool) -> b
     return bool(called & (RAISES | ON_PURPOSE))
 
 
-def _may_be_type_error(expected: ast.expr, scope: Scope) -> bool:
+def _may_be_one(expected: ast.expr, scope: Scope, errors: frozenset[str]) -> bool:
     names = {node.id for node in ast.walk(expected) if isinstance(node, ast.Name)}
     found = [scope.lookup(name) for name in names]
     is_parameter = any(f is not None and f[1][0].kind in ("param", "for", "unpack") for f in found)
-    return is_parameter or bool(names & CALL_ERRORS)
+    return is_parameter or bool(names & errors)

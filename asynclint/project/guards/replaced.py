@@ -13,6 +13,7 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 3  # names of names
+ANY = "*"  # nobody knows which name
 NAMING = frozenset({"target", "target_string", "attribute", "name"})
 PATCHES = frozenset(
     ["patch", "object", "setattr", "multiple", "delattr", "spy", "stub", "dict", "patch_object", "replace"]
@@ -23,6 +24,8 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     """Whether part of a dotted name is patched somewhere, or a parameter that a mocking fixture fills."""
     parts, patched = _parts(func), replaced_names(scope, project)
     if any(part in patched for part in parts) or _is_mocked_parameter(parts[0], scope, project):
+        return True
+    if ANY in patched and isinstance(func, ast.Attribute):
         return True
     if not patched.isdisjoint(_on_the_way(func, scope)):
         return True
@@ -109,9 +112,11 @@ def _patched_by(call: ast.Call, scope: Scope) -> set[str]:
     if name not in PATCHES:
         return set()
     if name == "multiple":
-        return {k.arg for k in call.keywords if k.arg is not None and not _is_async_mock(k.value)}
+        return {k.arg or ANY for k in call.keywords if not _is_async_mock(k.value)}
     if any(_is_async_mock(value) for value in (*call.args, *(keyword.value for keyword in call.keywords))):
         return set()
+    if name == "setattr" and len(call.args) == 3 and not any(_texts(call.args[1], scope)):
+        return {ANY}
     named = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
     return {text.rpartition(".")[2] for value in named for text in _texts(value, scope)} - {""}
 
@@ -162,17 +167,22 @@ def _makes_mock(fixture: Fixture, project: Project) -> bool:
     """Whether a fixture that has a mock in it may give one; not if it is seen to give something else."""
     text, facts = fixture.scope.outline.text, fixture.scope.facts
     source = text.slice(text.span(fixture.scope.node)).lower()
-    if "mock" not in source and "autospec" not in source:
-        return False
     given = [node.value for node in (*facts.returns, *facts.yields) if not isinstance(node, ast.YieldFrom)]
+    if "mock" not in source and "autospec" not in source:
+        made = [project.inference.value(value, fixture.scope) for value in given]
+        return any(isinstance(value, Instance) and _is_mock(value) for value in made)
     return not given or any(_may_be_mock(value, fixture.scope, project) for value in given)
+
+
+def _is_mock(value: Instance) -> bool:
+    return value.cls.scope.outline.is_stub and "Mock" in value.cls.scope.name
 
 
 def _may_be_mock(value: ast.expr | None, scope: Scope, project: Project) -> bool:
     """Whether a value is made by something that sounds like a mock, or nobody sees how it is made."""
     made = project.inference.value(value, scope)
     if isinstance(made, Instance):
-        return made.cls.scope.outline.is_stub and "Mock" in made.cls.scope.name
+        return _is_mock(made)
     found = scope.lookup(value.id) if isinstance(value, ast.Name) else None
     if found is None:
         return True

@@ -294,7 +294,9 @@ class Inference:
         declared = cls.scope.bindings.get(name)
         if declared is not None:
             annotations = [b.annotation for b in declared if b.annotation is not None]
-            return self.annotated(annotations[0], cls.scope) if annotations else None
+            found = self.annotated(annotations[0], cls.scope) if annotations else None
+            assigned = [self.value(value, method) for value, method in self._instance_attributes(cls)[name]]
+            return None if any(isinstance(v, Instance) and v != found for v in assigned) else found
         sources = self._instance_attributes(cls)[name]
         return agreed([self.value(value, method) for value, method in sources])
 

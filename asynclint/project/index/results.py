@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.project.index.annotations import first_argument, items
 from asynclint.project.index.classes import ancestors
+from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.values import Class, Function, Instance, Items, Value, agreed
 from asynclint.project.names import known
 
@@ -38,11 +39,20 @@ def _returned(function: Function, inference: Inference) -> Value | None:
         if function.receiver is not None and _says_self(node):
             receiver = function.receiver
             return receiver if isinstance(receiver, Instance) else Instance(receiver)
+        if any(_is_mock(r.value, function.scope) for r in function.scope.facts.returns):
+            return None
         return inference.annotated(node.returns, function.scope.parent or function.scope, function.receiver)
     if function.scope.outline.is_stub:
         return None
     values = [r.value for r in function.scope.facts.returns if r.value is not None]
     return agreed([_own(value, function, inference) for value in values]) if values else None
+
+
+def _is_mock(expr: ast.expr | None, scope: Scope) -> bool:
+    """``Mock()``, ``cast(Client, Mock())``, or a name for one: the annotation says what it stands for."""
+    parts = [expr, *(expr.args if isinstance(expr, ast.Call) else ())]
+    found = scope.bindings.get(expr.id, []) if isinstance(expr, ast.Name) else []
+    return any(looks_mocked(value) for value in (*parts, *(binding.value for binding in found)))
 
 
 def _says_self(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
