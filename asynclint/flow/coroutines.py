@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from asynclint.finding import Edit, Fix, Safety, Span
+from asynclint.finding import Edit, Fix, Position, Safety, Span
 from asynclint.flow.fates import Event, Fate, Fates, Step, written_name
 from asynclint.flow.purpose import is_on_purpose
 from asynclint.flow.trace import Trace, Tracer
@@ -145,7 +145,8 @@ class Coroutine:
 
     def _is_misused(self, function: Function) -> bool:
         """Whether it is used where it is made, or an attribute is read, or it is taken for data."""
-        used = self.trace.nodes(Fate.USED)
+        made = function.text.span(self.call).start
+        used = [node for node in self.trace.nodes(Fate.USED) if _place(node, function, made) >= made]
         return any(
             isinstance(node, cst.Attribute)
             or not (self.trace.names or isinstance(node, cst.Name))
@@ -190,6 +191,13 @@ def _may_be_more(coroutine: Coroutine) -> bool:
         if name in FUTURE_METHODS or seen < 2:
             return True
     return False
+
+
+def _place(node: cst.CSTNode, function: Function, otherwise: Position) -> Position:
+    """Where a name or a call begins, or the one whose attribute or item is read."""
+    while isinstance(node, (cst.Attribute, cst.Subscript)):
+        node = node.value
+    return function.span(node).start if isinstance(node, (cst.Name, cst.Call)) else otherwise
 
 
 def _is_bound(name: ast.Name) -> bool:
