@@ -7,9 +7,11 @@ function is known to be a coroutine function: defined in the file, a method foun
 classes, imported from the project or the standard library, or called on an object whose class is
 known. What can't be resolved is left alone.
 
-What is called is followed to its definition, through the project and the standard library. Where that
-ends, the module itself is asked: a call that it awaits elsewhere, on a receiver that is come by in the
-same way, and lets be only here, is reported as *likely*.
+What is called is followed to its definition, through the project and the standard library: through
+fixtures to the parameters that they fill, objects that stand for a coroutine, and annotations. Where
+that ends, the module itself is asked: a call that it awaits elsewhere, on a receiver that is come by in
+the same way, and lets be only here, is reported as *likely*, and so is a call of a parameter that is
+annotated as giving something to await.
 
 Why it matters: Python's only sign is a RuntimeWarning at some later garbage collection, which
 fails no test.
