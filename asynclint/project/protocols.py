@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from asynclint.knowledge.asyncs import GUARD_CONTEXTS
+from asynclint.knowledge.asyncs import GUARD_CONTEXTS, TASK_GROUPS
 from asynclint.project.guards.replaced import is_replaced, replaced_names
-from asynclint.project.index.classes import may_have
+from asynclint.project.index.classes import ancestors, may_have
 from asynclint.project.index.infer import Inference
-from asynclint.project.index.values import Builtin, Calling, Function, Instance, Items, Result, Value
+from asynclint.project.index.values import Builtin, Calling, Class, Function, Instance, Items, Result, Value
 from asynclint.project.names import known
 from asynclint.project.project import Project
-from asynclint.source.outline import Scope
+from asynclint.source.outline import Outline, Scope
 
 # Modules of annotations that say less than the object behind them has.
 ABSTRACT = frozenset({"typing", "contextlib", "collections.abc", "_collections_abc", "abc"})
@@ -79,10 +79,12 @@ def misfits(unit: Scope, project: Project) -> list[Misfit]:
 
 def _in(scope: Scope, project: Project) -> Iterator[Misfit]:
     for expr, statement, used in _uses(scope):
-        found = _mistake(project.inference.value(expr, scope), used, project.inference)
+        func = expr.func if isinstance(expr, ast.Call) else expr
+        found = _mistake(project.inference.value(expr, scope), used, scope.outline, project.inference)
+        if used == "with" and known(func, scope, project.modules, TASK_GROUPS):
+            found = MADE[Calling.ASYNC_CONTEXT]
         if found is None:
             continue
-        func = expr.func if isinstance(expr, ast.Call) else expr
         if known(func, scope, project.modules, GUARD_CONTEXTS):
             continue  # ASL105 says more of it
         added = METHODS[used][1] if used in METHODS else ()
@@ -100,7 +102,9 @@ def _uses(scope: Scope) -> Iterator[tuple[ast.expr, Statement, str]]:
     yield from ((wait.value, wait, "await") for wait in facts.awaits)
 
 
-def _mistake(value: Value | None, used: str, inference: Inference) -> tuple[str, Needs] | None:
+def _mistake(
+    value: Value | None, used: str, outline: Outline, inference: Inference
+) -> tuple[str, Needs] | None:
     match value:
         case Result(function):
             return MADE[function.calling] if function.calling in WRONG[used] else None
@@ -108,14 +112,30 @@ def _mistake(value: Value | None, used: str, inference: Inference) -> tuple[str,
             return ("a tuple", Needs.FOR) if used == "async for" else None
         case Builtin(name):
             return (f"a {name}", Needs.FOR) if used == "async for" and name in ITERABLES else None
-        case Instance(cls) if used in METHODS and not _may_be_more(value, inference):
+        case Instance(cls) if used in METHODS and not _may_be_more(value, outline, inference):
             own, wanted, answer = METHODS[used]
             if isinstance(inference.attribute(value, own), Function):
                 return None if any(may_have(cls, name, inference) for name in wanted) else answer
     return None
 
 
-def _may_be_more(value: Instance, inference: Inference) -> bool:
-    """Whether an object may be of a subclass that has more methods, or its class is only an interface."""
+def _may_be_more(value: Instance, user: Outline, inference: Inference) -> bool:
+    """Whether an object may be of a subclass that has more methods, or its class is only an interface.
+
+    The subclasses that are looked for are those of its module and of the one that uses it.
+    """
     outline = value.cls.scope.outline
-    return inference.modules.name(outline) in ABSTRACT if outline.is_stub else value.open
+    if outline.is_stub:
+        return inference.modules.name(outline) in ABSTRACT
+    if not value.open:
+        return False
+    others = (cls for module in (outline, user) for cls in module.classes if cls is not value.cls.scope)
+    return _is_interface(value.cls.scope) or any(
+        value.cls in ancestors(Class(cls), inference) for cls in others
+    )
+
+
+def _is_interface(cls: Scope) -> bool:
+    """``class Stream(Protocol)``, ``class Stream(ABC)``."""
+    assert isinstance(cls.node, ast.ClassDef)
+    return any("Protocol" in ast.unparse(base) or "ABC" in ast.unparse(base) for base in cls.node.bases)
