@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.fixtures import Fixture, visible_fixtures
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.index.values import Function, Instance
+from asynclint.project.index.values import Function, Instance, Module
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
@@ -26,7 +26,9 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     if any(part in patched for part in parts) or _is_mocked_parameter(parts[0], scope, project):
         return True
     if ANY in patched and isinstance(func, ast.Attribute):
-        return True
+        owner = project.inference.value(func.value, scope)
+        if not isinstance(owner, Module):
+            return True
     if not patched.isdisjoint(_on_the_way(func, scope)):
         return True
     value = project.inference.value(func, scope)
