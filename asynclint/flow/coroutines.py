@@ -134,9 +134,8 @@ class Coroutine:
         """``job = await in_time(job)``: from there on the name is of the result."""
         for outer in function.parents(handed):
             if isinstance(outer, (cst.Assign, cst.AnnAssign, cst.NamedExpr)):
-                bound = {
-                    n.id for n in ast.walk(function.ast_of(outer)) if isinstance(n, ast.Name) and _is_bound(n)
-                }
+                names = [n for n in ast.walk(function.ast_of(outer)) if isinstance(n, ast.Name)]
+                bound = {name.id for name in names if isinstance(name.ctx, ast.Store)}
                 own = handed.value if isinstance(handed, cst.Name) else ""
                 return not bound.isdisjoint([own, *self.trace.names])
             if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
@@ -188,7 +187,7 @@ def _may_be_more(coroutine: Coroutine) -> bool:
         name = node.attr.value
         owner = node.value.value if isinstance(node.value, cst.Name) else ""
         seen = len(re.findall(rf"\b{owner}\.{name}\b", text)) if owner else 0
-        if name in FUTURE_METHODS or seen < 2:
+        if name in FUTURE_METHODS or seen <= 1:  # itself
             return True
     return False
 
@@ -198,10 +197,6 @@ def _place(node: cst.CSTNode, function: Function, otherwise: Position) -> Positi
     while isinstance(node, (cst.Attribute, cst.Subscript)):
         node = node.value
     return function.span(node).start if isinstance(node, (cst.Name, cst.Call)) else otherwise
-
-
-def _is_bound(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Store)
 
 
 def _is_compared_with_literal(comparison: cst.CSTNode | None) -> bool:

@@ -40,6 +40,7 @@ from asynclint.finding import Edit, Finding, Fix, Position, Safety, Span
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
+    from asynclint.project.guards.idle import Idle
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -50,26 +51,31 @@ rule = Rule("ASL305", "test-never-run", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """An async test that nothing runs."""
-    return bool(_reason(unit, project))
+    return _reason(unit, project) is not None
 
 
-def _reason(unit: Unit, project: Project) -> str:
+def _reason(unit: Unit, project: Project) -> Idle | None:
     from asynclint.project.guards import idle
 
     if not unit.is_async or not unit.name.startswith("test"):
-        return ""
+        return None
     return project.remembered((rule.code, unit), lambda: idle.reason(unit, project))
 
 
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """The test at its name."""
+    from asynclint.project.guards.idle import Idle
+
     unit = function.scope
-    why = _reason(unit, project)
-    if why:
-        fix = _inherit(function) if "TestCase" in why else _mark(function) if "mark" in why else None
+    why, fix = _reason(unit, project), None
+    if why is Idle.PLAIN_CASE:
+        fix = _inherit(function)
+    elif why is Idle.UNMARKED:
+        fix = _mark(function)
+    if why is not None:
         held_back = "" if fix is not None else "nobody knows how it was meant to run"
-        message = f"async test {unit.name} {why}"
+        message = f"async test {unit.name} {why.value}"
         yield Finding("", function.text.span_of_name(unit.node), rule.code, message, fix, held_back)
 
 
@@ -78,10 +84,7 @@ def _inherit(function: Function) -> Fix | None:
     cls = function.scope.enclosing_class
     node = cls.node if cls is not None else None
     for base in node.bases if isinstance(node, ast.ClassDef) else ():
-        if ast.unparse(base) == "unittest.TestCase":
-            edit = Edit(function.text.span(base), "unittest.IsolatedAsyncioTestCase")
-            return Fix("inherit from unittest.IsolatedAsyncioTestCase", (edit,), Safety.UNSAFE)
-        if ast.unparse(base) == "TestCase":
+        if ast.unparse(base) in ("TestCase", "unittest.TestCase"):
             edit = Edit(function.text.span(base), "unittest.IsolatedAsyncioTestCase")
             return Fix("inherit from unittest.IsolatedAsyncioTestCase", (edit,), Safety.UNSAFE, ("unittest",))
     return None

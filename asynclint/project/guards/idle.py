@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from enum import Enum
 
 from asynclint.knowledge.asyncs import PLAIN_BASES, RUNNING_PLUGINS
 from asynclint.project.config import PytestConfig, find_pytest_config
@@ -27,26 +28,34 @@ RUNNING_METHODS = frozenset(
 )
 # Words of code that may put other functions in the place of a module's tests.
 REWRITING = ("setattr(", "vars(", "__dict__", "load_tests", "globals(")
+# Marks that run nothing (https://docs.pytest.org/en/stable/reference/reference.html#marks).
+PLAIN_MARKS = frozenset(
+    ["filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "timeout"]
+)
 ASYNCIO_MARK = "asyncio"
 
 
-def reason(function: Scope, project: Project) -> str:
-    """Why an async test never runs, in words that follow its name; empty where something may run it."""
+class Idle(Enum):
+    """Why an async test never runs, in words that follow its name."""
+
+    GENERATOR = "is an asynchronous generator, which nothing iterates"
+    PLAIN_CASE = "is called by unittest.TestCase, which drops the coroutine"
+    UNMARKED = "has no asyncio mark, which pytest-asyncio's strict mode asks for"
+    UNCOLLECTED = "is never collected, because its class has an __init__"
+
+
+def reason(function: Scope, project: Project) -> Idle | None:
+    """Why an async test never runs; None where something may run it."""
     test = tests_in(function.outline, project).get(function)
     if test is None:
-        return _uncollected(function, project)
+        return Idle.UNCOLLECTED if _is_passed_over(function, project) else None
     if not _leave_it_async(function, project) or may_be_driven(function.outline, project):
-        return ""
+        return None
     if function.is_generator:
-        return "is an asynchronous generator, which nothing iterates"
+        return Idle.GENERATOR
     if test.is_unittest:
-        plain = _is_plain_case(test, project)
-        return "is called by unittest.TestCase, which drops the coroutine" if plain else ""
-    return (
-        "has no asyncio mark, which pytest-asyncio's strict mode asks for"
-        if _lacks_mark(test, project)
-        else ""
-    )
+        return Idle.PLAIN_CASE if _is_plain_case(test, project) else None
+    return Idle.UNMARKED if _lacks_mark(test, project) else None
 
 
 def may_be_driven(outline: Outline, project: Project) -> bool:
@@ -120,12 +129,6 @@ def _is_strict(outline: Outline, config: PytestConfig) -> bool:
     )
 
 
-# Marks that run nothing (https://docs.pytest.org/en/stable/reference/reference.html#marks).
-PLAIN_MARKS = frozenset(
-    ["filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "timeout"]
-)
-
-
 def _others(outline: Outline) -> Iterator[str]:
     """Other frameworks with a runner of their own that a module imports."""
     for bindings in outline.scope.bindings.values():
@@ -135,19 +138,17 @@ def _others(outline: Outline) -> Iterator[str]:
                 yield top
 
 
-def _uncollected(function: Scope, project: Project) -> str:
-    """A test of a class that pytest passes over because it has an ``__init__``."""
+def _is_passed_over(function: Scope, project: Project) -> bool:
+    """Whether a function is named as a test, in a class that pytest passes over for its ``__init__``."""
     cls, config = function.enclosing_class, find_pytest_config(function.outline.path.parent)
     if cls is None or not is_collected(function.outline, config) or "__test__" in cls.bindings:
-        return ""
+        return False
     found = bases(cls, project)
     if found.unknown or found.is_unittest or found.outside or cls.parent is not function.outline.scope:
-        return ""
+        return False
     named = _is_named_as_test(function, cls, config)
     has_init = any(binding.kind == "def" for binding in cls.bindings.get("__init__", []))
-    if not named or not has_init or may_be_driven(function.outline, project):
-        return ""
-    return f"is never collected: {cls.name} has an __init__"
+    return named and has_init and not may_be_driven(function.outline, project)
 
 
 def _is_named_as_test(function: Scope, cls: Scope, config: PytestConfig) -> bool:
