@@ -115,9 +115,17 @@ def _lacks_mark(test: Test, project: Project) -> bool:
         return False
     if requested(test, project) & REQUESTS or any(True for _ in _others(test.scope.outline)):
         return False
-    siblings = tests_in(test.scope.outline, project).values()
-    marked = [s for s in siblings if any(mark.name == ASYNCIO_MARK for mark in marks(s, project))]
-    return any(sibling.scope.is_async for sibling in marked)
+    return _has_marked_tests(test.scope.outline, project)
+
+
+def _has_marked_tests(outline: Outline, project: Project) -> bool:
+    """Whether async tests of a module are marked for pytest-asyncio: asked for each that isn't."""
+
+    def found() -> bool:
+        tests = (test for test in tests_in(outline, project).values() if test.scope.is_async)
+        return any(mark.name == ASYNCIO_MARK for test in tests for mark in marks(test, project))
+
+    return project.remembered(("marked for asyncio", outline), found)
 
 
 def _is_strict(outline: Outline, config: PytestConfig) -> bool:

@@ -22,15 +22,13 @@ PATCHES = frozenset(
 
 def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     """Whether part of a dotted name is patched somewhere, or a parameter that a mocking fixture fills."""
-    parts, patched = _parts(func), replaced_names(scope, project)
-    if any(part in patched for part in parts) or _is_mocked_parameter(parts[0], scope, project):
+    patched = replaced_names(scope, project)
+    if not patched.isdisjoint(_on_the_way(func, scope)) or _is_mocked_parameter(_root(func), scope, project):
         return True
     if ANY in patched and isinstance(func, ast.Attribute):
         owner = project.inference.value(func.value, scope)
         if not isinstance(owner, Module):
             return True
-    if not patched.isdisjoint(_on_the_way(func, scope)):
-        return True
     value = project.inference.value(func, scope)
     receiver = value.receiver if isinstance(value, Function) else None
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
@@ -38,7 +36,7 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
 
 
 def _on_the_way(expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:
-    """Names by which a receiver is come by: ``get_client`` of ``client = app.get_client()``."""
+    """Names of a call and of how its receiver is come by: ``get_client`` of ``client = app.get_client()``."""
     while isinstance(expr, (ast.Attribute, ast.Call, ast.Await, ast.Subscript)):
         if isinstance(expr, ast.Attribute):
             yield expr.attr
@@ -62,13 +60,11 @@ def replaced_names(scope: Scope, project: Project) -> frozenset[str]:
     return found[None] | found.get(test, frozenset())
 
 
-def _parts(expr: ast.expr) -> list[str]:
-    """``["client", "send"]`` of ``client.send``; the root is empty where it is no name."""
-    parts: list[str] = []
+def _root(expr: ast.expr) -> str:
+    """``client`` of ``client.session.send``; empty where that is no name."""
     while isinstance(expr, ast.Attribute):
-        parts.insert(0, expr.attr)
         expr = expr.value
-    return [expr.id if isinstance(expr, ast.Name) else "", *parts]
+    return expr.id if isinstance(expr, ast.Name) else ""
 
 
 def _replaced_names(outline: Outline, project: Project) -> dict[Scope | None, frozenset[str]]:

@@ -99,7 +99,7 @@ def annotation(subscript: ast.Subscript, scope: Scope, inference: Inference) -> 
     return Pending(inference.annotated(last, scope), name in COROUTINE_TYPES) if name else None
 
 
-def wrapping(made: Value | None, call: ast.Call, scope: Scope, inference: Inference) -> Value | None:
+def wrapping(made: Value, call: ast.Call, scope: Scope, inference: Inference) -> Value:
     """A new object; with what awaiting it gives where it is made round one coroutine."""
     if isinstance(made, Instance) and len(call.args) == 1 and _is_lazy(made.cls, inference):
         inner = pending(inference.value(call.args[0], scope), inference)
@@ -129,5 +129,6 @@ def named(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:
         unknown = receiver is None and not _is_mocked(func.value, scope)
         if is_generator or (unknown and func.attr == "asend"):  # nothing else has that one
             return Pending(None, lazy=True)
-    is_known = bool(known(func, scope, inference.modules, COROUTINE_FUNCTIONS))
-    return Pending(None, lazy=True) if is_known and inference.value(func, scope) is None else None
+    if inference.value(func, scope) is None and known(func, scope, inference.modules, COROUTINE_FUNCTIONS):
+        return Pending(None, lazy=True)
+    return None

@@ -303,13 +303,15 @@ class Inference:
     # -- calls
 
     def _called(self, call: ast.Call, scope: Scope) -> Value | None:
-        by_name = awaitables.named(call, scope, self)
-        if by_name is not None:
-            return by_name
         if isinstance(call.func, ast.Name) and call.func.id == "super" and scope.lookup("super") is None:
             owner = scope.enclosing_class
             return Super(Class(owner)) if owner is not None and not call.args else None
-        return awaitables.wrapping(self.result(self.value(call.func, scope)), call, scope, self)
+        made = self.result(self.value(call.func, scope))
+        return (
+            awaitables.named(call, scope, self)
+            if made is None
+            else awaitables.wrapping(made, call, scope, self)
+        )
 
     def result(self, value: Value | None) -> Value | None:
         """What calling a value gives."""

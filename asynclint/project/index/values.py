@@ -32,9 +32,7 @@ class Calling(Enum):
 
     SYNC = "sync"
     COROUTINE = "coroutine"
-    WRAPPED = (
-        "wrapped coroutine"  # in an object of a class that is awaited, and perhaps entered, in its place
-    )
+    WRAPPED = "wrapped coroutine"  # in an object that is awaited, and perhaps entered, in its place
     GENERATOR = "generator"
     ASYNC_GENERATOR = "async generator"
     CONTEXT = "context manager"  # @contextmanager
