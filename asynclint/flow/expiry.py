@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from asynclint.knowledge.asyncs import (
     CANCELLED_ERRORS,
@@ -28,6 +29,7 @@ from asynclint.project.guards.seconds import Number, argument, number
 from asynclint.project.names import chain, definition, known
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.written import written
 
 WAIT_FOR = frozenset(name for name, position in GUARD_CALLS.items() if position >= 0)
 GUARDS = GUARD_CONTEXTS - DEADLINES
@@ -153,16 +155,21 @@ class Expiries:
     def __init__(self, function: Scope, project: Project) -> None:
         self.function = function
         self.project = project
-        self._places: dict[ast.AST, tuple[ast.AST, str]] = {}
-        stack: list[ast.AST] = [function.node]
+
+    @cached_property
+    def _places(self) -> dict[ast.AST, tuple[ast.AST, str]]:
+        """Every node of the function, with its parent and the field that it is in."""
+        places: dict[ast.AST, tuple[ast.AST, str]] = {}
+        stack: list[ast.AST] = [self.function.node]
         while stack:
             node = stack.pop()
             for field, value in ast.iter_fields(node):
                 for child in value if isinstance(value, list) else [value]:
                     if isinstance(child, ast.AST):
-                        self._places[child] = (node, field)
+                        places[child] = (node, field)
                         if not isinstance(child, NESTED):
                             stack.append(child)
+        return places
 
     def find(self) -> Iterator[Expiry]:
         """Those of context managers first, then those of ``wait_for``.
@@ -220,10 +227,10 @@ class Expiries:
         target = item.optional_vars or item.context_expr
         if isinstance(target, ast.Call):
             return False
-        written = ast.unparse(target)
+        text = written(target)
         named = (n for n in ast.walk(self.function.node) if isinstance(n, (ast.Name, ast.Attribute)))
         reads = (n for n in named if isinstance(n.ctx, ast.Load) and n is not item.context_expr)
-        return any(ast.unparse(node) == written for node in reads)
+        return any(written(node) == text for node in reads)
 
     def _around(self, node: ast.AST) -> Iterator[tuple[ast.AST, str, ast.AST]]:
         """What holds a node, innermost first: parent, the field, and the child in that field."""

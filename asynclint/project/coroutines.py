@@ -39,7 +39,7 @@ def makes_loose_coroutines(unit: Scope, project: Project) -> bool:
 
 def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]]:
     statements = {id(statement.value) for statement in scope.facts.expressions}
-    for call in loose_calls(scope):
+    for call in loose_calls(scope, project):
         evidence = makes_coroutine(call, scope, project) if id(call) not in statements else None
         if evidence is not None:
             yield call, evidence

@@ -24,6 +24,16 @@ def chain(expr: ast.AST, scope: Scope, modules: Modules, hops: int = MAX_HOPS) -
     ``("pkg.compat.timeout", "asyncio.timeout")`` for a timeout that pkg.compat re-exports. Empty
     where the name is local to a function, bound in a way that can't be read, or no name at all.
     """
+    key = (expr, scope)
+    names = modules.chains.get(key)
+    if names is None:
+        names = _chain(expr, scope, modules, hops)
+        if hops == MAX_HOPS:  # further in, a cycle may have cut it short
+            modules.chains[key] = names
+    return names
+
+
+def _chain(expr: ast.AST, scope: Scope, modules: Modules, hops: int) -> Chain:
     attributes: list[str] = []
     while isinstance(expr, ast.Attribute):
         attributes.append(expr.attr)
@@ -67,7 +77,7 @@ def _of_bindings(name: str, bindings: list[Binding], scope: Scope, modules: Modu
     found = modules.chains.get(key)
     if found is None:
         found = _join(name, bindings, scope, modules, hops)
-        if hops == MAX_HOPS:  # further in, a cycle may have cut it short
+        if hops == MAX_HOPS:
             modules.chains[key] = found
     return found
 

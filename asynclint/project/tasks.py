@@ -27,7 +27,10 @@ def sites(scope: Scope, project: Project) -> list[ast.Call]:
 
 def starts_tasks(unit: Scope, project: Project) -> bool:
     """Whether a function, or what is nested in it, starts a task."""
-    return any(sites(scope, project) for scope in unit.nested() if scope.is_function)
+    return project.remembered(
+        ("starts tasks", unit),
+        lambda: any(sites(scope, project) for scope in unit.nested() if scope.is_function),
+    )
 
 
 def is_setup(scope: Scope, project: Project) -> bool:

@@ -142,11 +142,13 @@ class Scope:
         """Whether its own body yields."""
         return bool(self.facts.yields)
 
-    def nested(self) -> Iterator[Scope]:
+    def nested(self) -> tuple[Scope, ...]:
         """The scope itself and every scope inside it."""
-        yield self
-        for scope in self.facts.scopes:
-            yield from scope.nested()
+        return self._nested
+
+    @cached_property
+    def _nested(self) -> tuple[Scope, ...]:
+        return (self, *(inner for scope in self.facts.scopes for inner in scope.nested()))
 
     def around(self) -> Iterator[Scope]:
         """The scope itself and every scope round it, innermost first."""
@@ -164,12 +166,13 @@ class Scope:
         scope: Scope | None = self
         while scope is not None:
             if scope is self or not scope.is_class:
-                outer = scope.facts.outer.get(name)
+                facts = scope.facts
+                outer = facts.outer.get(name) if facts.outer else None
                 if outer == "global":
                     module = self.outline.scope
                     return (module, module.bindings[name]) if name in module.bindings else None
-                if outer is None and name in scope.bindings:
-                    return scope, scope.bindings[name]
+                if outer is None and name in facts.bindings:
+                    return scope, facts.bindings[name]
             scope = scope.parent
         return None
 

@@ -79,12 +79,7 @@ def filling(name: str, function: Scope, project: Project) -> Fixture | None:
         return None
     if test is None and is_fixture(function, project) is None:
         return None
-    config = find_pytest_config(function.outline.path.parent)
-    owner = function.enclosing_class
-    levels = [*_class_levels(test, project)] if test is not None else []
-    if test is None and owner is not None:
-        levels = [_fixtures(owner, project)]
-    levels += [_fixtures(m.scope, project) for m in plugin_modules(function.outline, config, project)]
+    levels = _levels(function, test, project)
     depth, nearest = _nearest(name, 0, levels)
     if any(fixture.scope is function for fixture in nearest):  # it requests the one it overrides
         depth, nearest = _nearest(name, depth + 1, levels)
@@ -92,23 +87,47 @@ def filling(name: str, function: Scope, project: Project) -> Fixture | None:
     return nearest[0] if alone else None
 
 
+def _levels(function: Scope, test: Test | None, project: Project) -> list[list[Fixture]]:
+    """Fixtures that a test or a fixture can request, nearest first."""
+    outline, owner = function.outline, function.enclosing_class
+    inner: list[list[Fixture]] = [*_class_levels(test, project)] if test is not None else []
+    if test is None and owner is not None:
+        inner = [_fixtures(owner, project)]
+    modules = plugin_modules(outline, find_pytest_config(outline.path.parent), project)
+    return [*inner, *(_fixtures(module.scope, project) for module in modules)]
+
+
 def _is_filled_otherwise(name: str, test: Test, project: Project) -> bool:
     """Whether a decorator, ``pytestmark`` or a hook may give a test what would be a fixture's."""
+    key = ("filled otherwise", test.scope)
+    others = project.remembered(key, lambda: _other_fillers(test, project))
+    return others is None or any(re.search(rf"\b{name}\b", hook) for hook in others)
+
+
+def _other_fillers(test: Test, project: Project) -> tuple[str, ...] | None:
+    """Sources of the hooks that may fill parameters of a test; None where something may fill any."""
     for decorator in test.scope.decorators:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator
         if not isinstance(target, ast.Attribute) or ".mark." not in ast.unparse(target):
-            return True
+            return None
     scopes = [test.scope.outline.scope, *(test.bases.project if test.bases is not None else ())]
-    marked = [
-        b.value for scope in scopes for b in scope.bindings.get("pytestmark", []) if b.value is not None
-    ]
-    if any("parametrize" in ast.unparse(value) for value in marked):
-        return True
+    marked = [b.value for scope in scopes for b in scope.bindings.get("pytestmark", [])]
+    if any(value is not None and "parametrize" in ast.unparse(value) for value in marked):
+        return None
     modules = plugin_modules(test.scope.outline, test.config, project)
-    hooks = [f for m in modules for f in m.scope.facts.scopes if f.name == "pytest_generate_tests"]
-    return any(
-        re.search(rf"\b{name}\b", hook.outline.text.slice(hook.outline.text.span(hook.node)))
-        for hook in hooks
+    hooks = [hook for module in modules for hook in _hooks(module, project)]
+    return tuple(hooks)
+
+
+def _hooks(module: Outline, project: Project) -> list[str]:
+    """Sources of the ``pytest_generate_tests`` of a module."""
+    return project.remembered(
+        ("pytest_generate_tests", module),
+        lambda: [
+            module.text.slice(module.text.span(function.node))
+            for function in module.scope.facts.scopes
+            if function.name == "pytest_generate_tests"
+        ],
     )
 
 

@@ -7,7 +7,7 @@ packages and of the project itself (https://docs.pytest.org/en/stable/how-to/wri
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -35,11 +35,16 @@ def conftests(directory: Path, root: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> Iterator[Outline]:
+def plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> Sequence[Outline]:
     """The module itself, its conftest files, and the plugins that they and pytest's options load.
 
     Of installed packages that no file of the project names, only those that may bound a test.
     """
+    key = ("plugins", outline, config, project.settings.environment)
+    return project.remembered(key, lambda: tuple(_plugin_modules(outline, config, project)))
+
+
+def _plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> Iterator[Outline]:
     seen: set[Path] = set()
     queue = [outline]
     for path in conftests(outline.path.parent, config.root):

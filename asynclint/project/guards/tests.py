@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
@@ -231,16 +231,20 @@ def own_marks(test: Test, project: Project) -> Iterator[Mark]:
 def marks_around(test: Test, project: Project) -> Iterator[Mark]:
     """Marks that a test has from its classes and its module, closest first."""
     for cls in reversed(test.bases.project) if test.bases is not None else ():
-        yield from _pytestmark(cls, project)
+        yield from _standing_marks(cls, project)
         for decorator in reversed(cls.decorators):
             yield from read_marks(decorator, cls.parent or cls, project)
     outer = test.bases.project[0].enclosing_class if test.bases is not None else None
     while outer is not None:  # pytest collects classes in classes
-        yield from _pytestmark(outer, project)
+        yield from _standing_marks(outer, project)
         for decorator in reversed(outer.decorators):
             yield from read_marks(decorator, outer.parent or outer, project)
         outer = outer.enclosing_class
-    yield from _pytestmark(test.scope.outline.scope, project)
+    yield from _standing_marks(test.scope.outline.scope, project)
+
+
+def _standing_marks(scope: Scope, project: Project) -> Sequence[Mark]:
+    return project.remembered(("pytestmark", scope), lambda: tuple(_pytestmark(scope, project)))
 
 
 def _pytestmark(scope: Scope, project: Project, hops: int = 6) -> Iterator[Mark]:

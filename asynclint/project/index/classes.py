@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from asynclint.project.index.modules import Modules
@@ -14,9 +13,6 @@ from asynclint.source.outline import Scope
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
-
-MAX_DEPTH = 40  # bases of bases; deeper is a cycle
-
 
 # Class decorators and metaclasses that leave methods as they are written.
 PLAIN = frozenset(
@@ -103,31 +99,27 @@ def may_have(cls: Class, name: str, inference: Inference) -> bool:
     return any(inference.defines(ancestor, name) for ancestor in told)
 
 
-def ancestors(cls: Class, inference: Inference) -> Iterable[Class | None]:
+def ancestors(cls: Class, inference: Inference) -> tuple[Class | None, ...]:
     """The class and its bases, nearest first; None stands for one that is unknown.
 
     Depth first, a shared base only where it comes last: the order of C3 (PEP 253 and the
     "method resolution order" essay) in every case but inconsistent hierarchies.
     """
-    order: list[Class | None] = []
-    _linearise(cls, order, 0, inference)
-    last = {ancestor: index for index, ancestor in enumerate(order)}
-    return [a for index, a in enumerate(order) if a is None or last[a] == index]
+    return inference.once(("ancestors", cls.scope), _ancestors, cls, inference) or (cls, None)
 
 
-def _linearise(cls: Class, order: list[Class | None], depth: int, inference: Inference) -> None:
-    order.append(cls)
-    node = cls.scope.node
-    if not isinstance(node, ast.ClassDef) or depth > MAX_DEPTH:
-        return
-    outside = cls.scope.parent or cls.scope
-    for base in node.bases:
+def _ancestors(cls: Class, inference: Inference) -> tuple[Class | None, ...]:
+    order: list[Class | None] = [cls]
+    node, outside = cls.scope.node, cls.scope.parent or cls.scope
+    for base in node.bases if isinstance(node, ast.ClassDef) else ():
         expr = base.value if isinstance(base, ast.Subscript) else base
         value = inference.value(expr, outside)
         if isinstance(value, Class):
-            _linearise(value, order, depth + 1, inference)
+            order += ancestors(value, inference)
         elif not isinstance(value, Builtin) and not _is_typing_base(expr, outside, inference.modules):
             order.append(None)
+    last = {ancestor: index for index, ancestor in enumerate(order)}
+    return tuple(a for index, a in enumerate(order) if a is None or last[a] == index)
 
 
 def _is_typing_base(expr: ast.expr, scope: Scope, modules: Modules) -> bool:

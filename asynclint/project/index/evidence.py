@@ -6,6 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from asynclint.source.written import written
+
 if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.outline import Outline
@@ -25,5 +27,5 @@ def looks_mocked(expr: ast.expr | None) -> bool:
         expr = expr.value
     if not isinstance(expr, ast.Call):
         return False
-    name = ast.unparse(expr.func).lower()
+    name = written(expr.func).lower()
     return "mock" in name or "autospec" in name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, TypeVarTuple
 
 from asynclint.project.index import awaitables, results, stars
 from asynclint.project.index.annotations import annotated, subscribed
@@ -33,6 +34,8 @@ from asynclint.project.index.values import (
 )
 from asynclint.source.outline import Binding, Outline, Scope
 
+T = TypeVar("T")
+A = TypeVarTuple("A")
 MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
 
 
@@ -45,7 +48,7 @@ class Inference:
     def __init__(self, modules: Modules, parameter: Callable[[str, Scope], Value | None]) -> None:
         self.modules = modules
         self._filled = parameter
-        self._known: dict[Hashable, Value | None] = {}
+        self._known: dict[Hashable, Any] = {}
         self._busy: set[Hashable] = set()
         self._cut = False
         self.dynamic: dict[Scope, bool] = {}  # what asynclint.project.index.classes has worked out
@@ -55,14 +58,13 @@ class Inference:
 
     def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
         """What an expression evaluates to, as seen from a scope."""
-        if expr is None:
-            return None
-        return self._once((expr, scope), lambda: self._value(expr, scope))
+        return self.once((expr, scope), self._value, expr, scope) if expr is not None else None
 
-    def _once(self, key: Hashable, answer: Callable[[], Value | None]) -> Value | None:
+    def once(self, key: Hashable, answer: Callable[[*A], T], *about: *A) -> T | None:
         """An answer worked out once; None inside its own working out (a cycle of imports or bases)."""
         if key in self._known:
-            return self._known[key]
+            known: T = self._known[key]
+            return known
         if key in self._busy or len(self._busy) > MAX_DEPTH:
             self._cut = True
             return None
@@ -71,7 +73,7 @@ class Inference:
             self._cut = False
         self._busy.add(key)
         try:
-            found = answer()
+            found = answer(*about)
         finally:
             self._busy.discard(key)
         if outermost or not self._cut:  # what was cut short inside a cycle is not for keeps
@@ -122,7 +124,7 @@ class Inference:
         return value
 
     def _bound(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
-        return self._once((name, scope), lambda: self._of_bindings(name, bindings, scope))
+        return self.once((name, scope), self._of_bindings, name, bindings, scope)
 
     def _of_bindings(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
         if bindings and all(binding.kind == "def" for binding in bindings):
@@ -174,7 +176,7 @@ class Inference:
         return Module(inner) if inner is not None else None
 
     def _starred(self, name: str, outline: Outline) -> Value | None:
-        return self._once((name, outline), lambda: stars.free_name(name, outline, self))
+        return self.once((name, outline), stars.free_name, name, outline, self)
 
     def _parameter(self, name: str, binding: Binding, scope: Scope) -> Value | None:
         owner = scope.enclosing_class
@@ -209,7 +211,7 @@ class Inference:
                 bindings = outline.scope.bindings.get(name)
                 if bindings is not None:
                     return self._bound(name, bindings, outline.scope)
-                found = self._once((name, outline, "member"), lambda: stars.member(name, outline, self))
+                found = self.once((name, outline, "member"), stars.member, name, outline, self)
                 if found is not None:
                     return found
                 inner = self.modules.member(outline, name)

@@ -10,6 +10,7 @@ from asynclint.project.index.classes import ancestors
 from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.values import Class, Function, Instance, Items, Value, agreed
 from asynclint.project.names import known
+from asynclint.source.written import written
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
@@ -60,14 +61,14 @@ def _says_self(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     first = next(iter([*node.args.posonlyargs, *node.args.args]), None)
     if first is None or first.annotation is None or node.returns is None:
         return False
-    return ast.unparse(first.annotation).strip("'\"") == ast.unparse(node.returns).strip("'\"")
+    return written(first.annotation).strip("'\"") == written(node.returns).strip("'\"")
 
 
 def _own(expr: ast.expr, function: Function, inference: Inference) -> Value | None:
     """A returned expression; ``return self`` means the receiver, not the class it is written in."""
     receiver = function.receiver
     if isinstance(expr, ast.Call) and receiver is not None:
-        made = ast.unparse(expr.func)
+        made = written(expr.func)
         first = function.scope.parameters[0].arg if function.scope.parameters else ""
         if made in (first, f"type({first})", f"{first}.__class__"):
             return receiver if isinstance(receiver, Instance) else Instance(receiver)

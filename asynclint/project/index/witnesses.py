@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from asynclint.knowledge.asyncs import EAGER_METHODS, UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.source.outline import Binding, Outline, Scope
+from asynclint.source.written import written
 
 if TYPE_CHECKING:
     from asynclint.project.project import Project
@@ -24,28 +24,26 @@ MANY = 2  # witnesses for each call that is let be
 MORE = 4  # where the receiver comes from another object in the same way
 
 
-@dataclass
-class Witnesses:
-    """How often a module awaits each call, and how often it lets the result be."""
-
-    awaited: Counter[Key] = field(default_factory=Counter)
-    loose: Counter[Key] = field(default_factory=Counter)
-
-
 def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether a module awaits a call as a rule, and lets it be only here, or hardly ever."""
-    found = project.remembered(("witnesses", scope.outline), lambda: _witnesses(scope.outline))
     if not scope.is_async or getattr(call.func, "attr", "") in EAGER_METHODS:
         return False
+    outline = scope.outline
+    awaited = project.remembered(("awaited calls", outline), lambda: _awaited(outline))
     key = _key(call, scope)
-    if key is None:
+    wide = _wide(key) if key is not None else None
+    if key not in awaited and wide not in awaited:
         return False
-    wide = _wide(key)
-    return found.awaited[key] >= MANY * found.loose[key] or found.awaited[wide] >= MORE * found.loose[wide]
+    let_be = project.remembered(("calls let be", outline), lambda: _let_be(outline, project))
+    return awaited[key] >= MANY * let_be[key] or awaited[wide] >= MORE * let_be[wide]
 
 
-def loose_calls(scope: Scope) -> Iterator[ast.Call]:
+def loose_calls(scope: Scope, project: Project) -> Sequence[ast.Call]:
     """Calls whose result is neither awaited, nor given to another call, returned, yielded or entered."""
+    return project.remembered(("loose calls", scope), lambda: tuple(_loose_calls(scope)))
+
+
+def _loose_calls(scope: Scope) -> Iterator[ast.Call]:
     facts = scope.facts
     taken = {id(wait.value) for wait in facts.awaits}
     taken |= {id(part) for call in facts.calls if not _wants_value(call) for part in _arguments(call)}
@@ -69,22 +67,26 @@ def _arguments(call: ast.Call) -> Iterator[ast.expr]:
         yield argument.value if isinstance(argument, ast.Starred) else argument
 
 
-def _witnesses(outline: Outline) -> Witnesses:
-    found = Witnesses()
-    for scope in outline.scope.nested():
-        if not scope.is_async:
-            continue
-        for wait in scope.facts.awaits:
-            if isinstance(wait.value, ast.Call):
-                _count(_key(wait.value, scope), found.awaited)
-        for call in loose_calls(scope):
-            _count(_key(call, scope), found.loose)
-    return found
+def _awaited(outline: Outline) -> Counter[Key | None]:
+    """How often a module awaits each call."""
+    scopes = [scope for scope in outline.scope.nested() if scope.is_async]
+    calls = [(wait.value, s) for s in scopes for wait in s.facts.awaits if isinstance(wait.value, ast.Call)]
+    return _counted(_key(call, scope) for call, scope in calls)
 
 
-def _count(key: Key | None, counts: Counter[Key]) -> None:
-    if key is not None:
-        counts.update([key, _wide(key)])
+def _let_be(outline: Outline, project: Project) -> Counter[Key | None]:
+    """How often a module lets the result of each call be."""
+    scopes = [scope for scope in outline.scope.nested() if scope.is_async]
+    return _counted(_key(call, scope) for scope in scopes for call in loose_calls(scope, project))
+
+
+def _counted(keys: Iterable[Key | None]) -> Counter[Key | None]:
+    counts: Counter[Key | None] = Counter()
+    for key in keys:
+        if key is not None:
+            counts[key] += 1
+            counts[_wide(key)] += 1
+    return counts
 
 
 def _wide(key: Key) -> Key:
@@ -105,22 +107,12 @@ def _key(call: ast.Call, scope: Scope) -> Key | None:
     before = [b for b in bindings if getattr(b.node, "lineno", 0) <= call.lineno]
     nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
     owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
-    return (_written(call.func), *_origin(nearest), owner)
+    return (written(call.func), *_origin(nearest), owner)
 
 
 def _is_class(name: str) -> bool:
     """``httpx.AsyncClient``, as far as the letters tell."""
     return name.rpartition(".")[2][:1].isupper()
-
-
-def _written(expr: ast.expr) -> str:
-    """An expression as text; names with attributes, nearly all there are, without ``ast.unparse``."""
-    attributes: list[str] = []
-    inner = expr
-    while isinstance(inner, ast.Attribute):
-        attributes.append(inner.attr)
-        inner = inner.value
-    return ".".join([inner.id, *reversed(attributes)]) if isinstance(inner, ast.Name) else ast.unparse(expr)
 
 
 def _origin(binding: Binding | None) -> tuple[str, str, str]:
@@ -131,7 +123,7 @@ def _origin(binding: Binding | None) -> tuple[str, str, str]:
     if isinstance(value, ast.Await):
         value, awaited = value.value, "await"
     while isinstance(value, (ast.Call, ast.Attribute, ast.Subscript)):
-        if isinstance(value, ast.Call) and _is_class(_written(value.func)):
-            return binding.kind, awaited, _written(value.func)
+        if isinstance(value, ast.Call) and _is_class(written(value.func)):
+            return binding.kind, awaited, written(value.func)
         value = value.func if isinstance(value, ast.Call) else value.value
     return binding.kind, awaited, value.id if isinstance(value, ast.Name) else ""
