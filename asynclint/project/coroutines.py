@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from enum import Enum
+from pathlib import Path
 
 from asynclint.finding import Confidence
+from asynclint.project.config import find_pytest_config
+from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import is_replaced
-from asynclint.project.index.values import Callback, Class, Function, Pending, Value
+from asynclint.project.index.classes import ancestors
+from asynclint.project.index.modules import is_known_package
+from asynclint.project.index.values import Callback, Class, Function, Instance, Pending, Value
 from asynclint.project.index.witnesses import is_awaited_elsewhere, loose_calls
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+
+ASYNC_WORDS = re.compile(rb"\basync def\b|\bAwaitable\b|\bCoroutine\b")
 
 
 class Evidence(Enum):
@@ -50,22 +58,51 @@ def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Evidence 
     evidence = _evidence(call, scope, project)
     if evidence is None or is_replaced(call.func, scope, project):
         return None
-    redefined = isinstance(call.func, ast.Attribute) and call.func.attr in _redefined(scope.outline, project)
+    redefined = isinstance(call.func, ast.Attribute) and _may_be_redefined(call.func, scope, project)
     return None if redefined else evidence
 
 
 def _evidence(call: ast.Call, scope: Scope, project: Project) -> Evidence | None:
+    project = with_packages(scope.outline, project)
     func, inference = call.func, project.inference
     value = inference.value(call, scope)
     given = inference.pending(value)
     if given is not None and given.lazy:
         return Evidence.DEFINITION
-    is_parameter = isinstance(func, ast.Name) and isinstance(inference.value(func, scope), Callback)
-    if is_parameter and isinstance(value, Pending):  # an object of a class may have been started
+    if isinstance(value, Pending) and isinstance(inference.value(func, scope), Callback):
         return Evidence.ANNOTATION
     if _may_be_awaited(value, func, scope, project) and is_awaited_elsewhere(call, scope, project):
         return Evidence.USE
     return None
+
+
+def with_packages(outline: Outline, project: Project) -> Project:
+    """The project as a module sees it: with installed packages, where it or a conftest imports async ones."""
+    return project.remembered(("with packages", outline), lambda: _with_packages(outline, project))
+
+
+def _with_packages(outline: Outline, project: Project) -> Project:
+    directory = outline.path.parent
+    wider = project.with_installed(directory)
+    modules = plugin_modules(outline, find_pytest_config(directory), project)
+    tops = {top for module in modules for top in _imported(module)}
+    return wider if any(_is_async_package(top, directory, wider) for top in tops) else project
+
+
+def _imported(outline: Outline) -> Iterator[str]:
+    """Top-level names that a module imports."""
+    bindings = [b for found in outline.scope.bindings.values() for b in found if not b.level]
+    yield from (b.module.partition(".")[0] for b in bindings if b.kind in ("import", "from"))
+
+
+def _is_async_package(top: str, directory: Path, project: Project) -> bool:
+    """Whether an installed package, which tables do not tell enough of, has a coroutine function."""
+    packages = project.modules.packages
+    if packages is None or is_known_package(top) or project.modules.has_top_level(top, directory):
+        return False
+    return project.remembered(
+        ("async package", top), lambda: packages.has(top) and packages.mentions(top, ASYNC_WORDS)
+    )
 
 
 def _may_be_awaited(value: Value | None, func: ast.expr, scope: Scope, project: Project) -> bool:
@@ -80,13 +117,30 @@ def _may_be_awaited(value: Value | None, func: ast.expr, scope: Scope, project: 
     return annotated or any(found.value is not None for found in called.scope.facts.returns)
 
 
-def _redefined(outline: Outline, project: Project) -> frozenset[str]:
-    """Names of plain methods in the heirs that a module defines anywhere: a fake client's ``read``."""
+def _may_be_redefined(func: ast.Attribute, scope: Scope, project: Project) -> bool:
+    """Whether a fake client of the same module has a plain method of the name, and may be what is called."""
+    heirs = _redefining(scope.outline, project).get(func.attr, ())
+    if not heirs:
+        return False
+    inference = with_packages(scope.outline, project).inference
+    method = inference.value(func, scope)
+    receiver = method.receiver if isinstance(method, Function) else None
+    cls = receiver.cls if isinstance(receiver, Instance) else receiver
+    families = (ancestors(Class(heir), inference) for heir in heirs)
+    return cls is None or any(None in family or cls in family for family in families)
 
-    def found() -> frozenset[str]:
-        heirs = [s for s in outline.scope.nested() if isinstance(s.node, ast.ClassDef) and s.node.bases]
-        plain = {m.name for heir in heirs for m in heir.facts.scopes if m.is_function and not m.is_async}
-        assigned = {n for heir in heirs for n, found in heir.bindings.items() if found[-1].kind == "assign"}
-        return frozenset(plain | assigned)
+
+def _redefining(outline: Outline, project: Project) -> Mapping[str, list[Scope]]:
+    """The heirs that a module defines anywhere, by the names of their plain methods and attributes."""
+
+    def found() -> Mapping[str, list[Scope]]:
+        heirs: dict[str, list[Scope]] = {}
+        for cls in outline.scope.nested():
+            if isinstance(cls.node, ast.ClassDef) and cls.node.bases:
+                names = {m.name for m in cls.facts.scopes if m.is_function and not m.is_async}
+                names |= {name for name, bound in cls.bindings.items() if bound[-1].kind == "assign"}
+                for name in names:
+                    heirs.setdefault(name, []).append(cls)
+        return heirs
 
     return project.remembered(("plain methods of heirs", outline), found)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from asynclint.knowledge.asyncs import GUARD_CONTEXTS, TASK_GROUPS
+from asynclint.project.coroutines import with_packages
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.index.classes import ancestors, may_have
 from asynclint.project.index.infer import Inference
@@ -78,6 +79,7 @@ def misfits(unit: Scope, project: Project) -> list[Misfit]:
 
 
 def _in(scope: Scope, project: Project) -> Iterator[Misfit]:
+    project = with_packages(scope.outline, project)
     for expr, statement, used in _uses(scope):
         func = expr.func if isinstance(expr, ast.Call) else expr
         found = _mistake(project.inference.value(expr, scope), used, scope.outline, project.inference)

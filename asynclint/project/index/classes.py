@@ -10,6 +10,7 @@ from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import Builtin, Class
 from asynclint.project.names import chain, known
 from asynclint.source.outline import Scope
+from asynclint.source.written import written
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
@@ -88,6 +89,22 @@ def _leaves_methods(metaclass: ast.expr, scope: Scope, inference: Inference) -> 
 
 def _source(scope: Scope) -> str:
     return scope.outline.text.slice(scope.outline.text.span(scope.node))
+
+
+def maker_of(cls: Class, inference: Inference) -> Scope | None:
+    """The class whose ``__new__`` makes the objects of a class; None where that is the one of ``object``."""
+    if cls.scope.outline.is_stub:
+        return None
+    known = (a.scope for a in ancestors(cls, inference) if a is not None and not a.scope.outline.is_stub)
+    return next((scope for scope in known if "__new__" in scope.bindings), None)
+
+
+def makes_its_own(cls: Scope) -> bool:
+    """Whether the ``__new__`` of a class says that it gives an object of that class."""
+    makers = [method.node for method in cls.facts.scopes if method.name == "__new__"]
+    says = [m.returns for m in makers if isinstance(m, ast.FunctionDef) and m.returns is not None]
+    own = (cls.name, "Self", "typing.Self", "typing_extensions.Self")
+    return 0 < len(makers) == len(says) and all(written(returns).strip("'\"") in own for returns in says)
 
 
 def may_have(cls: Class, name: str, inference: Inference) -> bool:

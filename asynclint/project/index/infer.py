@@ -13,7 +13,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from asynclint.project.index import awaitables, results, stars
 from asynclint.project.index.annotations import annotated, subscribed
-from asynclint.project.index.classes import ancestors, is_dynamic
+from asynclint.project.index.classes import ancestors, is_dynamic, maker_of, makes_its_own
 from asynclint.project.index.decorators import defined
 from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.modules import Modules
@@ -318,8 +318,10 @@ class Inference:
     def result(self, value: Value | None) -> Value | None:
         """What calling a value gives."""
         match value:
-            case Class(scope, _, argument):
-                return Instance(value, value.open, argument) if self._constructs_itself(scope) else None
+            case Class(_, _, argument):
+                maker = maker_of(value, self)
+                says_itself = maker is None or makes_its_own(maker)
+                return Instance(value, value.open or maker is not None, argument) if says_itself else None
             case Instance():
                 called = self.attribute(value, "__call__")
                 return self.result(called) if isinstance(called, Function) else None
@@ -332,10 +334,6 @@ class Inference:
             case Builtin(name) if isinstance(getattr(builtins, name, None), type):
                 return value
         return None
-
-    def _constructs_itself(self, scope: Scope) -> bool:
-        node = scope.node
-        return (isinstance(node, ast.ClassDef) and "__new__" not in scope.bindings) or scope.outline.is_stub
 
     def is_coroutine(self, value: Value | None) -> bool:
         """Whether a value is a coroutine that nobody has awaited yet, or an object that stands for one."""
