@@ -11,7 +11,7 @@ import builtins
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, TypeVarTuple
 
-from asynclint.project.index import awaitables, results, stars
+from asynclint.project.index import awaitables, mocks, results, stars
 from asynclint.project.index.annotations import annotated, subscribed
 from asynclint.project.index.classes import ancestors, is_dynamic, maker_of, makes_its_own
 from asynclint.project.index.decorators import defined
@@ -25,6 +25,7 @@ from asynclint.project.index.values import (
     Function,
     Instance,
     Items,
+    Mocked,
     Module,
     Pending,
     Result,
@@ -150,7 +151,7 @@ class Inference:
                 return self._parameter(name, binding, scope)
             case "assign":
                 if looks_mocked(binding.value):
-                    return None
+                    return self._mocked(binding.value, scope)
                 value = self.value(binding.value, scope)
                 if binding.annotation is not None and not isinstance(value, Instance):
                     return self.annotated(binding.annotation, scope)
@@ -158,7 +159,9 @@ class Inference:
             case "unpack":
                 return results.unpacked(name, binding, scope, self)
             case "with":
-                return self._entered(self.value(binding.value, scope), "__enter__", Calling.CONTEXT)
+                value = self.value(binding.value, scope)
+                found = self._entered(value, "__enter__", Calling.CONTEXT)
+                return found if found is not None else mocks.patched(binding.value, scope, self)
             case "async with":
                 return self._entered(self.value(binding.value, scope), "__aenter__", Calling.ASYNC_CONTEXT)
         return None
@@ -194,6 +197,9 @@ class Inference:
         found = self.annotated(binding.annotation, outside)
         return found if found is not None else self._filled(name, scope)
 
+    def _mocked(self, made: ast.expr | None, scope: Scope) -> Value | None:
+        return mocks.made(made, scope, self) if isinstance(made, ast.Call) else None
+
     # -- definitions
 
     def _defined(self, binding: Binding, scope: Scope) -> Function | None:
@@ -222,6 +228,8 @@ class Inference:
                 return self._member(value, name, value)
             case Super(cls):
                 return self._member(cls, name, Instance(cls), behind=True)
+            case Mocked():
+                return mocks.attribute(value, name, self)
         return None
 
     def _member(
@@ -292,7 +300,7 @@ class Inference:
 
     def _instance_attribute(self, cls: Class, name: str) -> Value | None:
         if any(looks_mocked(value) for value, _ in self._instance_attributes(cls)[name]):
-            return None
+            return agreed([self._mocked(v, method) for v, method in self._instance_attributes(cls)[name]])
         declared = cls.scope.bindings.get(name)
         if declared is not None:
             annotations = [b.annotation for b in declared if b.annotation is not None]
@@ -327,6 +335,8 @@ class Inference:
                 return self.result(called) if isinstance(called, Function) else None
             case Callback(gives):
                 return gives
+            case Mocked(None):
+                return Pending(None, lazy=True)
             case Function(_, Calling.SYNC):
                 return self.returned(value)
             case Function():

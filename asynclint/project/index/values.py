@@ -101,13 +101,20 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
+class Mocked:
+    """A mock, by the class it has the interface of; without one, calling it gives a coroutine."""
+
+    spec: Class | None
+
+
+@dataclass(frozen=True, slots=True)
 class Items:
     """A tuple of a known length; each part may be unknown."""
 
     parts: tuple[Value | None, ...]
 
 
-Value = Module | Class | Function | Instance | Super | Builtin | Result | Pending | Callback | Items
+Value = Module | Class | Function | Instance | Super | Builtin | Result | Pending | Callback | Mocked | Items
 
 
 def agreed(values: list[Value | None]) -> Value | None:
