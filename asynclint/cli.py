@@ -261,13 +261,15 @@ def _check_stdin(
 def _check_files(
     paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
 ) -> None:
-    from asynclint.engine import check_files, check_suites
+    from asynclint.engine import Caching, check_files, check_suites
 
     write = options["fix"] and not options["diff"]
+    directory = options["cache_dir"]
+    cache = None if options["no_cache"] else Caching(absolute(directory) if directory is not None else None)
     groups = _by_settings(paths, overrides, options["force_exclude"], report)
     for settings, files in groups.items():
         jobs = options["jobs"] or _jobs(len(files))
-        results = check_files(files, settings, fixing=fixing, jobs=jobs, write=write)
+        results = check_files(files, settings, fixing=fixing, jobs=jobs, write=write, cache=cache)
         for file, result in zip(files, results, strict=True):
             _record(result, report, named=file.explicit)
     for result in check_suites(groups):

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Position
 from asynclint.processes import pause_collector, spread
+from asynclint.project.cache import Asked, Caches, asked_by, digest
 from asynclint.project.config import find_pytest_config
 from asynclint.project.project import Project
+from asynclint.project.stored import Judged
 from asynclint.project.test_files import is_test_file, no_test_module
 from asynclint.rule import Rule, Scope, all_rules
 from asynclint.settings import Selection, Settings
@@ -35,6 +37,13 @@ MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 FAULT = "ASL002"  # the code of a problem that is asynclint's own
 
 
+@dataclass(frozen=True)
+class Caching:
+    """That what was found is kept; ``directory`` is where (absolute), None for each project's own."""
+
+    directory: Path | None = None
+
+
 class Fixing(Enum):
     """Which fixes are applied."""
 
@@ -50,7 +59,8 @@ class Result:
     ``findings`` are what is left after suppression, selection and fixing, by position; a file that
     could only be checked in part has a ``problem`` beside them. ``before`` and ``after`` are equal
     unless fixes changed the text; ``written`` are then the new bytes, ``fixed`` the fixes applied.
-    ``tally`` counts its bounded and unbounded tests, where rules asked what bounds them.
+    ``tally`` counts its bounded and unbounded tests, where rules asked what bounds them. ``judged`` is what
+    a cache may keep of it.
     """
 
     display: str
@@ -63,6 +73,7 @@ class Result:
     written: bytes | None = None
     fixed: int = 0
     tally: Tally | None = None
+    judged: Judged | None = None
 
 
 def check_files(
@@ -72,15 +83,52 @@ def check_files(
     fixing: Fixing = Fixing.NONE,
     jobs: int = 1,
     write: bool = False,
+    cache: Caching | None = None,
 ) -> Iterator[Result]:
-    """Check (and with ``fixing``, fix) files in the order given; ``write`` puts the new bytes to disk."""
-    if jobs <= 1:
-        pause_collector()
-        project = Project(settings)
-        for file in files:
-            yield _check_file(file, settings, fixing, write, project)
-        return
-    yield from spread(list(files), partial(_work, settings, fixing, write), jobs, _lost)
+    """Check (and with ``fixing``, fix) files in the order given; ``write`` puts the new bytes to disk.
+
+    What is known from earlier runs, by ``cache``, is not checked again.
+    """
+    pause_collector()
+    project, files = Project(settings), list(files)
+    caches = Caches(project, cache.directory) if cache is not None else None
+    known = {file.path for file in files if caches is not None and _is_known(file, settings, fixing, caches)}
+    left = [file for file in files if file.path not in known]
+    fresh: Iterator[tuple[Result, Asked]]
+    if min(jobs, len(left)) <= 1:
+        fresh = map(partial(_work, settings, fixing, write, project=project), left)
+    else:
+        fresh = spread(left, partial(_work, settings, fixing, write), jobs, _lost)
+    for file in files:
+        if file.path in known:
+            yield _check_file(file, settings, fixing, write, project, caches)
+            continue
+        result, asked = next(fresh)
+        if caches is not None:
+            caches.learn(asked)
+            if result.judged is not None:
+                caches.keep(file.path, settings, result.judged)
+        yield result
+    if caches is not None:
+        caches.save()
+
+
+def check_and_keep(
+    text: SourceText, path: Path | None, display: str, settings: Settings, tree: ast.Module
+) -> Result:
+    """Check one text as flake8 shows it, suppression left out, by what is known from earlier runs.
+
+    Raises SourceError where the text can't be parsed.
+    """
+    project = _process_project(settings)
+    caches = project.remembered("caches", lambda: Caches(project))
+    before = project.modules.followed
+    result = check_text(text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches)
+    caches.learn(asked_by(project, before))
+    if result.judged is not None and path is not None:
+        caches.keep(path, settings, result.judged)
+        caches.save()
+    return result
 
 
 def survey_files(
@@ -108,9 +156,9 @@ def survey_files(
                 yield _fault(outline.scope, file.display, error)
 
 
-def _lost(file: File) -> Result:
+def _lost(file: File) -> tuple[Result, Asked]:
     message = "could not be checked: a worker process died; --jobs 1 shows at which file"
-    return Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT))
+    return Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT)), ()
 
 
 @cache
@@ -118,16 +166,62 @@ def _process_project(settings: Settings) -> Project:
     return Project(settings)
 
 
-def _work(settings: Settings, fixing: Fixing, write: bool, file: File) -> Result:
-    return _check_file(file, settings, fixing, write, _process_project(settings))
+def _work(
+    settings: Settings, fixing: Fixing, write: bool, file: File, project: Project | None = None
+) -> tuple[Result, Asked]:
+    """One file's result, and the imports that were followed for it for the first time in this process."""
+    project = project or _process_project(settings)
+    before = project.modules.followed
+    result = _check_file(file, settings, fixing, write, project)
+    return result, asked_by(project, before)
 
 
-def _check_file(file: File, settings: Settings, fixing: Fixing, write: bool, project: Project) -> Result:
+def _is_known(file: File, settings: Settings, fixing: Fixing, caches: Caches) -> bool:
+    """Whether what is to be said of a file is known, and no fix of it is to be applied."""
+    try:
+        raw = file.path.read_bytes()
+    except OSError:
+        return False
+    judged = caches.find(file.path, raw, settings) if _is_kept(file.path, settings) else None
+    return judged is not None and (fixing is Fixing.NONE or not judged.fixable)
+
+
+def _is_kept(path: Path, settings: Settings) -> bool:
+    """Whether what is found in a file rests on nothing but what a cache watches.
+
+    In a conftest.py whole suites are reported; a fix of ASL104 reads every test below it.
+    """
+    selection = Selection(settings, path)
+    wide = any(rule.code == "ASL104" and selection.enabled(rule) for rule in all_rules())
+    return path.name != "conftest.py" and not settings.guard_from_junit and not wide
+
+
+def _left(found: Iterable[Finding], suppressions: Suppressions, *, noqa: bool) -> tuple[Finding, ...]:
+    """What is not suppressed, by position."""
+    kept = (f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code)))
+    return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message)))
+
+
+def _check_file(
+    file: File,
+    settings: Settings,
+    fixing: Fixing,
+    write: bool,
+    project: Project,
+    caches: Caches | None = None,
+) -> Result:
     try:
         raw = file.path.read_bytes()
         text = SourceText.from_bytes(raw)
         result = check_text(
-            text, file.path, file.display, settings, fixing=fixing, project=project, suites=True
+            text,
+            file.path,
+            file.display,
+            settings,
+            fixing=fixing,
+            project=project,
+            suites=True,
+            caches=caches,
         )
     except OSError as error:
         return _failed(file, f"cannot be read: {error.strerror or error}")
@@ -161,13 +255,14 @@ def check_text(
     noqa: bool = True,
     suites: bool = False,
     rules: Sequence[Rule] | None = None,
+    caches: Caches | None = None,
 ) -> Result:
     """Check one text; ``path`` (absolute) places it in its project, None judges it by its content.
 
     ``tree`` is its ast, where the caller has it. ``noqa`` False leaves suppression to the caller.
     ``suites`` asks the rules of that scope, too, if what they report stands in this file.
-    ``rules`` are all there are, unless a caller brings its own. Raises SourceError where the text
-    can't be parsed.
+    ``rules`` are all there are, unless a caller brings its own. What ``caches`` know is not judged
+    again. Raises SourceError where the text can't be parsed.
     """
     project = (_process_project(settings) if project is None else project).at(settings)
     place = path or Path.cwd() / "test_stdin.py"
@@ -178,12 +273,45 @@ def check_text(
         return Result(display, path, note=note, before=text.text, after=text.text)
     if not suites:
         rules = [rule for rule in rules if rule.scope is not Scope.SUITE]
-    one = partial(_check_once, place=place, display=display, rules=rules, project=project, noqa=noqa)
-    findings, problem = one(text, tree=tree)
-    if fixing is Fixing.NONE or not any(finding.fix for finding in findings):
-        counted = _tally(place, rules, project)
-        return Result(display, path, findings, problem, before=text.text, after=text.text, tally=counted)
-    return _fix(text, path, display, findings, problem, fixing, one)
+    kept = path is not None and _is_kept(path, settings)
+    judged = caches.find(place, text.raw, settings) if caches is not None and kept else None
+    if judged is not None and (fixing is Fixing.NONE or not judged.fixable):
+        return _recalled(text, path, display, judged, noqa=noqa)
+    suppressions = Suppressions(text)
+    if noqa and suppressions.whole_file:
+        text.parse()
+        return Result(display, path, before=text.text, after=text.text)
+    one = partial(_judge_once, place=place, display=display, rules=rules, project=project)
+    found, problem = one(text, tree=tree)
+    findings = _left(found, suppressions, noqa=noqa)
+    if fixing is not Fixing.NONE and any(finding.fix for finding in findings):
+        return _fix(text, path, display, findings, problem, fixing, one, noqa)
+    counted = _tally(place, rules, project)
+    if kept and problem is None:
+        judged = _judged(found, text, display, counted)
+    return Result(display, path, findings, problem, "", text.text, text.text, tally=counted, judged=judged)
+
+
+def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tally | None) -> Judged:
+    """What was found in a form that holds wherever the file is displayed."""
+    findings = []
+    for finding in found:
+        own = (replace(place, path="" if place.path == display else place.path) for place in finding.related)
+        findings.append(replace(finding, path="", related=tuple(own)))
+    counts = (tally.unbounded, tally.others, tally.by_pytest) if tally is not None else None
+    return Judged(digest(text.raw), tuple(findings), counts)
+
+
+def _recalled(text: SourceText, path: Path | None, display: str, judged: Judged, *, noqa: bool) -> Result:
+    """The result of a file whose findings are known from an earlier run."""
+    tally = None
+    if judged.counts is not None and path is not None:
+        from asynclint.project.guards.survey import Tally
+
+        tally = Tally(find_pytest_config(path.parent), *judged.counts)
+    found = (_placed(finding, display) for finding in judged.findings)
+    findings = _left(found, Suppressions(text), noqa=noqa)
+    return Result(display, path, findings, before=text.text, after=text.text, tally=tally)
 
 
 def _tally(place: Path, rules: Sequence[Rule], project: Project) -> Tally | None:
@@ -206,7 +334,8 @@ def _fix(
     findings: tuple[Finding, ...],
     problem: Problem | None,
     fixing: Fixing,
-    one: partial[tuple[tuple[Finding, ...], Problem | None]],
+    one: partial[tuple[set[Finding], Problem | None]],
+    noqa: bool,
 ) -> Result:
     from asynclint.output.fix import apply
 
@@ -217,7 +346,8 @@ def _fix(
             break
         try:
             after = SourceText.from_bytes(current.encode(applied.text))
-            findings, problem = one(after, tree=None)
+            found, problem = one(after, tree=None)
+            findings = _left(found, Suppressions(after), noqa=noqa)
         except SourceError as error:
             problem = Problem(display, error.message, error.line, error.column)
             break
@@ -226,7 +356,7 @@ def _fix(
     return Result(display, path, findings, problem, "", text.text, current.text, written, fixed)
 
 
-def _check_once(
+def _judge_once(
     text: SourceText,
     *,
     tree: ast.Module | None,
@@ -234,12 +364,9 @@ def _check_once(
     display: str,
     rules: Sequence[Rule],
     project: Project,
-    noqa: bool,
-) -> tuple[tuple[Finding, ...], Problem | None]:
+) -> tuple[set[Finding], Problem | None]:
+    """What rules find in a file before anything is suppressed."""
     outline = project.modules.add(place, text, tree if tree is not None else text.parse())
-    suppressions = Suppressions(text)
-    if noqa and suppressions.whole_file:
-        return (), None
     found: set[Finding] = set()
     problems: list[Problem] = []
     for kind, unit in _units(outline):
@@ -257,8 +384,7 @@ def _check_once(
                 found.update(check_suite(root, display, rules, project))
         except Exception as error:
             problems.append(_fault(outline.scope, display, error))
-    kept = [f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code))]
-    return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message))), _first(problems)
+    return found, _first(problems)
 
 
 def _first(problems: Sequence[Problem]) -> Problem | None:

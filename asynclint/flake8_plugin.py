@@ -86,11 +86,11 @@ class Plugin:
         if path is not None and settings.scope != "all" and not self._may_be_test(path):
             return
 
-        from asynclint.engine import check_text
+        from asynclint.engine import check_and_keep
         from asynclint.source.text import SourceText
 
         text = SourceText.from_lines(self._lines)
-        result = check_text(text, path, self._filename, settings, tree=self._tree, noqa=False)
+        result = check_and_keep(text, path, self._filename, settings, self._tree)
         if result.problem is not None:  # flake8 has parsed the file, so it can only be a fault of ours
             yield (
                 max(result.problem.line, 1),

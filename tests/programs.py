@@ -11,7 +11,7 @@ from pathlib import Path
 
 import libcst as cst
 
-from asynclint.engine import Fixing, Result, _check_once, check_text
+from asynclint.engine import Fixing, Result, _judge_once, check_text
 from asynclint.finding import Finding
 from asynclint.output.fix import apply
 from asynclint.project.project import Project
@@ -156,11 +156,9 @@ def unscreened(text: SourceText, place: Path, project: Project) -> tuple[list[Re
     """Findings of all rules, with their triggers and with triggers that pick everything."""
     answers = []
     for rules in (all_rules(), [replace(rule, triggered=None) for rule in all_rules()]):
-        found, problem = _check_once(
-            text, tree=None, place=place, display="-", rules=rules, project=project, noqa=True
-        )
+        found, problem = _judge_once(text, tree=None, place=place, display="-", rules=rules, project=project)
         assert problem is None, problem
-        answers.append([reported(finding) for finding in found])
+        answers.append(sorted(reported(finding) for finding in found))
     return answers[0], answers[1]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from asynclint.knowledge.mocks import MISSPELT
 from asynclint.project.index.values import Calling, Class, Function, Instance, Mocked, Value
 from asynclint.project.names import known
 
@@ -90,7 +91,7 @@ def _specified(
 
 def attribute(mock: Mocked, name: str, inference: Inference) -> Value | None:
     """What ``mock.name`` is: a mock that gives coroutines, or unknown."""
-    if name in OWN or name.startswith(("assert", "_")):
+    if name in OWN or name in MISSPELT or name.startswith(("assert", "_")):  # ASL304 says more of those
         return None
     if mock.spec is None:
         return mock

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,15 @@ if TYPE_CHECKING:
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """What a module was asked to import (PEP 328); ``wide`` where installed packages counted."""
+
+    module: str
+    level: int
+    wide: bool
+
+
 class Modules:
     """Every module that has been read, by path; None stands for one that can't be read or parsed.
 
@@ -35,6 +46,7 @@ class Modules:
         self.packages = packages
         self._outlines: dict[Path, Outline | None] = beside._outlines if beside is not None else {}  # noqa: SLF001
         self._found: dict[tuple[str, int, Path], Path | None] = {}
+        self._leans: dict[tuple[Path, Lean | None], None] = beside._leans if beside is not None else {}  # noqa: SLF001
         self._tops: dict[tuple[str, Path], bool] = {}
         self._roots: dict[Path, tuple[Path, ...]] = {}
         self._names: dict[Outline, str] = {}
@@ -44,11 +56,14 @@ class Modules:
         """Take a module whose text (perhaps unsaved) is at hand."""
         outline = Outline(path, text, tree, sys.version_info[:2])
         self._outlines[path] = outline
+        self._leans[path, None] = None
         return outline
 
     def load(self, path: Path) -> Outline | None:
         """The outline of a file; None if it can't be read or parsed."""
         if path not in self._outlines:
+            if path.suffix != ".pyi":
+                self._leans[path, None] = None
             try:
                 text = SourceText.from_bytes(path.read_bytes())
                 self._outlines[path] = Outline(path, text, text.parse(), sys.version_info[:2])
@@ -70,19 +85,34 @@ class Modules:
         A namespace package has no outline; ask for the module inside it. With ``word``, a module whose
         source holds no such word isn't read, and None.
         """
-        key = (module, level, origin.path.parent)
-        if key not in self._found:
-            self._found[key] = self._search(module, level, origin)
-        path = self._found[key]
+        path = self.place(module, level, origin.path)
+        if not origin.is_stub and (level or not _is_stdlib(module)):
+            self._leans[origin.path, Lean(module, level, self.packages is not None)] = None
         if path is None or (word and path not in self._outlines and word not in _bytes(path)):
             return None
         return self.load(path)
 
-    def _search(self, module: str, level: int, origin: Outline) -> Path | None:
-        directory = origin.path.parent
-        if level == 0 and is_installed(origin.path) and is_known_package(module) and not _is_stdlib(module):
+    @property
+    def followed(self) -> int:
+        """How many imports of modules were followed so far."""
+        return len(self._leans)
+
+    def asked(self, since: int = 0) -> Sequence[tuple[Path, Lean | None]]:
+        """Modules that were read (None) and imports of theirs that were followed; not the first ``since``."""
+        return list(islice(self._leans, since, None))
+
+    def place(self, module: str, level: int, origin: Path) -> Path | None:
+        """The file of the module that an import statement of a file means; None where there is none."""
+        key = (module, level, origin.parent)
+        if key not in self._found:
+            self._found[key] = self._search(module, level, origin)
+        return self._found[key]
+
+    def _search(self, module: str, level: int, origin: Path) -> Path | None:
+        directory, in_stub = origin.parent, origin.suffix == ".pyi"
+        if level == 0 and is_installed(origin) and is_known_package(module) and not _is_stdlib(module):
             return None
-        if level == 0 and (origin.is_stub or _is_stdlib(module)):
+        if level == 0 and (in_stub or _is_stdlib(module)):
             return self._stub(module)
         if level == 0:
             paths = (_module_file(root, module) for root in self.roots(directory))
@@ -91,7 +121,7 @@ class Modules:
         for _ in range(level - 1):
             directory = directory.parent
         found = _module_file(directory, module)
-        return found if origin.is_stub else _unless_installed_stub(found)
+        return found if in_stub else _unless_installed_stub(found)
 
     def _installed(self, module: str, directory: Path) -> Path | None:
         """The module of an installed package, unless the project has a package of that name itself."""
@@ -127,9 +157,7 @@ class Modules:
         """A submodule of a package, where there is one."""
         if not package.path.name.startswith("__init__."):
             return None
-        path = _module_file(package.path.parent, name)
-        path = path if package.is_stub else _unless_installed_stub(path)
-        return self.load(path) if path is not None else None
+        return self.find(name, 1, package)
 
     def name(self, outline: Outline) -> str:
         """Dotted name of a module, from the topmost directory that is a package."""
