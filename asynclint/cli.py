@@ -163,9 +163,9 @@ def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
 
 
 def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
-    from asynclint.engine import survey_files
     from asynclint.output.report import Report
     from asynclint.output.show_guards import Row, show
+    from asynclint.run import survey_files
 
     layout = options["output_format"] or ("full" if sys.stdout.isatty() else "concise")
     report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
@@ -261,7 +261,8 @@ def _check_stdin(
 def _check_files(
     paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
 ) -> None:
-    from asynclint.engine import Caching, check_files, check_suites
+    from asynclint.engine import check_suites
+    from asynclint.run import Caching, check_files
 
     write = options["fix"] and not options["diff"]
     directory = options["cache_dir"]

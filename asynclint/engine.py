@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Position
-from asynclint.processes import pause_collector, spread
-from asynclint.project.cache import Asked, Caches, asked_by, digest
+from asynclint.project.cache import Caches, digest
 from asynclint.project.config import find_pytest_config
 from asynclint.project.project import Project
 from asynclint.project.stored import Judged
@@ -31,17 +30,10 @@ from asynclint.source.outline import Scope as NameScope
 from asynclint.source.text import SourceError, SourceText
 
 if TYPE_CHECKING:
-    from asynclint.project.guards.survey import Survey, Tally
+    from asynclint.project.guards.survey import Tally
 
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 FAULT = "ASL002"  # the code of a problem that is asynclint's own
-
-
-@dataclass(frozen=True)
-class Caching:
-    """That what was found is kept; ``directory`` is where (absolute), None for each project's own."""
-
-    directory: Path | None = None
 
 
 class Fixing(Enum):
@@ -76,117 +68,13 @@ class Result:
     judged: Judged | None = None
 
 
-def check_files(
-    files: Iterable[File],
-    settings: Settings,
-    *,
-    fixing: Fixing = Fixing.NONE,
-    jobs: int = 1,
-    write: bool = False,
-    cache: Caching | None = None,
-) -> Iterator[Result]:
-    """Check (and with ``fixing``, fix) files in the order given; ``write`` puts the new bytes to disk.
-
-    What is known from earlier runs, by ``cache``, is not checked again.
-    """
-    pause_collector()
-    project, files = Project(settings), list(files)
-    caches = Caches(project, cache.directory) if cache is not None else None
-    known = {file.path for file in files if caches is not None and _is_known(file, settings, fixing, caches)}
-    left = [file for file in files if file.path not in known]
-    fresh: Iterator[tuple[Result, Asked]]
-    if min(jobs, len(left)) <= 1:
-        fresh = map(partial(_work, settings, fixing, write, project=project), left)
-    else:
-        fresh = spread(left, partial(_work, settings, fixing, write), jobs, _lost)
-    for file in files:
-        if file.path in known:
-            yield _check_file(file, settings, fixing, write, project, caches)
-            continue
-        result, asked = next(fresh)
-        if caches is not None:
-            caches.learn(asked)
-            if result.judged is not None:
-                caches.keep(file.path, settings, result.judged)
-        yield result
-    if caches is not None:
-        caches.save()
-
-
-def check_and_keep(
-    text: SourceText, path: Path | None, display: str, settings: Settings, tree: ast.Module
-) -> Result:
-    """Check one text as flake8 shows it, suppression left out, by what is known from earlier runs.
-
-    Raises SourceError where the text can't be parsed.
-    """
-    project = _process_project(settings)
-    caches = project.remembered("caches", lambda: Caches(project))
-    before = project.modules.followed
-    result = check_text(text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches)
-    caches.learn(asked_by(project, before))
-    if result.judged is not None and path is not None:
-        caches.keep(path, settings, result.judged)
-        caches.save()
-    return result
-
-
-def survey_files(
-    files: Iterable[File], settings: Settings
-) -> Iterator[tuple[File, Sequence[Survey]] | Problem]:
-    """How each async test of each file is bounded; files that are no tests have none."""
-    from asynclint.project.guards.survey import survey
-
-    pause_collector()
-    project = Project(settings)
-    for file in files:
-        try:
-            text = SourceText.from_bytes(file.path.read_bytes())
-            if no_test_module(text, file.path):
-                continue
-            outline = project.modules.add(file.path, text, text.parse())
-        except OSError as error:
-            yield Problem(file.display, f"cannot be read: {error.strerror or error}")
-        except SourceError as error:
-            yield Problem(file.display, error.message, error.line, error.column)
-        else:
-            try:
-                yield file, list(survey(outline, project))
-            except Exception as error:  # a fault of ours must not cost the other files
-                yield _fault(outline.scope, file.display, error)
-
-
-def _lost(file: File) -> tuple[Result, Asked]:
-    message = "could not be checked: a worker process died; --jobs 1 shows at which file"
-    return Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT)), ()
-
-
 @cache
-def _process_project(settings: Settings) -> Project:
+def process_project(settings: Settings) -> Project:
+    """The project of a whole process, for files that come one at a time."""
     return Project(settings)
 
 
-def _work(
-    settings: Settings, fixing: Fixing, write: bool, file: File, project: Project | None = None
-) -> tuple[Result, Asked]:
-    """One file's result, and the imports that were followed for it for the first time in this process."""
-    project = project or _process_project(settings)
-    before = project.modules.followed
-    result = _check_file(file, settings, fixing, write, project)
-    return result, asked_by(project, before)
-
-
-def _is_known(file: File, settings: Settings, fixing: Fixing, caches: Caches) -> bool:
-    """Whether what is to be said of a file is known, and no fix of it is to be applied."""
-    try:
-        raw = file.path.read_bytes()
-    except OSError:
-        return False
-    judged = caches.find(file.path, raw, settings) if _is_kept(file.path, settings) else None
-    return judged is not None and (fixing is Fixing.NONE or not judged.fixable)
-
-
-def _is_kept(path: Path, settings: Settings) -> bool:
+def is_kept(path: Path, settings: Settings) -> bool:
     """Whether what is found in a file rests on nothing but what a cache watches.
 
     In a conftest.py whole suites are reported; a fix of ASL104 reads every test below it.
@@ -200,47 +88,6 @@ def _left(found: Iterable[Finding], suppressions: Suppressions, *, noqa: bool) -
     """What is not suppressed, by position."""
     kept = (f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code)))
     return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message)))
-
-
-def _check_file(
-    file: File,
-    settings: Settings,
-    fixing: Fixing,
-    write: bool,
-    project: Project,
-    caches: Caches | None = None,
-) -> Result:
-    try:
-        raw = file.path.read_bytes()
-        text = SourceText.from_bytes(raw)
-        result = check_text(
-            text,
-            file.path,
-            file.display,
-            settings,
-            fixing=fixing,
-            project=project,
-            suites=True,
-            caches=caches,
-        )
-    except OSError as error:
-        return _failed(file, f"cannot be read: {error.strerror or error}")
-    except SourceError as error:
-        return Result(
-            file.display, file.path, problem=Problem(file.display, error.message, error.line, error.column)
-        )
-    if result.written is not None and write:
-        from asynclint.output.fix import write as write_file
-
-        try:
-            write_file(file.path, result.written)
-        except OSError as error:
-            return _failed(file, f"cannot be written: {error.strerror or error}")
-    return result
-
-
-def _failed(file: File, message: str) -> Result:
-    return Result(file.display, file.path, problem=Problem(file.display, message))
 
 
 def check_text(
@@ -264,7 +111,7 @@ def check_text(
     ``rules`` are all there are, unless a caller brings its own. What ``caches`` know is not judged
     again. Raises SourceError where the text can't be parsed.
     """
-    project = (_process_project(settings) if project is None else project).at(settings)
+    project = (process_project(settings) if project is None else project).at(settings)
     place = path or Path.cwd() / "test_stdin.py"
     selection = Selection(settings, path)
     rules = [rule for rule in (all_rules() if rules is None else rules) if selection.enabled(rule)]
@@ -273,7 +120,7 @@ def check_text(
         return Result(display, path, note=note, before=text.text, after=text.text)
     if not suites:
         rules = [rule for rule in rules if rule.scope is not Scope.SUITE]
-    kept = path is not None and _is_kept(path, settings)
+    kept = path is not None and is_kept(path, settings)
     judged = caches.find(place, text.raw, settings) if caches is not None and kept else None
     if judged is not None and (fixing is Fixing.NONE or not judged.fixable):
         return _recalled(text, path, display, judged, noqa=noqa)
@@ -376,14 +223,14 @@ def _judge_once(
                 try:
                     found.update(_judge(rule, unit, subject, project, display))
                 except Exception as error:  # a fault of ours must not cost the other findings
-                    problems.append(_fault(unit, display, error))
+                    problems.append(fault(unit, display, error))
     if place.name == "conftest.py" and any(rule.scope is Scope.SUITE for rule in rules):
         try:
             root = find_pytest_config(place.parent).root
             if _place(root, project) == place:
                 found.update(check_suite(root, display, rules, project))
         except Exception as error:
-            problems.append(_fault(outline.scope, display, error))
+            problems.append(fault(outline.scope, display, error))
     return found, _first(problems)
 
 
@@ -417,7 +264,7 @@ def _placed(finding: Finding, display: str) -> Finding:
     return replace(finding, path=display, related=related)
 
 
-def _fault(unit: NameScope, display: str, error: Exception) -> Problem:
+def fault(unit: NameScope, display: str, error: Exception) -> Problem:
     position = Position(1, 0) if unit.parent is None else unit.outline.text.span(unit.node).start
     if isinstance(error, UnparsedError):
         return Problem(display, str(error), position.line, position.column)

@@ -86,7 +86,7 @@ class Plugin:
         if path is not None and settings.scope != "all" and not self._may_be_test(path):
             return
 
-        from asynclint.engine import check_and_keep
+        from asynclint.run import check_and_keep
         from asynclint.source.text import SourceText
 
         text = SourceText.from_lines(self._lines)

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from asynclint.engine import Fixing, Result, check_files, check_suites
+from asynclint.engine import Fixing, Result, check_suites
 from asynclint.rule import Rule, Scope, all_rules
+from asynclint.run import check_files
 from asynclint.settings import Settings, settings_for
 from asynclint.source.files import File, find
 from asynclint.source.text import SourceText

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from programs import pair_all, reported, unscreened
 
-from asynclint.engine import Fixing, Result, check_files
+from asynclint.engine import Fixing, Result
 from asynclint.project.project import Project
+from asynclint.run import check_files
 from asynclint.settings import DEFAULTS, settings_for
 from asynclint.source.files import File, find
 from asynclint.source.text import SourceText

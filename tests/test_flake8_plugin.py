@@ -193,7 +193,7 @@ def test_a_fault_of_ours_is_a_finding_and_flake8_goes_on(suite: Path) -> None:
 
 
 def test_a_fault_outside_of_rules_names_the_file(suite: Path) -> None:
-    program = "import asynclint.engine\nasynclint.engine.check_text = None\n" + SWITCH_OFF
+    program = "import asynclint.run\nasynclint.run.check_text = None\n" + SWITCH_OFF
     (suite / "tests" / "test_a.py").write_text(BAD)
     done = flake8(suite, "--jobs", "1", program=program)
     assert done.stderr == ""

@@ -11,7 +11,7 @@ import pytest
 from fixture_folders import folders
 from samples import environment
 
-from asynclint.engine import check_files
+from asynclint.run import check_files
 from asynclint.settings import settings_for
 from asynclint.source.files import File, find
 

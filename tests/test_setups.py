@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from small_projects import Files, Small, ask
 
-from asynclint.engine import Fixing, check_files
+from asynclint.engine import Fixing
 from asynclint.project.guards.halves import waiting
 from asynclint.project.guards.setup_bounds import setup_bound
 from asynclint.project.guards.setups import Setup, setup_of
 from asynclint.project.guards.wrappers import Bound
+from asynclint.run import check_files
 from asynclint.settings import DEFAULTS
 from asynclint.source.files import File
 

@@ -12,7 +12,7 @@ from textwrap import dedent
 
 import pytest
 
-from asynclint.engine import check_files, survey_files
+from asynclint.run import check_files, survey_files
 from asynclint.settings import Settings
 from asynclint.source.files import File, Problem, find
 

@@ -1,0 +1,175 @@
+"""A run: the files it is given, in one process or several, and what earlier runs have found in them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asynclint.engine import FAULT, Fixing, Result, check_text, fault, is_kept, process_project
+from asynclint.processes import pause_collector, spread
+from asynclint.project.cache import Asked, Caches, asked_by
+from asynclint.project.project import Project
+from asynclint.project.test_files import no_test_module
+from asynclint.settings import Settings
+from asynclint.source.files import File, Problem
+from asynclint.source.text import SourceError, SourceText
+
+if TYPE_CHECKING:
+    from asynclint.project.guards.survey import Survey
+
+
+@dataclass(frozen=True)
+class Caching:
+    """That what was found is kept; ``directory`` is where (absolute), None for each project's own."""
+
+    directory: Path | None = None
+
+
+def check_files(
+    files: Iterable[File],
+    settings: Settings,
+    *,
+    fixing: Fixing = Fixing.NONE,
+    jobs: int = 1,
+    write: bool = False,
+    cache: Caching | None = None,
+) -> Iterator[Result]:
+    """Check (and with ``fixing``, fix) files in the order given; ``write`` puts the new bytes to disk.
+
+    What is known from earlier runs, by ``cache``, is not checked again.
+    """
+    pause_collector()
+    project, files = Project(settings), list(files)
+    caches = Caches(project, cache.directory) if cache is not None else None
+    known = {file.path for file in files if caches is not None and _is_known(file, settings, fixing, caches)}
+    left = [file for file in files if file.path not in known]
+    fresh: Iterator[tuple[Result, Asked]]
+    if min(jobs, len(left)) <= 1:
+        fresh = map(partial(_work, settings, fixing, write, project=project), left)
+    else:
+        fresh = spread(left, partial(_work, settings, fixing, write), jobs, _lost)
+    for file in files:
+        if file.path in known:
+            yield _check_file(file, settings, fixing, write, project, caches)
+            continue
+        result, asked = next(fresh)
+        if caches is not None:
+            caches.learn(asked)
+            if result.judged is not None:
+                caches.keep(file.path, settings, result.judged)
+        yield result
+    if caches is not None:
+        caches.save()
+
+
+def check_and_keep(
+    text: SourceText, path: Path | None, display: str, settings: Settings, tree: ast.Module
+) -> Result:
+    """Check one text as flake8 shows it, suppression left out, by what is known from earlier runs.
+
+    Raises SourceError where the text can't be parsed.
+    """
+    project = process_project(settings)
+    caches = project.remembered("caches", lambda: Caches(project))
+    before = project.modules.followed
+    result = check_text(text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches)
+    caches.learn(asked_by(project, before))
+    if result.judged is not None and path is not None:
+        caches.keep(path, settings, result.judged)
+        caches.save()
+    return result
+
+
+def survey_files(
+    files: Iterable[File], settings: Settings
+) -> Iterator[tuple[File, Sequence[Survey]] | Problem]:
+    """How each async test of each file is bounded; files that are no tests have none."""
+    from asynclint.project.guards.survey import survey
+
+    pause_collector()
+    project = Project(settings)
+    for file in files:
+        try:
+            text = SourceText.from_bytes(file.path.read_bytes())
+            if no_test_module(text, file.path):
+                continue
+            outline = project.modules.add(file.path, text, text.parse())
+        except OSError as error:
+            yield Problem(file.display, f"cannot be read: {error.strerror or error}")
+        except SourceError as error:
+            yield Problem(file.display, error.message, error.line, error.column)
+        else:
+            try:
+                yield file, list(survey(outline, project))
+            except Exception as error:  # a fault of ours must not cost the other files
+                yield fault(outline.scope, file.display, error)
+
+
+def _lost(file: File) -> tuple[Result, Asked]:
+    message = "could not be checked: a worker process died; --jobs 1 shows at which file"
+    return Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT)), ()
+
+
+def _work(
+    settings: Settings, fixing: Fixing, write: bool, file: File, project: Project | None = None
+) -> tuple[Result, Asked]:
+    """One file's result, and the imports that were followed for it for the first time in this process."""
+    project = project or process_project(settings)
+    before = project.modules.followed
+    result = _check_file(file, settings, fixing, write, project)
+    return result, asked_by(project, before)
+
+
+def _is_known(file: File, settings: Settings, fixing: Fixing, caches: Caches) -> bool:
+    """Whether what is to be said of a file is known, and no fix of it is to be applied."""
+    try:
+        raw = file.path.read_bytes()
+    except OSError:
+        return False
+    judged = caches.find(file.path, raw, settings) if is_kept(file.path, settings) else None
+    return judged is not None and (fixing is Fixing.NONE or not judged.fixable)
+
+
+def _check_file(
+    file: File,
+    settings: Settings,
+    fixing: Fixing,
+    write: bool,
+    project: Project,
+    caches: Caches | None = None,
+) -> Result:
+    try:
+        raw = file.path.read_bytes()
+        text = SourceText.from_bytes(raw)
+        result = check_text(
+            text,
+            file.path,
+            file.display,
+            settings,
+            fixing=fixing,
+            project=project,
+            suites=True,
+            caches=caches,
+        )
+    except OSError as error:
+        return _failed(file, f"cannot be read: {error.strerror or error}")
+    except SourceError as error:
+        return Result(
+            file.display, file.path, problem=Problem(file.display, error.message, error.line, error.column)
+        )
+    if result.written is not None and write:
+        from asynclint.output.fix import write as write_file
+
+        try:
+            write_file(file.path, result.written)
+        except OSError as error:
+            return _failed(file, f"cannot be written: {error.strerror or error}")
+    return result
+
+
+def _failed(file: File, message: str) -> Result:
+    return Result(file.display, file.path, problem=Problem(file.display, message))
