@@ -58,7 +58,7 @@ class CommandLine:
     @property
     def filters(self) -> tuple[str, ...]:
         """Warning filters of ``-W``."""
-        pairs = zip(self.words, (*self.words[1:], ""), strict=True)
+        pairs = zip(self.words, (*self.words[1:], ""), strict=False)
         return tuple(
             after if word in _WARNINGS else word.removeprefix("--pythonwarnings=").removeprefix("-W")
             for word, after in pairs
@@ -288,8 +288,8 @@ def _command_line(table: Table, path: Path | None, env_addopts: str, autoload: b
             else:
                 name = option.replace("_", "-")
                 options[name] = Setting(value, f"{source} {name}", file)
-    words = (*file_words, *env_words)
-    return CommandLine(options, overrides, tuple(plugins), frozenset(blocked), autoload, words)
+    every = (*file_words, *env_words)
+    return CommandLine(options, overrides, tuple(plugins), frozenset(blocked), autoload, every)
 
 
 def _load_plugin(name: str, plugins: list[str], blocked: set[str]) -> None:

@@ -21,7 +21,7 @@ from asynclint.project.test_files import is_test_file
 from asynclint.source.outline import Outline, Scope
 
 # What may switch it on in code: loop.set_debug(True), Runner(debug=True), {"debug": True} for anyio's
-# backend, os.environ["PYTHONASYNCIODEBUG"] = "1"; debug= may also be what a runner of the project's own takes.
+# backend, os.environ["PYTHONASYNCIODEBUG"] = "1"; debug= may also be what a runner of the project takes.
 SWITCHES = re.compile(
     rb"\.set_debug\(|\bdebug[ \t]*=[ \t]*(?!False\b|None\b)|[\"']debug[\"'][ \t]*:[ \t]*(?!False\b|None\b)"
     rb"|PYTHONASYNCIODEBUG|PYTHONDEVMODE"

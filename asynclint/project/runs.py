@@ -44,7 +44,7 @@ GLOBS = (".github/workflows/*.y*ml", ".github/actions/*/*.y*ml", ".circleci/*.y*
          "scripts/*", "tools/*.sh")  # fmt: skip
 MOST = 300_000  # bytes; a longer file is no recipe
 #: ``NAME = 1``, ``NAME: "1"``, ``env["NAME"] = "1"``, ``ENV NAME 1``
-ASSIGNED = r"\b%s\b[\"']?\]?(?:[ \t]*[:=,][ \t]*|[ \t]+)(?P<quote>[\"']?)(?P<value>[^\s\"'#,}\])]*)"
+ASSIGNED = r"\b%s\b[\"']?\]?(?:[ \t]*[:=,][ \t]*|[ \t]+)(?P<quote>[\"']?)(?P<value>[^\s\"'#}\])]*)"
 DEV = re.compile(r"-X[ \t\"',]*dev\b")
 NOTES = ("#", ";", "//", "REM ")
 
@@ -77,7 +77,7 @@ def variable(name: str, root: Path) -> Iterator[Word]:
             for number, line in _lines(text):
                 match = pattern.search(line)
                 if match is not None:
-                    yield Word(name, match["value"], path, number)
+                    yield Word(name, match["value"].rstrip(","), path, number)
 
 
 def _dev_mode(root: Path) -> Iterator[Word]:
