@@ -329,7 +329,7 @@ def check_suites(groups: Mapping[Settings, Sequence[File]]) -> Iterator[Result]:
 def _check_elsewhere(
     root: Path, rules: Sequence[Rule], checked: Container[Path], project: Project
 ) -> Iterator[Result]:
-    from asynclint.output.report import shown
+    from asynclint.source.files import shown
 
     try:
         found = check_suite(root, rules, project)
@@ -352,7 +352,7 @@ def _selected(
     findings: Iterable[Finding], place: Path, text: SourceText, settings: Settings
 ) -> Iterator[Finding]:
     """Findings of a suite that the settings for their file and its comments leave, without their fixes."""
-    from asynclint.output.report import shown
+    from asynclint.source.files import shown
 
     selection, suppressions = Selection(settings, place), Suppressions(text)
     on = {rule.code for rule in all_rules() if selection.enabled(rule)}

@@ -78,6 +78,7 @@ def check(root: Path, project: Project) -> Iterator[Finding]:
     """The header of the table that configures pytest, else the first line of the suite's conftest."""
     from asynclint.project.debug_mode import debug_mode
     from asynclint.project.suite import suite_at
+    from asynclint.source.files import shown
 
     suite = suite_at(root, project)
     mode = debug_mode(suite, project)
@@ -87,7 +88,7 @@ def check(root: Path, project: Project) -> Iterator[Finding]:
         span, fix = _in_configuration(suite, mode, project)
     held_back = "" if fix is not None else _advice(suite, mode)
     related = tuple(
-        Related(_shown(site.outline.path), site.outline.text.span(site.call), "without debug=True")
+        Related(shown(site.outline.path), site.outline.text.span(site.call), "without debug=True")
         for site in mode.sites
     )
     yield Finding(path, span, rule.code, _message(suite, mode), fix, held_back, related)
@@ -148,8 +149,3 @@ def _advice(suite: Suite, mode: DebugMode) -> str:
     if mode.left:
         return "set PYTHONASYNCIODEBUG=1 where the tests are started (tox, nox, CI)"
     return "set PYTHONASYNCIODEBUG=1 where the tests are started (tox, nox, CI), or pass debug=True"
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
