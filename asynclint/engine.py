@@ -343,26 +343,52 @@ def _check_elsewhere(
             text = SourceText.from_bytes(project.modules.source(place))
         except SourceError:
             continue
-        kept = tuple(_selected(findings, place, text, project.settings))
+        kept = tuple(_selected(findings, place, text, project))
         if kept:
             yield Result(shown(place), place, kept, before=text.text, after=text.text)
 
 
 def _selected(
-    findings: Iterable[Finding], place: Path, text: SourceText, settings: Settings
+    findings: Iterable[Finding], place: Path, text: SourceText, project: Project
 ) -> Iterator[Finding]:
-    """Findings of a suite that the settings for their file and its comments leave, without their fixes."""
+    """Findings of a suite in a file, without their fixes."""
     from asynclint.source.files import shown
 
-    selection, suppressions = Selection(settings, place), Suppressions(text)
-    on = {rule.code for rule in all_rules() if selection.enabled(rule)}
     why = f"{shown(place)} is not among the files to check: name it, too, to have it changed"
     if place.suffix != ".py":
         why = f"--checklist --fix --unsafe-fixes changes {shown(place)}"
-    for finding in findings:
-        if finding.code in on and not suppressions.hides(finding.span.start.line, finding.code):
-            held_back = why if finding.fix is not None else finding.held_back
-            yield replace(_placed(finding, shown(place)), fix=None, held_back=held_back)
+    for finding in unsuppressed(findings, place, project, text):
+        held_back = why if finding.fix is not None else finding.held_back
+        yield replace(_placed(finding, shown(place)), fix=None, held_back=held_back)
+
+
+def unsuppressed(
+    findings: Iterable[Finding], place: Path, project: Project, text: SourceText | None = None
+) -> list[Finding]:
+    """Findings of a suite that the settings for their file and its comments leave."""
+    text = SourceText.from_bytes(project.modules.source(place)) if text is None else text
+    selection, suppressions = Selection(project.settings, place), Suppressions(text)
+    ignored = {rule.code for rule in all_rules() if selection.ignored(rule.code)}
+    return [
+        finding
+        for finding in findings
+        if finding.code not in ignored and not suppressions.hides(finding.span.start.line, finding.code)
+    ]
+
+
+def edit(place: Path, findings: Iterable[Finding]) -> Result | None:
+    """Apply the fixes of findings in a file that is no Python, and write it; None where there are none."""
+    from asynclint.output.fix import edited, write
+    from asynclint.source.files import shown
+
+    text = SourceText.from_bytes(place.read_bytes())
+    fixable = [finding for finding in findings if finding.fix is not None]
+    after = edited(text, fixable)
+    if after == text.text:
+        return None
+    written = text.encode(after)
+    write(place, written)
+    return Result(shown(place), place, (), None, "", text.text, after, written, len(fixable))
 
 
 def check_suite(root: Path, rules: Iterable[Rule], project: Project) -> dict[Path, tuple[Finding, ...]]:

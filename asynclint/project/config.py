@@ -256,6 +256,15 @@ def _find(directory: Path, env_addopts: str, env_timeout: str | None, autoload: 
     return PytestConfig(root, path, table.section, table.options, table.native, command_line, env_timeout)
 
 
+def forget() -> None:
+    """Read the files again when next asked: they have been changed."""
+    from asynclint.project import runs
+
+    _find.cache_clear()
+    search.cache_clear()
+    runs.forget()
+
+
 def _root_without_config(directory: Path) -> Path:
     """Where a pyproject.toml lies, else a setup.py, else here."""
     for name in ("pyproject.toml", "setup.py"):

@@ -93,6 +93,11 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
+def forget() -> None:
+    """Read the files again when next asked."""
+    _texts.cache_clear()
+
+
 @cache
 def _texts(root: Path) -> tuple[tuple[Path, str], ...]:
     """The files that may start the tests of a directory, from there up to the repository's root."""
