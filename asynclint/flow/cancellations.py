@@ -16,6 +16,7 @@ from enum import Enum
 from asynclint.flow.expiry import LOOPS, TRIES, error_names, inside, own_nodes
 from asynclint.flow.notice import called, is_failure
 from asynclint.knowledge.asyncs import CANCELLED_ERRORS
+from asynclint.project.guards.tests import test_of
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
 
@@ -316,14 +317,18 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     everything = catches_everything(found.handler, found.scope, project)
     if not everything and not names & ASYNCIO:  # anyio's and trio's comes again at each wait
         return False
+    in_tests = project.is_test_code(found.scope.outline.path)
+    if in_tests and found.scope is not unit:  # a local coroutine that catches it by name is written to do so
+        return everything and found.onward is Onward.LOOP
+    if in_tests and test_of(unit, project) is not None:  # what cancels a test is its guard: ASL106's matter
+        return False
     if found.onward is Onward.LOOP:
         return True
     if _speaks_trio(found.scope) and any(isinstance(node, WAITS) for node in inside(found.handler.body)):
         return False
-    in_tests = project.is_test_code(found.scope.outline.path)
     if found.onward is Onward.WAIT:  # a task that puts things in order before it ends is right
         return everything or not (in_tests or _is_started(found.scope))
-    if in_tests:  # a test's own end, or that of a coroutine that is written to do just that
+    if in_tests:
         return False
     decided = any(isinstance(node, _JUMPS) for node in found.handler.body)
     if not everything and (decided or found.scope is not unit):

@@ -4,8 +4,9 @@ A task is cancelled by an exception: ``CancelledError`` is raised at the ``await
 catches it there, by name, by ``BaseException`` or by a bare ``except``, and doesn't raise it again takes
 the cancellation back. This rule reports such a handler round an ``await`` where the coroutine then goes
 round its loop once more, waits for something else, or returns to a caller that awaits it as if all were
-done. Nested functions of tests that just end, and coroutines that are started as tasks and end behind the
-handler, are right: that is how a worker comes to its end.
+done. Coroutines that are started as tasks and end behind the handler are right: that is how a worker comes
+to its end. So is what a test's local coroutine does when it catches ``CancelledError`` by name; and what
+cancels a test itself is its guard, which is ASL106's matter.
 
 It is silent where the cancellation may be another task's: after ``task.cancel()`` (the right way to end
 one's own task), round ``await task``, round a wait that only a cancellation ends; where the error is kept
