@@ -11,22 +11,23 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import Enum
 
-from asynclint.flow.expiry import LOOPS, TRIES, error_names, inside, own_nodes
+from asynclint.flow.expiry import TRIES, error_names, inside
 from asynclint.flow.notice import called, is_failure
+from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
 from asynclint.knowledge.asyncs import CANCELLED_ERRORS
 from asynclint.project.guards.tests import test_of
 from asynclint.project.project import Project
-from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.outline import Scope
 
 ASYNCIO = frozenset({"asyncio.CancelledError", "asyncio.exceptions.CancelledError"})
 EVERYTHING = frozenset({"BaseException"})
 CATCHING = EVERYTHING | CANCELLED_ERRORS
-WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
-# What ends another task before one awaits it, and what a handler asks to know whose cancellation it has.
-CANCELLING = frozenset({"cancel", "cancelled", "cancel_called", "throw", "cancel_all"})
+# What a handler asks to know whose cancellation it has.
 DEALING = frozenset({"cancelling", "uncancel", "cancelled", "cancel_called", "current_task"})
+LOGGING = frozenset(
+    ["debug", "info", "warning", "error", "exception", "critical", "log", "print", "repr", "str", "format"]
+)
 STUBBORN = re.compile(
     r"stubborn|ignor|resist|swallow|uncancel|suppress|shield|refus|catch|disobe|survive|immune|cancel",
     re.IGNORECASE,
@@ -38,14 +39,6 @@ SPEAKS = re.compile(
 )
 ENDLESS = re.compile(r"forever|^wait$|^sleep$|^pause$|^idle$|^park$|wait_closed|^join$")
 LEAVING = frozenset({"exit", "_exit", "abort", "skip", "xfail"})
-
-
-class Onward(Enum):
-    """How a function goes on behind a handler that swallows a cancellation."""
-
-    LOOP = "the loop goes on"
-    WAIT = "the function waits again"
-    RETURN = "the function returns as if it had been done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +53,14 @@ class Swallowing:
 
 def swallowing(function: Scope, project: Project) -> Iterator[Swallowing]:
     """The handlers of a coroutine function (nested ones aside) that swallow its own cancellation."""
-    nodes = own_nodes(function)
-    tries = [node for node in nodes if isinstance(node, TRIES)]
-    handlers = [
-        (block, found) for block in tries if (found := _catches(block, function, project)) is not None
-    ]
-    if not handlers:
-        return
-    places = _Places(function)
-    for block, handler in handlers:
-        waits = _waits(block)
-        if not waits or places.in_cleanup(block) or _is_meant(block, handler, function, nodes, project):
+    course = Course(function)
+    for block in course.nodes:
+        handler = _catches(block, function, project) if isinstance(block, TRIES) else None
+        waits = _waits(block) if handler is not None else []
+        if handler is None or not waits or course.in_cleanup(block):
             continue
-        onward = places.onward(block, handler)
-        if onward is not None:
-            yield Swallowing(handler, waits[0], onward, function)
+        if not _is_meant(block, handler, waits, course, function, project):
+            yield Swallowing(handler, waits[0], course.onward(block, handler), function)
 
 
 def _waits(block: ast.AST) -> list[ast.AST]:
@@ -113,53 +99,47 @@ def _leaves_for_good(node: ast.AST) -> bool:
 
 
 def _is_meant(
-    block: ast.AST, handler: ast.ExceptHandler, function: Scope, nodes: list[ast.AST], project: Project
+    block: ast.AST,
+    handler: ast.ExceptHandler,
+    waits: list[ast.AST],
+    course: Course,
+    function: Scope,
+    project: Project,
 ) -> bool:
     """Whether the handler is for somebody else's cancellation, hands it on, or says that it is on purpose."""
     if STUBBORN.search(function.name) or _is_explained(handler, function):
         return True
-    body, reaction = inside(block.body), inside(handler.body)  # type: ignore[attr-defined]
+    reaction = inside(handler.body)
     in_tests = project.is_test_code(function.outline.path)
-    if in_tests and any(isinstance(node, ast.Raise) for node in body):  # raised to be caught
-        return True
+    if in_tests and any(isinstance(node, ast.Raise) for node in inside(block.body)):  # type: ignore[attr-defined]
+        return True  # raised to be caught
     if handler.name is not None and _hands_on(handler.name, reaction):
         return True
-    if _keeps_in_mind(handler, reaction, nodes, function) or any(_names(n) & DEALING for n in reaction):
+    if _keeps_in_mind(handler, reaction, course, function):
         return True
-    waits = _waits(block)
-    tasks = any(_is_other_task(node, function) for node in waits)
+    if any(isinstance(node, ast.Attribute) and node.attr in DEALING for node in reaction):
+        return True
+    tasks = any(_is_other_task(node, course) for node in waits)
     careless = all(isinstance(statement, ast.Pass) for statement in handler.body)
     named = not catches_everything(handler, function, project)
-    before = [node for node in nodes if node.lineno <= handler.lineno]  # type: ignore[attr-defined]
-    if named and any(_names(node) & CANCELLING for node in before):
+    if named and 0 < course.cancels <= handler.lineno:
         return True
-    asked = {ast.unparse(n.value) for n in before if isinstance(n, ast.Attribute) and n.attr == "cancel"}
-    if any(isinstance(node, ast.Await) and ast.unparse(node.value) in asked for node in waits):
-        return True
+    for node in waits:
+        written = ast.unparse(node.value) if isinstance(node, ast.Await) and course.cancelled else ""
+        if 0 < course.cancelled.get(written, 0) <= handler.lineno:
+            return True
     return (tasks and (named or careless)) or any(_only_cancelled(node, waits) for node in waits)
 
 
-def _names(node: ast.AST) -> set[str]:
-    return {node.attr} if isinstance(node, ast.Attribute) else set()
-
-
 def _keeps_in_mind(
-    handler: ast.ExceptHandler, reaction: list[ast.AST], nodes: list[ast.AST], function: Scope
+    handler: ast.ExceptHandler, reaction: list[ast.AST], course: Course, function: Scope
 ) -> bool:
     """``cancelled = True`` for somebody to look at: a variable of a function outside, or a test below."""
     targets = (target for node in reaction if isinstance(node, ast.Assign) for target in node.targets)
     names = {target.id for target in targets if isinstance(target, ast.Name)}
     if names & function.facts.outer.keys():
         return True
-    asking = (ast.If, ast.While, ast.IfExp, ast.Assert)
-    for node in nodes:
-        later = node.lineno > handler.lineno  # type: ignore[attr-defined]
-        asked = node.test if isinstance(node, asking) and (later or isinstance(node, ast.While)) else None
-        if isinstance(node, (ast.Return, ast.Raise)) and later:
-            asked = node.value if isinstance(node, ast.Return) else node.exc
-        if asked is not None and any(getattr(part, "id", "") in names for part in ast.walk(asked)):
-            return True
-    return False
+    return any(course.looked_at.get(name, 0) > handler.lineno for name in names)
 
 
 def _is_explained(handler: ast.ExceptHandler, function: Scope) -> bool:
@@ -187,23 +167,10 @@ def _hands_on(name: str, reaction: Iterable[ast.AST]) -> bool:
 
 
 def _logs(call: ast.Call) -> bool:
-    names = {
-        "debug",
-        "info",
-        "warning",
-        "error",
-        "exception",
-        "critical",
-        "log",
-        "print",
-        "repr",
-        "str",
-        "format",
-    }
-    return called(call) in names
+    return called(call) in LOGGING
 
 
-def _is_other_task(wait: ast.AST, function: Scope) -> bool:
+def _is_other_task(wait: ast.AST, course: Course) -> bool:
     """``await task``: it may be that one which was cancelled; not a future that the function made."""
     value = wait.value if isinstance(wait, ast.Await) else None
     if isinstance(value, ast.Call) and called(value) in ("gather", "wait_for"):
@@ -211,13 +178,7 @@ def _is_other_task(wait: ast.AST, function: Scope) -> bool:
         value = given.value if isinstance(given, ast.Starred) else given
     if not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
         return False
-    written = ast.unparse(value)
-    for node in own_nodes(function):
-        if isinstance(node, ast.Assign) and any(ast.unparse(target) == written for target in node.targets):
-            return not (
-                isinstance(node.value, ast.Call) and called(node.value) in ("create_future", "Future")
-            )
-    return True
+    return ast.unparse(value) not in course.futures
 
 
 def _only_cancelled(wait: ast.AST, waits: list[ast.AST]) -> bool:
@@ -233,78 +194,6 @@ def _only_cancelled(wait: ast.AST, waits: list[ast.AST]) -> bool:
 
 def _is_long(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, (int, float)) and value.value >= 1000
-
-
-class _Places:
-    """Where the statements of one function stand."""
-
-    def __init__(self, function: Scope) -> None:
-        self.function = function
-        self.parents: dict[ast.AST, tuple[ast.AST, str]] = {}
-        stack: list[ast.AST] = [function.node]
-        while stack:
-            node = stack.pop()
-            for name, value in ast.iter_fields(node):
-                for child in value if isinstance(value, list) else [value]:
-                    if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
-                        self.parents[child] = node, name
-                        if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
-                            stack.append(child)
-
-    def in_cleanup(self, statement: ast.AST) -> bool:
-        """Whether it stands in a ``finally`` or a handler: what went before has ended in some way."""
-        while statement in self.parents:
-            statement, name = self.parents[statement]
-            if name == "finalbody" or isinstance(statement, ast.ExceptHandler):
-                return True
-        return False
-
-    def onward(self, block: ast.AST, handler: ast.ExceptHandler) -> Onward | None:
-        """What the function does once the handler is done; None where it just ends."""
-        loops = self._loops(block)
-        exits = [self._kind(node) for node in inside(handler.body) if isinstance(node, _JUMPS)]
-        falls = not handler.body or not isinstance(handler.body[-1], _JUMPS)
-        if (falls or "continue" in exits) and loops and self._repeats(block, loops[0]):
-            return Onward.LOOP
-        behind: list[ast.stmt] = []
-        if falls:
-            behind = self._behind(block, None)
-        elif exits and exits[-1] == "break" and loops:
-            behind = self._behind(loops[0], None)
-        if any(isinstance(node, WAITS) for node in inside(behind)):
-            return Onward.WAIT
-        return Onward.RETURN
-
-    def _kind(self, node: ast.AST) -> str:
-        return type(node).__name__.lower()
-
-    def _loops(self, statement: ast.AST) -> list[ast.AST]:
-        found: list[ast.AST] = []
-        while statement in self.parents:
-            inner, (statement, name) = statement, self.parents[statement]
-            if isinstance(statement, LOOPS) and name == "body":
-                found.append(statement)
-            del inner
-        return found
-
-    def _repeats(self, block: ast.AST, loop: ast.AST) -> bool:
-        """Whether the loop goes round again: nothing that follows ends it."""
-        follows = self._behind(block, loop)
-        return not any(isinstance(statement, (ast.Break, ast.Return, ast.Raise)) for statement in follows)
-
-    def _behind(self, statement: ast.AST, stop: ast.AST | None) -> list[ast.stmt]:
-        """The statements that run after one, up to the end of ``stop`` or of the function."""
-        found: list[ast.stmt] = []
-        while statement in self.parents and statement is not stop:
-            parent, name = self.parents[statement]
-            held = getattr(parent, name)
-            if isinstance(held, list) and name not in ("handlers", "cases"):
-                found += held[held.index(statement) + 1 :]
-            statement = parent
-        return found
-
-
-_JUMPS = (ast.Break, ast.Continue, ast.Return)
 
 
 def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
@@ -330,7 +219,7 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
         return everything or not (in_tests or _is_started(found.scope))
     if in_tests:
         return False
-    decided = any(isinstance(node, _JUMPS) for node in found.handler.body)
+    decided = any(isinstance(node, JUMPS) for node in found.handler.body)
     if not everything and (decided or found.scope is not unit):
         return False
     gives = any(node.value is not None for node in found.scope.facts.returns)

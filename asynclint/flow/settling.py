@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from asynclint.flow.expiry import LOOPS, TRIES, WITHS, inside, own_nodes
+from asynclint.flow.expiry import LOOPS, TRIES, WITHS, end_of, inside, own_nodes, start_of
 from asynclint.flow.notice import called
 from asynclint.source.outline import FUNCTIONS, Scope
 
@@ -38,18 +40,20 @@ class Leak:
     done: ast.stmt | None = None
 
 
-def leak_behind(get: ast.stmt, consumer: Scope, queue: str) -> Leak | None:
+def leak_behind(get: ast.stmt, consumer: Walk, queue: str) -> Leak | None:
     """How the item that a statement gets may never be done; None where it always is, or who knows."""
-    walk = _Walk(consumer, queue)
+    walk = consumer.of(queue)
     if any(walk.has_done(block.finalbody) for block in walk.tries_around(get)):
         return None
-    path = list(walk.behind(get))
-    leak = walk.follow([statement for statement, _ in path], walk.risk_of_get(get))
+    path = walk.behind(get)
+    first = next(path, None)
+    block = first[1] if first is not None else []
+    rest = (statement for statement, _ in chain([first] if first is not None else [], path))
+    leak = walk.follow(rest, walk.risk_of_get(get))
     if leak is None or leak is _UNKNOWN:
         return None
-    if leak.never and any(walk.is_done(node) for node in own_nodes(consumer)):
+    if leak.never and walk.is_done_somewhere:
         return None
-    block = next((held for statement, held in path), [])
     if leak.done in block and get in block:
         start, end = block.index(get) + 1, block.index(leak.done)
         run = tuple(block[start:end])
@@ -64,11 +68,16 @@ _UNKNOWN = Leak(None)
 _SETTLED = Leak(None)
 
 
-class _Walk:
-    """The statements of one consumer."""
+class Walk:
+    """The statements of one consumer, and whether ``queue``, as written, is done in them."""
 
-    def __init__(self, consumer: Scope, queue: str) -> None:
-        self.queue = queue
+    def __init__(self, consumer: Scope) -> None:
+        self.consumer = consumer
+        self.queue = ""
+        self.done: dict[str, list[tuple[int, int]]] = {}
+        for node in own_nodes(consumer):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == DONE:
+                self.done.setdefault(ast.unparse(node.func.value), []).append(start_of(node))
         self.parents: dict[ast.AST, tuple[ast.AST, str]] = {}
         stack: list[ast.AST] = [consumer.node]
         while stack:
@@ -80,6 +89,16 @@ class _Walk:
                         if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
                             stack.append(child)
 
+    def of(self, queue: str) -> Walk:
+        """The same, asked about one queue."""
+        self.queue = queue
+        return self
+
+    @property
+    def is_done_somewhere(self) -> bool:
+        """Whether the consumer calls ``task_done`` at all."""
+        return self.queue in self.done
+
     def is_done(self, node: ast.AST) -> bool:
         """``queue.task_done()``, of this queue as it is written at the get."""
         return (
@@ -90,7 +109,12 @@ class _Walk:
         )
 
     def has_done(self, statements: Sequence[ast.stmt]) -> bool:
-        return any(self.is_done(node) for node in inside(statements))
+        """Whether ``task_done`` is called in statements of one block."""
+        places = self.done.get(self.queue, []) if statements else []
+        if not places:
+            return False
+        first = bisect_left(places, start_of(statements[0]))
+        return first < len(places) and places[first] < end_of(statements[-1])
 
     def tries_around(self, statement: ast.AST) -> Iterator[ast.Try]:
         while statement in self.parents:
@@ -116,9 +140,10 @@ class _Walk:
         calls = (node for node in inside([get]) if isinstance(node, ast.Call))
         return next((call for call in calls if called(call) not in SAFE | GETTING), None)
 
-    def follow(self, statements: Sequence[ast.stmt], risk: ast.AST | None = None) -> Leak | None:
+    def follow(self, statements: Iterable[ast.stmt], risk: ast.AST | None = None) -> Leak | None:
         """The first leak on the way to ``task_done``; None where there is none, _UNKNOWN where unsure."""
-        for statement in statements:
+        rest = iter(statements)
+        for statement in rest:
             if self._is_last_item(statement):
                 continue
             if self.has_done([statement]):
@@ -127,7 +152,8 @@ class _Walk:
                 return Leak(statement, leaves=True) if risk is None else Leak(risk)
             leaving = self._leaves(statement)
             if leaving is not None:
-                return Leak(leaving, leaves=True, done=self._later(statements, statement))
+                done = (s for s in rest if isinstance(s, ast.Expr) and self.is_done(s.value))
+                return Leak(leaving, leaves=True, done=next(done, None))
             if risk is None:
                 risk = self._risk(statement)
         return Leak(None, never=True)
@@ -137,10 +163,6 @@ class _Walk:
         if not isinstance(statement, ast.If) or self.has_done(statement.orelse):
             return False
         return self.has_done(statement.body) and isinstance(statement.body[-1], JUMPS)
-
-    def _later(self, statements: Sequence[ast.stmt], after: ast.stmt) -> ast.stmt | None:
-        rest = statements[list(statements).index(after) + 1 :]
-        return next((s for s in rest if isinstance(s, ast.Expr) and self.is_done(s.value)), None)
 
     def _settle(self, statement: ast.stmt, risk: ast.AST | None) -> Leak | None:
         """What a statement that holds ``task_done`` says."""

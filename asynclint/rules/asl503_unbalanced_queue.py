@@ -77,6 +77,7 @@ if TYPE_CHECKING:
 
 rule = Rule("ASL503", "unbalanced-queue", Scope.MODULE, fix=Safety.UNSAFE)
 
+MANY = 20  # fixes that are worked out at once
 WORDS = ("Queue", ".get()", "get_nowait", "task_done")
 
 
@@ -94,7 +95,7 @@ def check(unit: Unit, project: Project) -> Iterator[Finding]:
     from asynclint.source.files import shown
 
     text = unit.outline.text
-    for found in unbalanced(unit.outline, project):
+    for number, found in enumerate(unbalanced(unit.outline, project)):
         there = found.consumer.outline
         if there is not unit.outline:
             related = (Related(shown(there.path), there.text.span(found.get), "got here"),)
@@ -102,7 +103,7 @@ def check(unit: Unit, project: Project) -> Iterator[Finding]:
                 "", text.span(found.join), rule.code, _message(found, elsewhere=True), related=related
             )
             continue
-        fix, held_back = _fix(found)
+        fix, held_back = _fix(found) if number < MANY else (None, "others come first")
         related = (Related("", text.span(found.join), "joined here"),)
         yield Finding("", text.span(found.get), rule.code, _message(found), fix, held_back, related=related)
 
