@@ -59,8 +59,12 @@ def command(**options: Any) -> int:
         return _show_settings(options["paths"], overrides)
     if options["show_guards"]:
         return _show_guards(options, overrides)
+    if options["checklist"]:
+        return _checklist(options, overrides)
     if options["output_format"] == "json":
-        message = "--output-format json is for --show-guards; findings come as concise or full"
+        message = (
+            "--output-format json is for --show-guards and --checklist; findings come as concise or full"
+        )
         raise click.UsageError(message)
     return _check(options, overrides)
 
@@ -185,6 +189,37 @@ def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
     if not rows and not report.problems and not options["quiet"]:
         click.echo(f"no async test found in {' '.join(map(str, paths))}", err=True)
     return report.status
+
+
+def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
+    from asynclint import checklist
+    from asynclint.output.checklist import show
+    from asynclint.output.report import Report
+
+    layout = options["output_format"] or ("full" if sys.stdout.isatty() else "concise")
+    report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
+    paths = options["paths"] or _default_paths()
+    if Path("-") in paths or options["diff"]:
+        message = "--checklist reads whole suites, and goes with --fix, not with --diff or standard input"
+        raise click.UsageError(message)
+    groups = _by_settings(paths, overrides, options["force_exclude"], report)
+    if options["fix"]:
+        for result in checklist.fix(groups, unsafe=options["unsafe_fixes"], jobs=options["jobs"] or 1):
+            if result.problem is not None:
+                report.problem(
+                    result.display, result.problem.line, result.problem.column, result.problem.message
+                )
+            elif not options["quiet"]:
+                click.echo(f"fixed {result.fixed} in {result.display}", err=True)
+        groups = _by_settings(paths, overrides, options["force_exclude"], report)
+    lists = list(checklist.checklists(groups))
+    for problem in (problem for one in lists for problem in one.problems):
+        report.problem(problem.display, problem.line, problem.column, problem.message, problem.code)
+    show(lists, sys.stdout, layout)
+    if not lists and not report.problems and not options["quiet"]:
+        click.echo(f"no async test found in {' '.join(map(str, paths))}", err=True)
+    missing = any(not one.done for one in lists) and not options["exit_zero"]
+    return report.status or int(missing)
 
 
 def _check(options: dict[str, Any], overrides: Overrides) -> int:

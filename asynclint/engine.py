@@ -228,7 +228,9 @@ def _judge_once(
         try:
             root = find_pytest_config(place.parent).root
             if _place(root, project) == place:
-                found.update(check_suite(root, display, rules, project))
+                own = [rule for rule in rules if rule.scope is Scope.SUITE]
+                here = check_suite(root, own, project).get(place, ())
+                found.update(_placed(finding, display) for finding in here)
         except Exception as error:
             problems.append(fault(outline.scope, display, error))
     return found, _first(problems)
@@ -289,7 +291,7 @@ def check_suites(groups: Mapping[Settings, Sequence[File]]) -> Iterator[Result]:
     done: set[Path] = set()
     for settings, files in groups.items():
         project, selection = Project(settings), Selection(settings)
-        rules = [rule for rule in all_rules() if rule.scope is Scope.SUITE and selection.enabled(rule)]
+        rules = [rule for rule in all_rules() if rule.of_suites is not None and selection.enabled(rule)]
         tests = [file.path for file in files if rules and is_test_file(file.path)]
         for root in dict.fromkeys(find_pytest_config(path.parent).root for path in tests):
             if root not in done:
@@ -300,41 +302,85 @@ def check_suites(groups: Mapping[Settings, Sequence[File]]) -> Iterator[Result]:
 def _check_elsewhere(
     root: Path, rules: Sequence[Rule], checked: Container[Path], project: Project
 ) -> Iterator[Result]:
-    from asynclint.output.report import shown
+    from asynclint.source.files import shown
 
-    place = root
     try:
-        place = _place(root, project)
-        if place in checked:
-            return
-        selection = Selection(project.settings, place)
-        text = SourceText.from_bytes(project.modules.source(place))
-        found = check_suite(root, shown(place), [rule for rule in rules if selection.enabled(rule)], project)
-    except SourceError:
-        return
+        found = check_suite(root, rules, project)
     except Exception as error:
-        yield Result(shown(place), place, problem=_fault_in("the suite", shown(place), Position(1, 0), error))
+        yield Result(shown(root), root, problem=_fault_in("the suite", shown(root), Position(1, 0), error))
         return
-    suppressions = Suppressions(text)
-    kept = [f for f in found if not suppressions.hides(f.span.start.line, f.code)]
+    for place, findings in found.items():
+        if place in checked and place.name == "conftest.py":
+            continue
+        try:
+            text = SourceText.from_bytes(project.modules.source(place))
+        except SourceError:
+            continue
+        kept = tuple(_selected(findings, place, text, project))
+        if kept:
+            yield Result(shown(place), place, kept, before=text.text, after=text.text)
+
+
+def _selected(
+    findings: Iterable[Finding], place: Path, text: SourceText, project: Project
+) -> Iterator[Finding]:
+    """Findings of a suite in a file, without their fixes."""
+    from asynclint.source.files import shown
+
     why = f"{shown(place)} is not among the files to check: name it, too, to have it changed"
-    left = (replace(f, fix=None, held_back=why) if f.fix is not None else f for f in kept)
-    if kept:
-        yield Result(shown(place), place, tuple(left), before=text.text, after=text.text)
+    if place.suffix != ".py":
+        why = f"--checklist --fix --unsafe-fixes changes {shown(place)}"
+    for finding in unsuppressed(findings, place, project, text):
+        held_back = why if finding.fix is not None else finding.held_back
+        yield replace(_placed(finding, shown(place)), fix=None, held_back=held_back)
+
+
+def unsuppressed(
+    findings: Iterable[Finding], place: Path, project: Project, text: SourceText | None = None
+) -> list[Finding]:
+    """Findings of a suite that the settings for their file and its comments leave."""
+    text = SourceText.from_bytes(project.modules.source(place)) if text is None else text
+    selection, suppressions = Selection(project.settings, place), Suppressions(text)
+    ignored = {rule.code for rule in all_rules() if selection.ignored(rule.code)}
+    return [
+        finding
+        for finding in findings
+        if finding.code not in ignored and not suppressions.hides(finding.span.start.line, finding.code)
+    ]
+
+
+def edit(place: Path, findings: Iterable[Finding]) -> Result | None:
+    """Apply the fixes of findings in a file that is no Python, and write it; None where there are none."""
+    from asynclint.output.fix import edited, write
+    from asynclint.source.files import shown
+
+    text = SourceText.from_bytes(place.read_bytes())
+    fixable = [finding for finding in findings if finding.fix is not None]
+    after = edited(text, fixable)
+    if after == text.text:
+        return None
+    written = text.encode(after)
+    write(place, written)
+    return Result(shown(place), place, (), None, "", text.text, after, written, len(fixable))
+
+
+def check_suite(root: Path, rules: Iterable[Rule], project: Project) -> dict[Path, tuple[Finding, ...]]:
+    """Findings of suite rules about one project, by file; ``root`` is where it is configured (absolute)."""
+    found: dict[Path, set[Finding]] = {}
+    for rule in rules:
+        check = rule.of_suites
+        asked = rule.triggered is None or rule.scope is not Scope.SUITE or rule.triggered(root, project)
+        for finding in check(root, project) if check is not None and asked else ():
+            place = Path(finding.path) if finding.path else _place(root, project)
+            found.setdefault(place, set()).add(finding)
+    return {
+        place: tuple(sorted(findings, key=lambda f: (f.span, f.code, f.message)))
+        for place, findings in found.items()
+    }
 
 
 def _place(root: Path, project: Project) -> Path:
-    """The file that a suite is reported in."""
+    """The file that a suite is reported in, unless a finding says where it stands."""
     from asynclint.project.suite import suite_at
 
     return suite_at(root, project).place
-
-
-def check_suite(root: Path, display: str, rules: Iterable[Rule], project: Project) -> tuple[Finding, ...]:
-    """Findings of suite rules about one project, by the directory of its configuration (absolute)."""
-    found: set[Finding] = set()
-    for rule in rules:
-        if rule.scope is Scope.SUITE and (rule.triggered is None or rule.triggered(root, project)):
-            checked = rule.checked(root, project) if rule.checked is not None else ()
-            found.update(replace(finding, path=finding.path or display) for finding in checked)
-    return tuple(sorted(found, key=lambda f: (f.path, f.span, f.code, f.message)))

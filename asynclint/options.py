@@ -99,7 +99,7 @@ OPTIONS = (
         "Output",
         "--output-format",
         "concise|full|json",
-        "One line a finding, or with its source (default: full on a terminal); json: for --show-guards.",
+        "A line a finding, or with its source (default on a terminal); json: --show-guards, --checklist.",
         type=click.Choice(["concise", "full", "json"]),
     ),
     flag("Output", "--quiet", "Print findings only: no notes, no summary."),
@@ -117,6 +117,7 @@ OPTIONS = (
     flag("Information", "--list-rules", "All rules in a table."),
     flag("Information", "--show-settings", "Each setting that holds for PATH and where it came from."),
     flag("Information", "--show-guards", "What bounds each async test, how long, and where that is said."),
+    flag("Information", "--checklist", "What a safe suite has and this one lacks; --fix adds it."),
 )
 
 

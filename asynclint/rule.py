@@ -50,7 +50,8 @@ class Scope(Enum):
 
     FUNCTION: one outermost function with what is nested in it; the trigger gets its outline Scope,
     the check its Function. CLASS and MODULE: an outline Scope, for both. SUITE: the directory of one
-    project's configuration, for both; at the command only, since flake8 never sees those files.
+    project's configuration, for both; at the command only, since flake8 never sees those files. A
+    finding of a suite that stands elsewhere than at the suite's place has the absolute path of its file.
     """
 
     FUNCTION = "function"
@@ -65,6 +66,7 @@ class Rule:
 
     ``fix`` is the safety of its fix, None where it has none.
     ``default`` False makes it an *off* rule, which runs only where its full code is named.
+    A rule of files that has something to say of a suite's configuration, too, registers ``check_suite``.
     """
 
     code: str
@@ -75,6 +77,7 @@ class Rule:
     since: str = "0.1"
     triggered: Trigger | None = None
     checked: Check | None = None
+    suite_checked: Check | None = None
     docs: str = ""
 
     def trigger(self, function: Trigger) -> Trigger:
@@ -86,6 +89,19 @@ class Rule:
         """Register the function that yields findings."""
         self.checked = function
         return function
+
+    def check_suite(self, function: Check) -> Check:
+        """Register the function that yields findings of a suite, beside those of files.
+
+        It is asked at the command only, and must be cheap where it has nothing to say.
+        """
+        self.suite_checked = function
+        return function
+
+    @property
+    def of_suites(self) -> Check | None:
+        """What it has to say of a suite, by the directory of its configuration."""
+        return self.checked if self.scope is Scope.SUITE else self.suite_checked
 
     @property
     def summary(self) -> str:

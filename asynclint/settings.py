@@ -270,6 +270,10 @@ class Selection:
         """Whether ``rule`` runs and reports."""
         return self.code_on(rule.code, rule.default)
 
+    def ignored(self, code: str) -> bool:
+        """Whether ``code`` is switched off by what ignores it, on or off by default."""
+        return _longest(code, self._ignore) >= max(_longest(code, self._select), 1)
+
     def code_on(self, code: str, default: bool = True) -> bool:
         """Whether ``code`` is reported; ``default`` False asks for its full name in select."""
         selected = _longest(code, self._select) if default else len(code) * (code in self._select)

@@ -1,7 +1,7 @@
 """What a folder of ``fixtures/`` holds; CONTRIBUTING.md says how to write one.
 
 A line that ends in ``# ASL101`` (or ``# ASL101, ASL201``) must be reported on that line; a line
-without such a marker must not.
+without such a marker must not. ``# next line: ASL101`` marks the line below, where that can hold no comment.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from asynclint.source.files import File, find
 from asynclint.source.text import SourceText
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-_MARKER = re.compile(r"#\s*(ASL\d{3}(?:\s*,\s*ASL\d{3})*)\s*$")
+_MARKER = re.compile(r"#\s*(?P<next>next line: )?(?P<codes>ASL\d{3}(?:\s*,\s*ASL\d{3})*)\s*$")
 _ANSWERS = ("test_*.fixed.py", "test_*.unsafe.py", "*.txt", "settings.toml", "project", "project_*")
 
 Mark = tuple[str, int, str]  # displayed path, line, code
@@ -100,8 +100,8 @@ def lay_out(folder: Folder, root: Path, project: Path | None = None) -> Laid:
 def marks_in(path: Path, display: str) -> Iterator[Mark]:
     for number, line in enumerate(SourceText.from_bytes(path.read_bytes()).lines, 1):
         match = _MARKER.search(line.rstrip())
-        for code in re.findall(r"ASL\d{3}", match[1]) if match else ():
-            yield display, number, code
+        for code in re.findall(r"ASL\d{3}", match["codes"]) if match else ():
+            yield display, number + bool(match and match["next"]), code
 
 
 def marks_of(results: Iterable[Result]) -> Iterator[Mark]:

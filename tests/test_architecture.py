@@ -25,12 +25,13 @@ LAYERS = (
     ("output", "processes"),
     ("engine", "options"),
     ("run",),
+    ("checklist",),
     ("cli", "flake8_plugin"),
     ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 SIBLINGS = {"knowledge", "source", "project", "flow", "output"}  # rooms whose files may use each other
-DOORS = {"cli", "flake8_plugin"}
+DOORS = {"cli", "flake8_plugin", "checklist"}  # the last is a room of the first
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

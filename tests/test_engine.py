@@ -10,6 +10,7 @@ import pytest
 from asynclint.engine import check_suite, check_text
 from asynclint.finding import Finding, Position, Related, Span
 from asynclint.project.project import Project
+from asynclint.project.suite import suite_at
 from asynclint.rule import Rule, Scope
 from asynclint.settings import Settings
 from asynclint.source.function import Function
@@ -115,15 +116,15 @@ def test_suite_rules_see_the_project_s_directory(tmp_path: Path) -> None:
 
     @rule.check
     def check_root(root: Path, project: Project) -> Iterator[Finding]:
-        yield Finding(str(root / "conftest.py"), PLACE, "ASL996", "no leak check")
+        yield Finding(str(root / "tox.ini"), PLACE, "ASL996", "no leak check")
         yield Finding("", PLACE, "ASL996", "no timeout")
 
     seen: list[str] = []
     project = Project(Settings())
-    found = check_suite(tmp_path, "pyproject.toml", [rule, named(Scope.FUNCTION, seen)], project)
-    assert [(f.path, f.message) for f in found] == [
-        (str(tmp_path / "conftest.py"), "no leak check"),
-        ("pyproject.toml", "no timeout"),
-    ]
+    found = check_suite(tmp_path, [rule, named(Scope.FUNCTION, seen)], project)
+    assert {path: [f.message for f in findings] for path, findings in found.items()} == {
+        tmp_path / "tox.ini": ["no leak check"],
+        suite_at(tmp_path, project).place: ["no timeout"],
+    }
     assert seen == []
-    assert check_suite(tmp_path / "other", "x", [rule], project) == ()
+    assert check_suite(tmp_path / "other", [rule], project) == {}

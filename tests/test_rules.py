@@ -33,6 +33,7 @@ GOOD = [
     for folder in folders()
     for path in folder.good
 ]
+CONFIGURING = (".py", ".ini", ".toml", ".cfg", ".yml")
 PROJECTS = [
     pytest.param(folder, path, id=f"{folder.code}-{path.name}")
     for folder in folders()
@@ -100,12 +101,13 @@ def test_project(folder: Folder, path: Path, laid: Laid, update: bool) -> None:
         expect(path.with_suffix(".unsafe.py"), changed, update, unless=b"")
     for result in laid.check(["."], Fixing.UNSAFE):
         assert result.after == result.before
-        compile(result.after, result.display, "exec")
+        if result.display.endswith(".py"):
+            compile(result.after, result.display, "exec")
 
 
 def marked_files(root: Path) -> list[Mark]:
     """What must be reported in the files of a project; those that configure pytest count, too."""
-    paths = sorted(path for path in root.rglob("*") if path.suffix in (".py", ".ini", ".toml"))
+    paths = sorted(path for path in root.rglob("*") if path.suffix in CONFIGURING)
     return [mark for path in paths for mark in marks_in(path, path.relative_to(root).as_posix())]
 
 

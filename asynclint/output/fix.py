@@ -76,6 +76,17 @@ def apply(text: SourceText, findings: Sequence[Finding], *, unsafe: bool) -> App
     return Applied(fixed, applied, held)
 
 
+def edited(text: SourceText, findings: Sequence[Finding]) -> str:
+    """The text of a file that is no Python with all fixes of findings that leave each other alone."""
+    changes = [_change(text, finding, finding.fix) for finding in findings if finding.fix is not None]
+    pieces: list[str] = []
+    done = 0
+    for start, end, new in _edits(_fitting([change for change in changes if _is_sound(change)])):
+        pieces += (text.text[done:start], new)
+        done = end
+    return "".join([*pieces, text.text[done:]])
+
+
 def _change(text: SourceText, finding: Finding, fix: Fix) -> _Change:
     edits = [(text.offset(edit.span.start), text.offset(edit.span.end), edit.text) for edit in fix.edits]
     return _Change(finding, tuple(sorted(edits, key=lambda edit: edit[:2])), fix.imports)

@@ -22,6 +22,7 @@ _NO_AUTOLOAD = "--disable-plugin-autoload"
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})  # what pytest takes for true in an ini file
 _PLUGIN = "-p"
 _OVERRIDE = ("-o", "--override-ini")
+_WARNINGS = ("-W", "--pythonwarnings")
 _OPTIONS = ("--timeout", "--timeout-method", "--timeout_method", "--asyncio-mode", "--anyio-mode")
 
 
@@ -44,7 +45,7 @@ class CommandLine:
 
     ``options`` are by name (``--timeout``), ``overrides`` the values of ``-o name=value``,
     ``plugins`` what ``-p NAME`` loads, ``blocked`` what ``-p no:NAME`` keeps out; ``autoload`` is false
-    where plugins of installed packages are not loaded by themselves.
+    where plugins of installed packages are not loaded by themselves; ``words`` are all words, in order.
     """
 
     options: Mapping[str, Setting] = field(default_factory=dict)
@@ -52,6 +53,17 @@ class CommandLine:
     plugins: tuple[str, ...] = ()
     blocked: frozenset[str] = frozenset()
     autoload: bool = True
+    words: tuple[str, ...] = ()
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Warning filters of ``-W``."""
+        pairs = zip(self.words, (*self.words[1:], ""), strict=False)
+        return tuple(
+            after if word in _WARNINGS else word.removeprefix("--pythonwarnings=").removeprefix("-W")
+            for word, after in pairs
+            if word.startswith(_WARNINGS)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +176,18 @@ class PytestConfig:
         """Whether pytest-trio takes every async test."""
         return self._flag("trio_mode")
 
+    @cached_property
+    def asyncio_debug(self) -> bool:
+        """Whether the loops of pytest-asyncio are in asyncio's debug mode (pytest-asyncio 1.2)."""
+        return "--asyncio-debug" in self.command_line.words or self._flag("asyncio_debug")
+
+    @cached_property
+    def filterwarnings(self) -> tuple[str, ...]:
+        """Warning filters, one of which is a line of an ini file; what comes later wins."""
+        value = self.options.get("filterwarnings")
+        lines = value.splitlines() if isinstance(value, str) and not self.native else value
+        return tuple(line for line in lines or () if isinstance(line, str) and line.strip())
+
     @property
     def plugins(self) -> tuple[str, ...]:
         """What ``-p NAME`` loads, in order."""
@@ -232,6 +256,15 @@ def _find(directory: Path, env_addopts: str, env_timeout: str | None, autoload: 
     return PytestConfig(root, path, table.section, table.options, table.native, command_line, env_timeout)
 
 
+def forget() -> None:
+    """Read the files again when next asked: they have been changed."""
+    from asynclint.project import runs
+
+    _find.cache_clear()
+    search.cache_clear()
+    runs.forget()
+
+
 def _root_without_config(directory: Path) -> Path:
     """Where a pyproject.toml lies, else a setup.py, else here."""
     for name in ("pyproject.toml", "setup.py"):
@@ -264,7 +297,8 @@ def _command_line(table: Table, path: Path | None, env_addopts: str, autoload: b
             else:
                 name = option.replace("_", "-")
                 options[name] = Setting(value, f"{source} {name}", file)
-    return CommandLine(options, overrides, tuple(plugins), frozenset(blocked), autoload)
+    every = (*file_words, *env_words)
+    return CommandLine(options, overrides, tuple(plugins), frozenset(blocked), autoload, every)
 
 
 def _load_plugin(name: str, plugins: list[str], blocked: set[str]) -> None:

@@ -23,11 +23,15 @@ _REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "requirements/*.txt"
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One requirement: its name after PEP 503, its marker (None: always), the file that states it."""
+    """One requirement: its name after PEP 503, its marker (None: always), the file that states it.
+
+    ``versions`` are what it asks for, as written: ``>=1.2,<2``.
+    """
 
     name: str
     marker: Marker | None
     path: Path
+    versions: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,15 @@ class Dependencies:
         statements: dict[Path, bool] = {}
         for item in self._by_name.get(_normalised(name), ()):
             statements[item.path] = statements.get(item.path, False) or _holds(item.marker, python)
+        return bool(statements) and all(statements.values())
+
+    def is_at_least(self, name: str, version: tuple[int, int]) -> bool:
+        """Whether each file that names ``name`` asks for that version or a later one."""
+        statements: dict[Path, bool] = {}
+        for item in self._by_name.get(_normalised(name), ()):
+            bounds = re.findall(r"(?:>=|==|~=|>)\s*(\d+)(?:\.(\d+))?", item.versions)
+            reached = any((int(major), int(minor or 0)) >= version for major, minor in bounds)
+            statements[item.path] = statements.get(item.path, False) or reached
         return bool(statements) and all(statements.values())
 
     @cached_property
@@ -236,7 +249,8 @@ def _from_lines(lines: Iterable[str], path: Path) -> Iterator[Dependency]:
             requirement = Requirement(line.strip())
         except InvalidRequirement:
             continue
-        yield Dependency(_normalised(requirement.name), requirement.marker, path)
+        versions = str(requirement.specifier)
+        yield Dependency(_normalised(requirement.name), requirement.marker, path, versions)
 
 
 def _normalised(name: str) -> str:

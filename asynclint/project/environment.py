@@ -87,6 +87,21 @@ def installed_plugins(packages: Packages) -> Mapping[str, str]:
     return found
 
 
+@cache
+def installed_version(packages: Packages, name: str) -> tuple[int, int]:
+    """The first two numbers of an installed distribution's version; (0, 0) where it is not installed.
+
+    https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+    """
+    escaped = re.sub(r"[-_.]+", "_", name)
+    for directory in packages.directories:
+        for found in directory.glob(f"{escaped}-*.dist-info"):
+            numbers = re.match(r"(\d+)(?:\.(\d+))?", found.name[len(escaped) + 1 :])
+            if numbers is not None:
+                return int(numbers[1]), int(numbers[2] or 0)
+    return 0, 0
+
+
 def _pytest11(text: str) -> dict[str, str]:
     """The group ``pytest11`` of an ``entry_points.txt``; empty where that is broken."""
     from configparser import ConfigParser, Error

@@ -74,6 +74,12 @@ class Problem:
     code: str = "ASL001"
 
 
+def shown(path: Path) -> str:
+    """A path (absolute) as displayed: relative where it lies below the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
 def find(
     paths: Sequence[Path], settings: Settings, *, force_exclude: bool = False
 ) -> Iterator[File | Problem]:

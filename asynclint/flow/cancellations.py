@@ -1,0 +1,280 @@
+"""Handlers that catch a cancellation and go on as if nothing had happened.
+
+``task.cancel()`` raises CancelledError at the ``await`` where a task waits. Who catches it there and doesn't
+raise it again takes the cancellation back: the task goes on, ``timeout()`` and task groups never end it.
+All on ast.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from asynclint.flow.expiry import TRIES, error_names, inside
+from asynclint.flow.notice import called, is_failure
+from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
+from asynclint.knowledge.asyncs import CANCELLED_ERRORS
+from asynclint.project.guards.tests import test_of
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+
+ASYNCIO = frozenset({"asyncio.CancelledError", "asyncio.exceptions.CancelledError"})
+EVERYTHING = frozenset({"BaseException"})
+CATCHING = EVERYTHING | CANCELLED_ERRORS
+# What a handler asks to know whose cancellation it has.
+DEALING = frozenset({"cancelling", "uncancel", "cancelled", "cancel_called", "current_task"})
+LOGGING = frozenset(
+    ["debug", "info", "warning", "error", "exception", "critical", "log", "print", "repr", "str", "format"]
+)
+STUBBORN = re.compile(
+    r"stubborn|ignor|resist|swallow|uncancel|suppress|shield|refus|catch|disobe|survive|immune|cancel",
+    re.IGNORECASE,
+)
+SPEAKS = re.compile(
+    r"expected|on purpose|intention|deliberate|ignor|swallow|suppress|silen|treated as|normal|by design"
+    r"|is fine|without re-?rais|(don't|not|never) re-?rais|clean(ly)? exit|exit clean",
+    re.IGNORECASE,
+)
+ENDLESS = re.compile(r"forever|^wait$|^sleep$|^pause$|^idle$|^park$|wait_closed|^join$")
+LEAVING = frozenset({"exit", "_exit", "abort", "skip", "xfail"})
+
+
+@dataclass(frozen=True, slots=True)
+class Swallowing:
+    """A handler that takes a cancellation back, what of it waits, and how the function goes on."""
+
+    handler: ast.ExceptHandler
+    wait: ast.AST
+    onward: Onward
+    scope: Scope
+
+
+def swallowing(function: Scope, project: Project) -> Iterator[Swallowing]:
+    """The handlers of a coroutine function (nested ones aside) that swallow its own cancellation."""
+    course = Course(function)
+    for block in course.nodes:
+        handler = _catches(block, function, project) if isinstance(block, TRIES) else None
+        waits = _waits(block) if handler is not None else []
+        if handler is None or not waits or course.in_cleanup(block):
+            continue
+        if not _is_meant(block, handler, waits, course, function, project):
+            yield Swallowing(handler, waits[0], course.onward(block, handler), function)
+
+
+def _waits(block: ast.AST) -> list[ast.AST]:
+    """Where a cancellation can arrive in a ``try``: not where a guard is entered."""
+    return [
+        node
+        for node in inside(block.body)  # type: ignore[attr-defined]
+        if isinstance(node, WAITS) and not (isinstance(node, ast.AsyncWith) and _is_guard(node))
+    ]
+
+
+def _is_guard(entered: ast.AsyncWith) -> bool:
+    calls = (item.context_expr for item in entered.items)
+    return all(isinstance(call, ast.Call) and "timeout" in called(call) for call in calls)
+
+
+def catches_everything(handler: ast.ExceptHandler, function: Scope, project: Project) -> bool:
+    """Whether it catches all errors: it is bare, of BaseException, or of Exception and CancelledError."""
+    names = error_names(handler.type, function, project)
+    return bool(names & EVERYTHING) or ("Exception" in names and bool(names & ASYNCIO))
+
+
+def _catches(block: ast.AST, function: Scope, project: Project) -> ast.ExceptHandler | None:
+    """The first handler that a cancellation comes to, if it doesn't raise."""
+    for handler in block.handlers:  # type: ignore[attr-defined]
+        if error_names(handler.type, function, project) & CATCHING:
+            ends = any(_leaves_for_good(node) for node in inside(handler.body))
+            return None if ends else handler
+    return None
+
+
+def _leaves_for_good(node: ast.AST) -> bool:
+    if isinstance(node, ast.Raise) or is_failure(node):
+        return True
+    return isinstance(node, ast.Call) and called(node) in LEAVING
+
+
+def _is_meant(
+    block: ast.AST,
+    handler: ast.ExceptHandler,
+    waits: list[ast.AST],
+    course: Course,
+    function: Scope,
+    project: Project,
+) -> bool:
+    """Whether the handler is for somebody else's cancellation, hands it on, or says that it is on purpose."""
+    if STUBBORN.search(function.name) or _is_explained(handler, function):
+        return True
+    reaction = inside(handler.body)
+    in_tests = project.is_test_code(function.outline.path)
+    if in_tests and any(isinstance(node, ast.Raise) for node in inside(block.body)):  # type: ignore[attr-defined]
+        return True  # raised to be caught
+    if handler.name is not None and _hands_on(handler.name, reaction):
+        return True
+    if _keeps_in_mind(handler, reaction, course, function):
+        return True
+    if any(isinstance(node, ast.Attribute) and node.attr in DEALING for node in reaction):
+        return True
+    tasks = any(_is_other_task(node, course) for node in waits)
+    careless = all(isinstance(statement, ast.Pass) for statement in handler.body)
+    named = not catches_everything(handler, function, project)
+    if named and 0 < course.cancels <= handler.lineno:
+        return True
+    for node in waits:
+        written = ast.unparse(node.value) if isinstance(node, ast.Await) and course.cancelled else ""
+        if 0 < course.cancelled.get(written, 0) <= handler.lineno:
+            return True
+    return (tasks and (named or careless)) or any(_only_cancelled(node, waits) for node in waits)
+
+
+def _keeps_in_mind(
+    handler: ast.ExceptHandler, reaction: list[ast.AST], course: Course, function: Scope
+) -> bool:
+    """``cancelled = True`` for somebody to look at: a variable of a function outside, or a test below."""
+    targets = (target for node in reaction if isinstance(node, ast.Assign) for target in node.targets)
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    if names & function.facts.outer.keys():
+        return True
+    return any(course.looked_at.get(name, 0) > handler.lineno for name in names)
+
+
+def _is_explained(handler: ast.ExceptHandler, function: Scope) -> bool:
+    every = function.outline.text.lines
+    lines = every[handler.lineno - 1 : handler.end_lineno]
+    above = handler.lineno - 2
+    while above > 0 and every[above].lstrip().startswith("#"):
+        lines.append(every[above])
+        above -= 1
+    comments = (line.partition("#")[2] for line in lines)
+    return any(SPEAKS.search(comment) for comment in comments)
+
+
+def _hands_on(name: str, reaction: Iterable[ast.AST]) -> bool:
+    """``errors.append(exc)``, ``future.set_exception(exc)``, ``failure = exc``; not to a log."""
+    for node in reaction:
+        if isinstance(node, ast.Call) and not _logs(node):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if any(isinstance(value, ast.Name) and value.id == name for value in given):
+                return True
+        value = node.value if isinstance(node, (ast.Assign, ast.Return, ast.AnnAssign)) else None
+        if value is not None and any(getattr(part, "id", "") == name for part in ast.walk(value)):
+            return True
+    return False
+
+
+def _logs(call: ast.Call) -> bool:
+    return called(call) in LOGGING
+
+
+def _is_other_task(wait: ast.AST, course: Course) -> bool:
+    """``await task``: it may be that one which was cancelled; not a future that the function made."""
+    value = wait.value if isinstance(wait, ast.Await) else None
+    if isinstance(value, ast.Call) and called(value) in ("gather", "wait_for"):
+        given = value.args[0] if value.args else None
+        value = given.value if isinstance(given, ast.Starred) else given
+    if not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
+        return False
+    return ast.unparse(value) not in course.futures
+
+
+def _only_cancelled(wait: ast.AST, waits: list[ast.AST]) -> bool:
+    """``await asyncio.Event().wait()``, ``await sleep(inf)`` alone: only a cancellation ends it."""
+    value = wait.value if isinstance(wait, ast.Await) else None
+    if len(waits) != 1 or not isinstance(value, ast.Call) or not ENDLESS.search(called(value)):
+        return False
+    if called(value) != "sleep":
+        receiver = value.func.value if isinstance(value.func, ast.Attribute) else None
+        return called(value) != "wait" or isinstance(receiver, ast.Call)
+    return bool(value.args) and ("inf" in ast.unparse(value.args[0]) or _is_long(value.args[0]))
+
+
+def _is_long(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, (int, float)) and value.value >= 1000
+
+
+def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
+    """Whether nobody can want a coroutine to go on so; ``unit`` is its outermost function.
+
+    To go on waiting is a mistake wherever a cancellation arrives just once. To end behind the handler is
+    one where a caller awaits the coroutine, and takes it for done.
+    """
+    names = error_names(found.handler.type, found.scope, project)
+    everything = catches_everything(found.handler, found.scope, project)
+    if not everything and not names & ASYNCIO:  # anyio's and trio's comes again at each wait
+        return False
+    in_tests = project.is_test_code(found.scope.outline.path)
+    if in_tests and found.scope is not unit:  # a local coroutine that catches it by name is written to do so
+        return everything and found.onward is Onward.LOOP
+    if in_tests and test_of(unit, project) is not None:  # what cancels a test is its guard: ASL106's matter
+        return False
+    if found.onward is Onward.LOOP:
+        return True
+    if _speaks_trio(found.scope) and any(isinstance(node, WAITS) for node in inside(found.handler.body)):
+        return False
+    if found.onward is Onward.WAIT:  # a task that puts things in order before it ends is right
+        return everything or not (in_tests or _is_started(found.scope))
+    if in_tests:
+        return False
+    decided = any(isinstance(node, JUMPS) for node in found.handler.body)
+    if not everything and (decided or found.scope is not unit):
+        return False
+    gives = any(node.value is not None for node in found.scope.facts.returns)
+    return (everything and gives and not decided) or not _is_started(found.scope)
+
+
+def _speaks_trio(scope: Scope) -> bool:
+    return any(
+        binding.module.partition(".")[0] == "trio"
+        for bindings in scope.outline.scope.bindings.values()
+        for binding in bindings
+        if binding.kind in ("import", "from")
+    )
+
+
+# Calls that start what they are given, by their names.
+STARTING = re.compile(
+    r"task|future|spawn|start|soon|gather|wait$|completed|run|schedul|background|submit|add|later"
+)
+
+
+def _is_started(function: Scope) -> bool:
+    """Whether its module hands on a coroutine function, or has a call of it start as a task."""
+    for node in ast.walk(function.outline.tree):
+        given: list[ast.expr] = []
+        starts = True
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            starts = bool(STARTING.search(called(node)))
+        elif isinstance(node, ast.Assign):
+            given, starts = [node.value], _is_own(node.value)
+        elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+            given = node.elts
+        elif isinstance(node, ast.ListComp):
+            given = [node.elt]
+        if any(_is_of(value, function, starts) for value in given):
+            return True
+    return False
+
+
+def _is_of(value: ast.expr, function: Scope, starts: bool) -> bool:
+    """Whether a value is the function, or a call of it; ``timeout.connect`` is no method of ours."""
+    if isinstance(value, ast.Starred):
+        value = value.value
+    is_call = isinstance(value, ast.Call)
+    target = value.func if isinstance(value, ast.Call) else value
+    if is_call and not starts:
+        return False
+    if isinstance(target, ast.Name):
+        return target.id == function.name and function.enclosing_class is None
+    return isinstance(target, ast.Attribute) and target.attr == function.name and (is_call or _is_own(target))
+
+
+def _is_own(value: ast.expr) -> bool:
+    """``self.run`` and ``self.run()``; a name."""
+    target = value.func if isinstance(value, ast.Call) else value
+    receiver = target.value if isinstance(target, ast.Attribute) else target
+    return isinstance(receiver, ast.Name) and (receiver is target or receiver.id in ("self", "cls"))

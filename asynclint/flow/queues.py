@@ -1,0 +1,234 @@
+"""Queues that somebody joins, and consumers that may not say that an item is done.
+
+``await queue.join()`` comes back when ``task_done()`` was called once for each item that was put. A consumer
+that fails between ``get()`` and ``task_done()`` leaves it waiting for ever. All on ast.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from asynclint.flow.expiry import inside, own_nodes
+from asynclint.flow.notice import called
+from asynclint.flow.settling import Leak, Walk, leak_behind
+from asynclint.project.guards.wrappers import project_function
+from asynclint.project.index.values import Instance
+from asynclint.project.project import Project
+from asynclint.source.outline import Outline, Scope
+
+GETS = frozenset({"get", "get_nowait"})
+JOINS = frozenset({"join"})
+DONE = "task_done"
+EXPECTING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "move_on_after"})
+MAX_HOPS = 3
+
+Key = tuple[Scope, str]  # who binds it: a function or module and a name, a class and an attribute
+
+
+@dataclass(frozen=True, slots=True)
+class Unbalanced:
+    """A ``get()`` of a queue that is joined, and how its item may never be done.
+
+    ``statement`` holds the get, ``queue`` is the queue as written there.
+    """
+
+    get: ast.Call
+    statement: ast.stmt
+    queue: str
+    consumer: Scope
+    join: ast.Call
+    joiner: Scope
+    leak: Leak
+
+
+def unbalanced(outline: Outline, project: Project) -> Iterator[Unbalanced]:
+    """What may leave the joins of a module waiting, each ``get`` once."""
+    found: dict[ast.Call, Unbalanced] = {}
+    scopes = _Scopes(outline, project)
+    uses: dict[Key, _Uses] = {}
+    for scope in scopes.all:
+        for join in _calls(scope, JOINS):
+            receiver = join.func.value  # type: ignore[attr-defined]
+            key = _key(receiver, scope) if not (join.args or join.keywords) else None
+            if key is None or not is_queue(receiver, scope, project) or _is_expected_to_hang(join, scope):
+                continue
+            if key not in uses:
+                uses[key] = _Uses(key, scopes)
+            for one in uses[key].leaks(join, scope):
+                found.setdefault(one.get, one)
+    yield from found.values()
+
+
+def is_queue(expr: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether an expression is an asyncio.Queue, by what makes it or how it is annotated."""
+    value = project.inference.value(expr, scope)
+    if not isinstance(value, Instance):
+        return False
+    cls = value.cls.scope
+    return cls.outline.is_stub and cls.outline.path.parent.name == "asyncio" and cls.name.endswith("Queue")
+
+
+def _calls(scope: Scope, names: frozenset[str]) -> Iterator[ast.Call]:
+    for call in scope.facts.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in names:
+            yield call
+
+
+def _key(expr: ast.expr, scope: Scope) -> Key | None:
+    """Who holds a queue; None for what is reached in another way."""
+    if isinstance(expr, ast.Name):
+        found = scope.lookup(expr.id)
+        return (found[0], expr.id) if found is not None else None
+    if not isinstance(expr, ast.Attribute) or not isinstance(expr.value, ast.Name):
+        return None
+    for around in scope.around():
+        owner = around.enclosing_class
+        if owner is not None and around.parameters:
+            return (owner, expr.attr) if around.parameters[0].arg == expr.value.id else None
+    return None
+
+
+def _is_expected_to_hang(join: ast.Call, scope: Scope) -> bool:
+    for statement in scope.facts.withs:
+        entered = (item.context_expr for item in statement.items)
+        expects = any(isinstance(call, ast.Call) and called(call) in EXPECTING for call in entered)
+        if expects and any(node is join for node in inside(statement.body)):
+            return True
+    return False
+
+
+class _Scopes:
+    """The scopes of a module, what each of them does with queues, and those of callees elsewhere."""
+
+    def __init__(self, outline: Outline, project: Project) -> None:
+        self.all = list(outline.scope.nested())
+        self.project = project
+        self._used: dict[Scope, dict[Key, list[ast.Call]]] = {}
+        self._walks: dict[Scope, Walk] = {}
+        self._statements: dict[Scope, dict[ast.AST, ast.stmt]] = {}
+
+    def methods(self, scope: Scope) -> dict[Key, list[ast.Call]]:
+        """Calls of ``get``, ``get_nowait`` and ``task_done`` in a scope, by what they are methods of."""
+        if scope not in self._used:
+            found: dict[Key, list[ast.Call]] = {}
+            for call in _calls(scope, GETS | {DONE}):
+                key = _key(call.func.value, scope)  # type: ignore[attr-defined]
+                if key is not None:
+                    found.setdefault(key, []).append(call)
+            self._used[scope] = found
+        return self._used[scope]
+
+    @cached_property
+    def using(self) -> dict[Key, list[Scope]]:
+        """The scopes of the module that call such methods, by what they are methods of."""
+        found: dict[Key, list[Scope]] = {}
+        for scope in self.all:
+            for key in self.methods(scope):
+                found.setdefault(key, []).append(scope)
+        return found
+
+    @cached_property
+    def handing(self) -> dict[Key, list[tuple[ast.Call, int | str, Scope]]]:
+        """Calls in the module by what they hand on, with its place."""
+        found: dict[Key, list[tuple[ast.Call, int | str, Scope]]] = {}
+        for scope in self.all:
+            for key, call, place in _handed(scope):
+                found.setdefault(key, []).append((call, place, scope))
+        return found
+
+    @cached_property
+    def stored(self) -> set[Key]:
+        """What the module's scopes give another name, store or return."""
+        found = set()
+        for scope in self.all:
+            bound = [binding.value for bindings in scope.bindings.values() for binding in bindings]
+            returned = [node.value for node in scope.facts.returns]
+            for value in (*bound, *returned, *(value for _, value in scope.facts.attributes)):
+                key = _key(value, scope) if isinstance(value, (ast.Name, ast.Attribute)) else None
+                if key is not None:
+                    found.add(key)
+        return found
+
+    def walk(self, consumer: Scope) -> Walk:
+        """The statements of a consumer, for following what comes behind a get."""
+        if consumer not in self._walks:
+            self._walks[consumer] = Walk(consumer)
+        return self._walks[consumer]
+
+    def statement(self, get: ast.Call, scope: Scope) -> ast.stmt | None:
+        """The simple statement that a get stands in."""
+        if scope not in self._statements:
+            simple = (n for n in own_nodes(scope) if isinstance(n, (ast.Assign, ast.AnnAssign, ast.Expr)))
+            self._statements[scope] = {part: node for node in simple for part in ast.walk(node)}
+        return self._statements[scope].get(get)
+
+
+def _handed(scope: Scope) -> Iterator[tuple[Key, ast.Call, int | str]]:
+    for call in scope.facts.calls:
+        given: list[tuple[int | str, ast.expr]] = list(enumerate(call.args))
+        given += [(keyword.arg or "", keyword.value) for keyword in call.keywords]
+        for place, value in given:
+            key = _key(value, scope) if isinstance(value, (ast.Name, ast.Attribute)) else None
+            if key is not None:
+                yield key, call, place
+
+
+class _Uses:
+    """What is done with one queue: in the module, and in functions that are handed it."""
+
+    def __init__(self, key: Key, scopes: _Scopes) -> None:
+        self.key = key
+        self.scopes = scopes
+        self.found: list[tuple[Scope, ast.Call]] = []
+        self.escapes = not key[0].is_class and key in scopes.stored
+        queue = [(key, 0)]
+        seen = {key}
+        while queue:
+            here, hops = queue.pop()
+            users = scopes.using.get(here, []) if not hops else list(here[0].nested())
+            for scope in users:
+                self.found += [(scope, call) for call in scopes.methods(scope).get(here, ())]
+            for given in self._handed_on(here, hops):
+                if given not in seen and hops < MAX_HOPS:
+                    seen.add(given)
+                    queue.append((given, hops + 1))
+
+    def _handed_on(self, key: Key, hops: int) -> Iterator[Key]:
+        calls = self.scopes.handing.get(key, [])
+        if hops:
+            scopes = key[0].nested()
+            calls = [(call, n, scope) for scope in scopes for k, call, n in _handed(scope) if k == key]
+        for call, place, scope in calls:
+            callee = project_function(call.func, scope, self.scopes.project)
+            name = _parameter(callee, place) if callee is not None else ""
+            if callee is not None and name:
+                yield callee, name
+
+    @property
+    def is_done(self) -> bool:
+        """Whether something calls ``task_done`` on it."""
+        return any(getattr(call.func, "attr", "") == DONE for _, call in self.found)
+
+    def leaks(self, join: ast.Call, joiner: Scope) -> Iterator[Unbalanced]:
+        """The ``get`` calls of consumers, joiner aside, whose items may never be done."""
+        for scope, get in self.found:
+            if scope is joiner or not scope.is_async or getattr(get.func, "attr", "") == DONE:
+                continue
+            statement = self.scopes.statement(get, scope)
+            queue = ast.unparse(get.func.value)  # type: ignore[attr-defined]
+            leak = leak_behind(statement, self.scopes.walk(scope), queue) if statement is not None else None
+            if statement is None or leak is None or (leak.never and (self.escapes or self.is_done)):
+                continue
+            yield Unbalanced(get, statement, queue, scope, join, joiner, leak)
+
+
+def _parameter(function: Scope, place: int | str) -> str:
+    if isinstance(place, str):
+        return place if any(parameter.arg == place for parameter in function.parameters) else ""
+    parameters = [p.arg for p in function.parameters]
+    if function.enclosing_class is not None:
+        parameters = parameters[1:]
+    return parameters[place] if place < len(parameters) else ""

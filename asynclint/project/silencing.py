@@ -1,0 +1,216 @@
+"""Where code hides what asyncio reports from more than one test: handlers, marks, filters round tests."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asynclint.finding import Edit, Position, Span
+from asynclint.knowledge.diagnostics import DIAGNOSTICS
+from asynclint.project.config import find_pytest_config
+from asynclint.project.guards.tests import is_fixture, tests_in
+from asynclint.project.names import chain, definition
+from asynclint.project.project import Project
+from asynclint.project.silenced import filters_of
+from asynclint.project.warning_filters import Filter, action_on, hidden, make_filter, read_filter, titles
+from asynclint.source.outline import FUNCTIONS, Outline, Scope
+
+# What pytest and unittest run before each test, and pytest once for all.
+BEFORE = frozenset({"setUp", "asyncSetUp", "setup_method", "setup_function", "pytest_runtest_setup"})
+CONFIGURING = frozenset({"pytest_configure"})
+FILTERS = {"warnings.simplefilter": "", "warnings.filterwarnings": "message"}
+PARTS = ("action", "message", "category", "module")
+MARK = "pytest.mark.filterwarnings"
+
+
+@dataclass(frozen=True, slots=True)
+class Silencing:
+    """One piece of code that hides something; ``edit`` removes it where that is simple."""
+
+    node: ast.AST
+    message: str
+    edit: Edit | None = None
+    what: str = ""
+
+
+def silencing(outline: Outline, project: Project) -> Iterator[Silencing]:
+    """What a module hides, by position in its functions and then of its marks."""
+    words = outline.text.text
+    if "set_exception_handler" in words:
+        yield from _handlers(outline, project)
+    if "simplefilter" in words or "filterwarnings" in words:
+        yield from _filters(outline, project)
+    if "pytestmark" in words and "filterwarnings" in words:
+        for scope in (outline.scope, *outline.classes):
+            yield from _marks(scope, project)
+
+
+def _handlers(outline: Outline, project: Project) -> Iterator[Silencing]:
+    """Empty handlers; not what one test sets against the errors that it brings about."""
+    for function in outline.functions:
+        calls = [
+            (call, scope)
+            for scope in function.nested()
+            for call in scope.facts.calls
+            if getattr(call.func, "attr", "") == "set_exception_handler"
+        ]
+        if len(calls) != 1 or not _is_general(function, project):  # a second call puts the old one back
+            continue
+        for call, scope in calls:
+            if len(call.args) == 1 and not call.keywords and _does_nothing(call.args[0], scope, project):
+                edit = _removal(call, scope)
+                message = "with this handler nobody hears of errors that asyncio reports to the loop"
+                yield Silencing(call, message, edit, "remove the empty handler")
+
+
+def _is_general(function: Scope, project: Project) -> bool:
+    """Whether a function runs for more than the one test that calls it, as far as one sees."""
+    outline = function.outline
+    if function in tests_in(outline, project):
+        return False
+    if outline.path.name == "conftest.py" or not project.is_test_code(outline.path):
+        return True
+    return function.name in BEFORE or bool(function.decorators and is_fixture(function, project))
+
+
+def _does_nothing(handler: ast.expr, scope: Scope, project: Project) -> bool:
+    if isinstance(handler, ast.Lambda):
+        return isinstance(handler.body, ast.Constant)
+    if not isinstance(handler, ast.Name):
+        return False
+    found = definition(handler, scope, project.modules)
+    node = found[0] if found is not None else None
+    if isinstance(node, ast.Lambda):
+        return isinstance(node.body, ast.Constant)
+    return isinstance(node, ast.FunctionDef) and all(_is_empty(statement) for statement in node.body)
+
+
+def _is_empty(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Return):
+        return statement.value is None or isinstance(statement.value, ast.Constant)
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )
+
+
+def _filters(outline: Outline, project: Project) -> Iterator[Silencing]:
+    """Filters that fixtures, hooks and ``setUp`` set for the test that follows."""
+    config = find_pytest_config(outline.path.parent)
+    own = [] if config.broken else filters_of(config)
+    for function in outline.functions:
+        configures = function.name in CONFIGURING and outline.path.name == "conftest.py"
+        if not (configures or _is_before_each(function, project)):
+            continue
+        sheltered = _sheltered(function)
+        for call in function.facts.calls:
+            made = _filter(call, function, project)
+            if made is None or any(first <= call.lineno <= last for first, last in sheltered):
+                continue
+            late = isinstance(call.func, ast.Attribute) and call.func.attr == "addinivalue_line"
+            order = [made, *own] if configures and not late else [*own, made]
+            found = hidden(order).get(order.index(made))
+            if found:
+                message = f"{ast.unparse(call)} hides {titles(found)}"
+                yield Silencing(call, message, _removal(call, function), "remove the filter")
+
+
+def _is_before_each(function: Scope, project: Project) -> bool:
+    """A fixture that every test gets anew, or what runs before each test by its name."""
+    if function.name in BEFORE:
+        return True
+    decorator = is_fixture(function, project) if function.decorators else None
+    if not isinstance(decorator, ast.Call):
+        return False
+    given = {keyword.arg: keyword.value for keyword in decorator.keywords}
+    autouse, scope = given.get("autouse"), given.get("scope")
+    everywhere = isinstance(autouse, ast.Constant) and autouse.value is True
+    return everywhere and (scope is None or getattr(scope, "value", "") == "function")
+
+
+def _sheltered(function: Scope) -> list[tuple[int, int]]:
+    """The lines of ``with warnings.catch_warnings():`` blocks that are over before the test runs."""
+    found = []
+    for statement in function.facts.withs:
+        entered = " ".join(ast.unparse(item.context_expr) for item in statement.items)
+        yields = any(isinstance(node, ast.Yield) for node in ast.walk(statement))
+        if "catch_warnings" in entered and not yields:
+            found.append((statement.lineno, statement.end_lineno or statement.lineno))
+    return found
+
+
+def _filter(call: ast.Call, scope: Scope, project: Project) -> Filter | None:
+    """The filter that a call sets, where all of it can be read."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "addinivalue_line":
+        texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+        named = len(texts) == 2 and texts[0] == "filterwarnings" and isinstance(texts[1], str)
+        return read_filter(str(texts[1])) if named else None
+    name = next((name for name in chain(call.func, scope, project.modules) if name in FILTERS), "")
+    if not name or any(isinstance(arg, ast.Starred) for arg in call.args):
+        return None
+    order = PARTS if FILTERS[name] else ("action", "category")
+    given = {**dict(zip(order, call.args, strict=False)), **{k.arg or "": k.value for k in call.keywords}}
+    if set(given) - set(PARTS):
+        return None
+    parts = {key: _text(value, scope, project, key) for key, value in given.items()}
+    if None in parts.values():
+        return None
+    action, message, category, module = (parts.get(key) or "" for key in PARTS)
+    return make_filter(action, message, category, module, "")
+
+
+def _text(value: ast.expr, scope: Scope, project: Project, key: str) -> str | None:
+    if key == "category":
+        names = chain(value, scope, project.modules)
+        return names[-1] if names else getattr(value, "id", None)
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+
+
+def _marks(scope: Scope, project: Project) -> Iterator[Silencing]:
+    """``pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")``, alone or in a list."""
+    for binding in scope.bindings.get("pytestmark", []):
+        calls = [node for node in ast.walk(binding.value or ast.Pass()) if isinstance(node, ast.Call)]
+        marks = [call for call in calls if MARK in chain(call.func, scope, project.modules)]
+        read = [read_filter(text) for call in marks for text in _constants(call)]
+        filters = [found for found in read if found is not None]
+        for call in marks:
+            texts = set(_constants(call))
+            found = [one for place, some in hidden(filters).items() for one in some
+                     if filters[place].written in texts]  # fmt: skip
+            if found and any(action_on(filters, one) == "ignore" for one in DIAGNOSTICS):
+                yield Silencing(call, f"this mark hides {titles(found)} in all tests here")
+
+
+def _constants(call: ast.Call) -> list[str]:
+    return [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
+
+
+def _removal(call: ast.Call, scope: Scope) -> Edit | None:
+    """The edit that takes the line of a call away; of one that is all of a block it leaves ``pass``."""
+    for block in _blocks(scope):
+        for statement in block:
+            if not isinstance(statement, ast.Expr) or statement.value is not call:
+                continue
+            if len(block) == 1:
+                return Edit(scope.outline.text.span(statement), "pass")
+            last = statement.end_lineno or statement.lineno
+            lines = scope.outline.text.lines
+            before, after = lines[statement.lineno - 1], lines[last - 1]
+            span = scope.outline.text.span(statement)
+            behind = after[span.end.column :].strip()
+            alone = not before[: span.start.column].strip() and behind[:1] in ("", "#")
+            if alone and not before.rstrip().endswith("\\"):
+                return Edit(Span(Position(statement.lineno, 0), Position(last + 1, 0)), "")
+    return None
+
+
+def _blocks(scope: Scope) -> Iterator[list[ast.stmt]]:
+    stack: list[ast.AST] = [scope.node]
+    while stack:
+        node = stack.pop()
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list) and block:
+                yield block
+                stack += [n for n in block if not isinstance(n, (*FUNCTIONS, ast.ClassDef))]
+        stack += getattr(node, "handlers", [])

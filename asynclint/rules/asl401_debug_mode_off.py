@@ -1,0 +1,151 @@
+"""ASL401 debug-mode-off: nothing switches asyncio's debug mode on when the suite runs.
+
+In debug mode asyncio says where a coroutine was made that nobody awaited, raises when a loop is called
+from the wrong thread, logs callbacks that block the loop, and tells of transports that were never
+closed. It is off unless someone asks for it. This rule looks at a suite as a whole. It reports, once, at
+the table that configures pytest (else at the suite's ``conftest.py``), that nothing switches debug mode
+on for the loops of its tests, and names each ``asyncio.run(…)`` in a sync test as a place beside it,
+which only an environment variable or ``debug=True`` reaches.
+
+Whatever may switch it on counts: ``asyncio_debug`` or ``--asyncio-debug`` (pytest-asyncio 1.2) for that
+plugin's tests; ``PYTHONASYNCIODEBUG``, ``PYTHONDEVMODE`` or ``-X dev`` in tox.ini, noxfile.py, a CI
+workflow, a Makefile or script; ``loop.set_debug(True)``, ``Runner(debug=True)``, ``{"debug": True}`` for
+anyio's backend, or the variable in code that is no test. ``IsolatedAsyncioTestCase`` has it on by
+itself, and trio has no such mode. It is off by default, and runs at the command only.
+
+Why it matters: a passing suite can be full of slow callbacks, unclosed transports and calls from the
+wrong thread. One setting makes asyncio tell.
+
+Bad::
+
+    # conftest.py
+    import pytest
+
+
+    @pytest.fixture
+    def numbers():
+        return [1, 2, 3]
+
+Good::
+
+    # conftest.py
+    import asyncio
+
+    import pytest_asyncio
+
+
+    @pytest_asyncio.fixture(autouse=True)
+    async def debug_mode():
+        asyncio.get_running_loop().set_debug(True)
+
+Fix: unsafe. Adds ``asyncio_debug = true`` to the table that configures pytest, where pytest-asyncio runs
+the tests and the project asks for version 1.2 or later: a test may fail of what asyncio then raises.
+Only ``asynclint --checklist --fix --unsafe-fixes`` changes such a file. Elsewhere there is no fix, and
+the report says what to set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from asynclint.finding import Finding, Fix, Position, Related, Safety, Span
+from asynclint.rule import Rule, Scope
+
+if TYPE_CHECKING:
+    from asynclint.project.debug_mode import DebugMode
+    from asynclint.project.project import Project
+    from asynclint.project.suite import Suite
+
+rule = Rule("ASL401", "debug-mode-off", Scope.SUITE, fix=Safety.UNSAFE, default=False)
+
+SINCE = (1, 2)  # pytest-asyncio 1.2.0 has the setting, by its changelog
+PLUGIN = "pytest-asyncio"
+
+
+@rule.trigger
+def trigger(root: Path, project: Project) -> bool:
+    """A suite that runs on asyncio, at least in part without debug mode."""
+    from asynclint.project.debug_mode import debug_mode
+    from asynclint.project.suite import suite_at
+
+    return not debug_mode(suite_at(root, project), project).is_on
+
+
+@rule.check
+def check(root: Path, project: Project) -> Iterator[Finding]:
+    """The header of the table that configures pytest, else the first line of the suite's conftest."""
+    from asynclint.project.debug_mode import debug_mode
+    from asynclint.project.suite import suite_at
+    from asynclint.source.files import shown
+
+    suite = suite_at(root, project)
+    mode = debug_mode(suite, project)
+    path, span, fix = str(suite.place), Span(Position(1, 0), Position(1, 0)), None
+    if suite.config.path is not None and not suite.config.broken:
+        path = str(suite.config.path)
+        span, fix = _in_configuration(suite, mode, project)
+    held_back = "" if fix is not None else _advice(suite, mode)
+    related = tuple(
+        Related(shown(site.outline.path), site.outline.text.span(site.call), "without debug=True")
+        for site in mode.sites
+    )
+    yield Finding(path, span, rule.code, _message(suite, mode), fix, held_back, related)
+
+
+def _message(suite: Suite, mode: DebugMode) -> str:
+    reached = []
+    if mode.left:
+        what = "the async test" if mode.left == 1 else f"{mode.left} async tests"
+        reached.append(f"{what} of this suite")
+    if mode.sites:
+        calls = len(mode.sites)
+        reached.append("a call of asyncio.run()" if calls == 1 else f"{calls} calls of asyncio.run()")
+    nothing = "nothing switches" if not suite.config.asyncio_debug else "asyncio_debug does not switch"
+    return f"{nothing} asyncio's debug mode on for {' and '.join(reached)}"
+
+
+def _in_configuration(suite: Suite, mode: DebugMode, project: Project) -> tuple[Span, Fix | None]:
+    """Where the table starts, and the setting that it lacks."""
+    from asynclint.project.config_lines import ConfigLines
+    from asynclint.source.text import SourceError, SourceText
+
+    assert suite.config.path is not None
+    try:
+        text = SourceText.from_bytes(project.modules.source(suite.config.path))
+    except SourceError:
+        return Span(Position(1, 0), Position(1, 0)), None
+    lines = ConfigLines(suite.config, text)
+    span = lines.span(lines.header or 1)
+    if not mode.plugin or not _has_setting(suite, project):
+        return span, None
+    edit = lines.added("asyncio_debug = true")
+    if edit is None:
+        return span, None
+    return span, Fix(f"add asyncio_debug = true to {suite.config.path.name}", (edit,), Safety.UNSAFE)
+
+
+def _has_setting(suite: Suite, project: Project) -> bool:
+    """Whether the pytest-asyncio that runs the tests knows it: an unknown key is an error to some suites."""
+    from asynclint.project.dependencies import dependencies
+    from asynclint.project.environment import installed_version, packages_for
+
+    if dependencies(suite.directory).is_at_least(PLUGIN, SINCE):
+        return True
+    if not dependencies(suite.directory).has(PLUGIN, (3, 11)):
+        return False
+    packages = packages_for(suite.directory, project.settings.environment)
+    own = packages.path.is_relative_to(suite.root) or project.settings.environment is not None
+    return own and installed_version(packages, PLUGIN) >= SINCE
+
+
+def _advice(suite: Suite, mode: DebugMode) -> str:
+    if mode.plugin and not suite.config.asyncio_debug:
+        return (
+            "set PYTHONASYNCIODEBUG=1 where the tests are started (tox, nox, CI);"
+            " or asyncio_debug = true, with pytest-asyncio 1.2 or later"
+        )
+    if mode.left:
+        return "set PYTHONASYNCIODEBUG=1 where the tests are started (tox, nox, CI)"
+    return "set PYTHONASYNCIODEBUG=1 where the tests are started (tox, nox, CI), or pass debug=True"
