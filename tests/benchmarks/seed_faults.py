@@ -269,7 +269,7 @@ def release(source: Source) -> Iterator[Mutant]:
 
 
 def threadsafe(source: Source) -> Iterator[Mutant]:
-    """ASL402: ``call_soon`` for ``call_soon_threadsafe``, ``create_task`` for ``run_coroutine_threadsafe``."""
+    """ASL402: ``call_soon`` for ``call_soon_threadsafe``, ``create_task`` for a coroutine sent over."""
     for call in source.all(ast.Call):
         assert isinstance(call, ast.Call)
         _, name = called(call)
