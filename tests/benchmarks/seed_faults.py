@@ -365,6 +365,8 @@ def blocking(source: Source) -> Iterator[Mutant]:
             continue
         skipped = {"to_thread": 0, "run_sync": 0, "run_in_executor": 1}.get(name, -1)
         given = call.args[skipped + 1 :] if skipped >= 0 else []
+        if given and ast.unparse(given[0]) == "0":
+            continue  # time.sleep(0) does not block
         if skipped >= 0 and len(call.args) > skipped and BLOCKING.match(ast.unparse(call.args[skipped])):
             text = f"{source.code(call.args[skipped])}({', '.join(map(source.code, given))})"
             yield Mutant(wait, ((start, end, text),))
