@@ -111,6 +111,8 @@ def _instead(found: Blocking, function: Function, project: Project) -> str:
     threads = f"hand it to {in_thread or 'asyncio.to_thread'}"
     if library in ("trio", "anyio"):
         return threads
+    if found.name.startswith("concurrent.futures._base.Future."):
+        return "await asyncio.wrap_future(…) instead"
     return next((text for start, text in INSTEAD.items() if found.name.startswith(start)), threads)
 
 

@@ -268,11 +268,25 @@ def release(source: Source) -> Iterator[Mutant]:
                 yield mutant
 
 
+THREAD = (
+    r"(target=|to_thread(\.run_sync)?\(|submit\(|run_in_executor\([^,()]+,"
+    r"|Timer\([^,()]+,|threader\([^,()]+,|_client\()"
+)
+
+
 def threadsafe(source: Source) -> Iterator[Mutant]:
-    """ASL402: ``call_soon`` for ``call_soon_threadsafe``, ``create_task`` for a coroutine sent over."""
+    """ASL402: ``call_soon`` for ``call_soon_threadsafe``, ``create_task`` for a coroutine sent over.
+
+    In a function that the file itself hands to a thread, as far as its text tells.
+    """
     for call in source.all(ast.Call):
         assert isinstance(call, ast.Call)
         _, name = called(call)
+        inner = next((o for o in source.around(call) if isinstance(o, (*FUNCTIONS, ast.Lambda))), None)
+        written = source.code(inner) if isinstance(inner, ast.Lambda) else getattr(inner, "name", "")
+        handed = re.search(rf"{THREAD}\s*(self\.)?{re.escape(written)}", source.text.text)
+        if not written or not handed or isinstance(inner, ast.AsyncFunctionDef):
+            continue
         if name == "call_soon_threadsafe" and isinstance(call.func, ast.Attribute):
             end = source.end(call.func)
             yield Mutant(call, ((end - len("_threadsafe"), end, ""),))
