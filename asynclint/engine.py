@@ -327,7 +327,7 @@ def check_suites(groups: Mapping[Settings, Sequence[File]]) -> Iterator[Result]:
 def _check_elsewhere(
     root: Path, rules: Sequence[Rule], checked: Container[Path], project: Project
 ) -> Iterator[Result]:
-    from asynclint.output.report import shown
+    from asynclint.source.files import shown
 
     place = root
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from asynclint.finding import Finding, Position, Safety
 from asynclint.output import text
+from asynclint.source.files import shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -168,12 +169,6 @@ class Report:
     def _say(self, message: str) -> None:
         if not self.quiet:
             sys.stderr.write(f"{message}\n")
-
-
-def shown(path: Path) -> str:
-    """A path as displayed: relative where it lies below the working directory."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _count(number: int, noun: str) -> str:

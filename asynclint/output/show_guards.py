@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from asynclint.output.report import console, shown
+from asynclint.output.report import console
 from asynclint.output.text import printable
 from asynclint.project.guards.standing import Standing
 from asynclint.project.guards.survey import Survey, bound_from_above
+from asynclint.source.files import shown
 
 if TYPE_CHECKING:
     from rich.text import Text

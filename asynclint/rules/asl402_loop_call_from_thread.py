@@ -86,8 +86,8 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each such call; where it stands in another file, the call that leads to it."""
-    from asynclint.output.report import shown
     from asynclint.project.off_loop import misuses
+    from asynclint.source.files import shown
 
     for found in misuses(function.scope, project):
         span = function.text.span(found.node)

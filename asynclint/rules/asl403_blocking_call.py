@@ -80,8 +80,8 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each blocking call; where it stands in a helper, the call of that."""
-    from asynclint.output.report import shown
     from asynclint.project.blocking import blocking_calls
+    from asynclint.source.files import shown
 
     for found in blocking_calls(function.scope, project):
         span = function.text.span(found.call)
