@@ -18,6 +18,7 @@ from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 3  # helpers of helpers
 LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
+BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
 # A remark that somebody blocks on purpose: the code of a sister rule, or words.
 ON_PURPOSE = re.compile(
@@ -62,11 +63,19 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
             found: Blocking | None = Blocking(call, scope, name, call, scope.outline)
         else:
             found = _through(call, scope, project, entered=id(call) in entered)
-        if found is not None and not is_on_purpose(found.call, scope.outline) and not _is_the_point(scope):
+        if (
+            found is not None
+            and not is_on_purpose(found.call, scope.outline)
+            and not _is_the_point(scope, project)
+        ):
             yield found
 
 
-def _is_the_point(scope: Scope) -> bool:
+def _is_the_point(scope: Scope, project: Project) -> bool:
+    return project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
+
+
+def _says_so(scope: Scope) -> bool:
     """``async def block_loop()``, ``async def test_slow_callback()``, a test of the loop's clock."""
     for outer in scope.around():
         said = " ".join((outer.name, *map(ast.unparse, outer.decorators)))
@@ -129,6 +138,8 @@ def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) ->
 
 def _may_be_helper(func: ast.expr, scope: Scope) -> bool:
     """Whether a call may be of a function of the project: cheap, for most are of something else."""
+    if isinstance(func, ast.Attribute) and (func.attr in BUILTIN or func.attr.startswith("assert")):
+        return False
     while isinstance(func, ast.Attribute):
         func = func.value
     return isinstance(func, ast.Name) and scope.lookup(func.id) is not None
@@ -141,7 +152,7 @@ def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Cal
 
 
 def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
-    if _is_the_point(helper):
+    if _is_the_point(helper, project):
         return None
     optional = _chosen_by_caller(helper)
     entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
@@ -175,11 +186,14 @@ def _chosen_by_caller(helper: Scope) -> set[int]:
     """Calls that a parameter of a function can switch off: ``if wait: time.sleep(1)``."""
     names = {parameter.arg for parameter in helper.parameters}
     left: set[int] = set()
-    for node in ast.walk(helper.node):
-        if isinstance(node, (ast.If, ast.IfExp)):
-            tested = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
-            if tested & names:
-                left.update(id(part) for part in ast.walk(node) if isinstance(part, ast.Call))
+    stack = [(node, False) for node in ast.iter_child_nodes(helper.node)]
+    while stack:
+        node, optional = stack.pop()
+        if isinstance(node, (ast.If, ast.IfExp)) and not optional:
+            optional = any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node.test))
+        if optional and isinstance(node, ast.Call):
+            left.add(id(node))
+        stack.extend((child, optional) for child in ast.iter_child_nodes(node))
     return left
 
 

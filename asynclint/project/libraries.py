@@ -13,6 +13,10 @@ RUNNERS = {Runner.ASYNCIO: "asyncio", Runner.ANYIO: "anyio", Runner.TRIO: "trio"
 
 def library_of(unit: Scope, scope: Scope, project: Project) -> str:
     """asyncio, anyio or trio: what runs the test that a function is, else the only one its module imports."""
+    return project.remembered(("library of", scope), lambda: _library_of(unit, scope, project))
+
+
+def _library_of(unit: Scope, scope: Scope, project: Project) -> str:
     test = test_of(unit, project) if scope is unit else None
     found = RUNNERS.get(runner(test, project), "") if test is not None else ""
     if found:

@@ -97,7 +97,10 @@ def _first_in(function: Scope, project: Project, depth: int) -> tuple[str, ast.C
 
 def _misused(call: ast.Call, scope: Scope, project: Project) -> str:
     name = _used(call.func, scope, project)
-    return "" if not name or _is_expected_to_fail(call, scope) else name
+    if not name:
+        return ""
+    expected = project.remembered(("expected to fail", scope), lambda: _expected_to_fail(scope))
+    return "" if any(start <= call.lineno <= end for start, end in expected) else name
 
 
 def _used(func: ast.expr, scope: Scope, project: Project) -> str:
@@ -115,18 +118,21 @@ def _used(func: ast.expr, scope: Scope, project: Project) -> str:
     return ""
 
 
-def _is_expected_to_fail(call: ast.Call, scope: Scope) -> bool:
-    """``with pytest.raises(RuntimeError): loop.call_soon(…)``, ``except RuntimeError as error``."""
-    for statement in scope.facts.withs:
-        inside = statement.lineno <= call.lineno <= (statement.end_lineno or 0)
-        if inside and any("aises" in ast.unparse(item.context_expr) for item in statement.items):
-            return True
-    return any(
-        handler.type is not None and handler.name and "RuntimeError" in ast.unparse(handler.type)
-        for node in ast.walk(scope.node)
-        if isinstance(node, ast.Try) and node.lineno <= call.lineno <= (node.body[-1].end_lineno or 0)
-        for handler in node.handlers
-    )
+def _expected_to_fail(scope: Scope) -> list[tuple[int, int]]:
+    """Lines of ``with pytest.raises(RuntimeError): …`` and ``try: … except RuntimeError as error``."""
+    found = [
+        (statement.lineno, statement.end_lineno or 0)
+        for statement in scope.facts.withs
+        if any("aises" in ast.unparse(item.context_expr) for item in statement.items)
+    ]
+    for node in ast.walk(scope.node):
+        handlers = node.handlers if isinstance(node, ast.Try) else []
+        named = [
+            ast.unparse(handler.type) for handler in handlers if handler.type is not None and handler.name
+        ]
+        if isinstance(node, ast.Try) and any("RuntimeError" in caught for caught in named):
+            found.append((node.lineno, node.body[-1].end_lineno or 0))
+    return found
 
 
 def _is_the_point(scope: Scope) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 
-from asynclint.knowledge.asyncs import TASK_GROUPS
 from asynclint.project.index.values import Function
-from asynclint.project.names import chain, definition, known
+from asynclint.project.moments import NEVER, Moments, called, moments
+from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
@@ -54,7 +53,7 @@ THREADS = re.compile(
 )
 PROCESSES = re.compile(r"^(subprocess\.Popen|multiprocessing\.process)\.")
 WAITING_SOCKET = re.compile(r"^_?socket\.socket\.(accept|recv)")
-SENDING = ("connect", "create_connection", "send", "write")
+ANY = "*"  # every socket of a function
 FUTURE_MAKERS = frozenset({"submit", "run_coroutine_threadsafe", "start_task_soon"})
 # Calls on the same object, before, after which there is nothing to wait for.
 SETTLED = {
@@ -66,25 +65,19 @@ SETTLED = {
     "communicate": {"kill", "terminate", "send_signal"},
     "acquire": {"release", "locked"},
 }
-STOPS = re.compile(
-    r"^_*(a?close|stop|shut_?down|cancel|terminate|kill|disconnect|tear_?down|quit|finish|dispose|abort|exit|set"
-    r"|send_signal|release|put_nowait|call_soon_threadsafe)(_|$)",
-    re.IGNORECASE,
-)
-STOP_FLAG = re.compile(r"stop|exit|quit|done|running|clos|shut|finish|alive|kill|end", re.IGNORECASE)
 
 
 def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether a call of something that can block returns at once, as far as the text tells."""
-    if _is_forbidden(name, call) or _is_settled(call, scope):
+    when = moments(scope, project)
+    if _is_forbidden(name, call) or _is_settled(call, when):
         return True
     if name.endswith((".connect", "create_connection")):
         return _is_near(name, call)
     if WAITING_SOCKET.match(name):
-        if _comes_from_outside(call, scope) or _never_waits(call, scope):
+        if _comes_from_outside(call, scope) or _never_waits(call, scope, project):
             return True
-        sent = any(_name(other).startswith(SENDING) for other in _before(call, scope))
-        return sent or _waited(scope, before=call)
+        return when.sent < call.lineno or when.has_waited(call)
     if name.startswith("socket.get"):
         return _is_local(call)
     if name == "os.waitpid":
@@ -92,12 +85,12 @@ def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> b
     if name.endswith(".put"):
         return not _is_bounded(call, scope, project)
     if name.endswith(".acquire"):
-        return _is_fresh(call, scope)
+        return _is_fresh(call, scope, when)
     if name.endswith((".result", ".exception")) and not _is_made_here(call, scope):
         return True
     if THREADS.match(name):
         return _is_over(call, scope, project)
-    return bool(PROCESSES.match(name)) and _is_told_to_stop(call, scope)
+    return bool(PROCESSES.match(name)) and when.stop <= call.lineno
 
 
 def _receiver(call: ast.Call) -> str:
@@ -121,26 +114,16 @@ def _is_forbidden(name: str, call: ast.Call) -> bool:
     return seconds is not None and _is_number(_argument(call, *seconds), 0)
 
 
-def _before(call: ast.Call, scope: Scope) -> Iterator[ast.Call]:
-    return (other for other in scope.facts.calls if other.lineno <= call.lineno and other is not call)
-
-
-def _is_settled(call: ast.Call, scope: Scope) -> bool:
+def _is_settled(call: ast.Call, when: Moments) -> bool:
     """``queue.put(1)`` and then ``queue.get()``; ``future.done()`` and then ``future.result()``."""
-    settling = SETTLED.get(call.func.attr, set()) if isinstance(call.func, ast.Attribute) else set()
-    if not settling:
+    method = called(call)
+    receiver = _receiver(call) if method in SETTLED else ""
+    if not receiver:
         return False
-    assert isinstance(call.func, ast.Attribute)
-    receiver = _receiver(call)
-    for other in _before(call, scope):
-        if isinstance(other.func, ast.Attribute) and other.func.attr in settling:
-            if ast.unparse(other.func.value) == receiver:
-                return True
-        elif call.func.attr in ("result", "exception") and any(
-            ast.unparse(argument) == receiver for argument in other.args
-        ):
-            return True  # await asyncio.wrap_future(future), concurrent.futures.wait([future])
-    return False
+    if any(when.has_called(receiver, name, call) for name in SETTLED[method]):
+        return True
+    # await asyncio.wrap_future(future)
+    return method in ("result", "exception") and when.given.get(receiver, NEVER) <= call.lineno
 
 
 # -- sockets
@@ -172,18 +155,23 @@ def _comes_from_outside(call: ast.Call, scope: Scope) -> bool:
     return found is None or any(binding.kind == "param" for binding in found[1])
 
 
-def _never_waits(call: ast.Call, scope: Scope) -> bool:
+def _never_waits(call: ast.Call, scope: Scope, project: Project) -> bool:
     """``sock.setblocking(False)`` somewhere in the function, or an ``except BlockingIOError``."""
-    receiver = _receiver(call)
     unit = [outer for outer in scope.around() if outer.is_function][-1]
+    told = project.remembered(("sockets that never wait", unit), lambda: _never_waiting(unit))
+    return ANY in told or _receiver(call) in told
+
+
+def _never_waiting(unit: Scope) -> frozenset[str]:
+    found: set[str] = set()
     for inner in unit.nested():
-        for other in inner.facts.calls:
-            if isinstance(other.func, ast.Attribute) and ast.unparse(other.func.value) == receiver:
-                if other.func.attr == "setblocking" and not _is_number(_argument(other, 0, "flag"), 1):
-                    return True
-                if other.func.attr == "settimeout" and _is_number(_argument(other, 0, "value"), 0):
-                    return True
-    return any(isinstance(node, ast.Name) and node.id == "BlockingIOError" for node in ast.walk(unit.node))
+        for call in inner.facts.calls:
+            blocking = called(call) == "setblocking" and not _is_number(_argument(call, 0, "flag"), 1)
+            if blocking or (called(call) == "settimeout" and _is_number(_argument(call, 0, "value"), 0)):
+                found.add(_receiver(call))
+    if any(isinstance(node, ast.Name) and node.id == "BlockingIOError" for node in ast.walk(unit.node)):
+        found.add(ANY)
+    return frozenset(found)
 
 
 # -- queues, locks, threads
@@ -199,17 +187,12 @@ def _is_bounded(call: ast.Call, scope: Scope, project: Project) -> bool:
     return isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value > 0
 
 
-def _is_fresh(call: ast.Call, scope: Scope) -> bool:
+def _is_fresh(call: ast.Call, scope: Scope, when: Moments) -> bool:
     """The first ``acquire()`` of a lock that the function makes itself."""
     receiver = _receiver(call)
     if not any(isinstance(binding.value, ast.Call) for binding in scope.bindings.get(receiver, [])):
         return False
-    return not any(
-        isinstance(other.func, ast.Attribute)
-        and other.func.attr == "acquire"
-        and ast.unparse(other.func.value) == receiver
-        for other in _before(call, scope)
-    )
+    return not when.has_called(receiver, "acquire", call)
 
 
 def _is_made_here(call: ast.Call, scope: Scope) -> bool:
@@ -218,11 +201,7 @@ def _is_made_here(call: ast.Call, scope: Scope) -> bool:
     receiver = call.func.value
     found = scope.lookup(receiver.id) if isinstance(receiver, ast.Name) else None
     made = [binding.value for binding in found[1]] if found is not None else [receiver]
-    return all(isinstance(value, ast.Call) and _name(value) in FUTURE_MAKERS for value in made)
-
-
-def _name(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return all(isinstance(value, ast.Call) and called(value) in FUTURE_MAKERS for value in made)
 
 
 def _is_over(call: ast.Call, scope: Scope, project: Project) -> bool:
@@ -231,47 +210,15 @@ def _is_over(call: ast.Call, scope: Scope, project: Project) -> bool:
     It was told to stop; or the function has let the loop run before and has nothing left for it to do
     (a task group may have, which is why its tests give a timeout).
     """
-    if _is_told_to_stop(call, scope):
+    when = moments(scope, project)
+    if when.stop <= call.lineno:
         return True
     return (
-        _waited(scope, before=call)
-        and not _waited(scope, behind=call)
-        and (bool(call.args or call.keywords) or not _is_in_group(call, scope, project))
+        when.has_waited(call)
+        and not when.will_wait(call)
+        and (bool(call.args or call.keywords) or not when.is_in_group(call))
         and not _needs_loop(call, scope, project)
     )
-
-
-def _waited(scope: Scope, *, before: ast.Call | None = None, behind: ast.Call | None = None) -> bool:
-    """Whether a function waits for something before or behind a call."""
-    asynchronous = (statement for statement in scope.facts.withs if isinstance(statement, ast.AsyncWith))
-    for wait in (*scope.facts.awaits, *scope.facts.async_fors, *asynchronous):
-        line = wait.target.lineno if isinstance(wait, ast.comprehension) else wait.lineno
-        if (before is not None and line < before.lineno) or (behind is not None and line > behind.lineno):
-            return True
-    return False
-
-
-def _is_in_group(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether a call stands in the body of a task group, whose tasks then stand still."""
-    return any(
-        statement.lineno <= call.lineno <= (statement.end_lineno or 0)
-        and any(
-            isinstance(item.context_expr, ast.Call)
-            and known(item.context_expr.func, scope, project.modules, TASK_GROUPS)
-            for item in statement.items
-        )
-        for statement in scope.facts.withs
-    )
-
-
-def _is_told_to_stop(call: ast.Call, scope: Scope) -> bool:
-    for other in _before(call, scope):
-        if STOPS.search(_name(other)):
-            return True
-        if _name(other) == "put" and other.args and isinstance(other.args[0], ast.Constant):
-            return True  # queue.put(None)
-    flags = [target for target, value in scope.facts.attributes if isinstance(value, ast.Constant)]
-    return any(target.lineno <= call.lineno and STOP_FLAG.search(target.attr) for target in flags)
 
 
 def _needs_loop(call: ast.Call, scope: Scope, project: Project) -> bool:

@@ -134,7 +134,9 @@ def _fix(function: Function, found: Misuse, project: Project) -> tuple[Fix | Non
         edit = Edit(type(function.text.span(call))(end, end), "_threadsafe")
         safety = Safety.SAFE if _is_sure(function, found, project) else Safety.UNSAFE
         return Fix("use call_soon_threadsafe", (edit,), safety), ""
-    if not any(statement.value is call for statement in found.scope.facts.expressions):
+    expressions = found.scope.facts.expressions
+    whole = function.once(("whole", found.scope), lambda: {id(statement.value) for statement in expressions})
+    if id(call) not in whole:
         return None, "what it returns is used"
     loop = _loop_at_hand(found, project)
     if not loop or call.keywords:
@@ -161,12 +163,16 @@ def _is_sure(function: Function, found: Misuse, project: Project) -> bool:
 
 def _loop_at_hand(found: Misuse, project: Project) -> str:
     """A loop by its name: what a method of it is called on, or a variable that is one."""
-    from asynclint.project.tasks import LOOP_CALLS, is_loop
-
     assert isinstance(found.used, ast.Attribute)
     if found.name.startswith("asyncio.events."):
         return ast.unparse(found.used.value)
-    for scope in found.scope.around():
+    return project.remembered(("loop at hand", found.scope), lambda: _named_loop(found.scope, project))
+
+
+def _named_loop(used_in: Unit, project: Project) -> str:
+    from asynclint.project.tasks import LOOP_CALLS, is_loop
+
+    for scope in used_in.around():
         if scope.is_class:
             continue
         for name, bindings in scope.bindings.items():

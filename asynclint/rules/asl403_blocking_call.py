@@ -124,8 +124,9 @@ def _fix(function: Function, found: Blocking, project: Project) -> tuple[Fix | N
     library = library_of(function.scope, found.scope, project)
     if not library:
         return None, "which library runs this function can't be told"
-    is_statement = any(statement.value is found.call for statement in found.scope.facts.expressions)
-    if not is_statement or len(found.call.args) != 1 or found.call.keywords:
+    expressions = found.scope.facts.expressions
+    whole = function.once(("whole", found.scope), lambda: {id(statement.value) for statement in expressions})
+    if id(found.call) not in whole or len(found.call.args) != 1 or found.call.keywords:
         return None, "it is part of an expression"
     bound = found.scope.lookup(library)
     if bound is not None and any(binding.module != library for binding in bound[1]):
