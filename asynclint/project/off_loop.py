@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, UNSAFE
+from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, RUNS_LOOP, UNSAFE
 from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.moments import NEVER, called
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.project.tasks import is_loop
@@ -39,6 +40,7 @@ class Misuse:
     used: ast.expr
     place: ast.expr | None = None
     outline: Outline | None = None
+    is_foreign: bool = False  # the loop runs in another thread than this
     is_likely: bool = False  # nobody sees the thread, but the function takes care elsewhere
 
 
@@ -59,6 +61,7 @@ def _in_unit(unit: Scope, project: Project) -> Iterator[Misuse]:
             target = function_of(handing.target, scope, project)
             if target is not None and target.outline is not unit.outline:
                 yield from _elsewhere(handing.call, scope, target, project)
+        yield from _foreign(scope, project)
         if scope.is_async or _is_the_point(scope):
             continue
         runs = scope in thread_functions(unit.outline, project)
@@ -110,11 +113,15 @@ def _used(func: ast.expr, scope: Scope, project: Project) -> str:
         name = resolved(func, scope, project)
         if name in UNSAFE:
             return "" if last in replaced_names(scope, project) else name
-        by_name = not name and last in LOOP_METHODS and is_loop(func.value, scope, project)
-        return last if by_name and not is_replaced(func, scope, project) else ""
+        if name or last not in LOOP_METHODS or not is_loop(func.value, scope, project):
+            return ""
+        found = scope.lookup(func.value.id) if isinstance(func.value, ast.Name) else None
+        is_local = found is not None and all(binding.kind != "param" for binding in found[1])
+        mocked = last in replaced_names(scope, project) if is_local else is_replaced(func, scope, project)
+        return "" if mocked else last
     if last in FUNCTIONS or isinstance(func, ast.Name):
-        found = next((name for name in chain(func, scope, project.modules) if name in NEEDS_LOOP), "")
-        return found if found and not is_replaced(func, scope, project) else ""
+        needs = next((name for name in chain(func, scope, project.modules) if name in NEEDS_LOOP), "")
+        return needs if needs and not is_replaced(func, scope, project) else ""
     return ""
 
 
@@ -148,6 +155,57 @@ def _is_mixed(scope: Scope) -> bool:
         isinstance(call.func, ast.Attribute) and call.func.attr == "call_soon_threadsafe"
         for call in scope.facts.calls
     )
-    around = scope.parent.nested() if careful else ()
-    called = (call.func for outer in around for call in outer.facts.calls)
-    return careful and not any(isinstance(func, ast.Name) and func.id == scope.name for func in called)
+    return careful and not any(
+        _runs_here(call, scope.name)
+        for outer in scope.parent.nested()
+        if outer.name != "<lambda>"
+        for call in outer.facts.calls
+    )
+
+
+def _runs_here(call: ast.Call, name: str) -> bool:
+    """Whether a call is of a function, or gives it to the loop."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id == name
+    given = isinstance(call.func, ast.Attribute) and call.func.attr.startswith(("call_", "add_"))
+    return given and any(isinstance(argument, ast.Name) and argument.id == name for argument in call.args)
+
+
+# -- loops of other threads
+
+
+def _foreign(scope: Scope, project: Project) -> Iterator[Misuse]:
+    """``Thread(target=loop.run_forever).start()``, and then ``loop.stop()``: that loop is not woken."""
+    running = {
+        ast.unparse(loop): handing.call.lineno
+        for handing in handings(scope, project)
+        for loop in _loops_run_by(handing.target, scope, project)
+    }
+    started = NEVER if running else 0
+    for call in scope.facts.calls if running else ():
+        name = called(call)
+        if name == "start":
+            started = min(started, call.lineno)
+        elif name in ("join", "result", "run_until_complete"):
+            started = NEVER  # that thread is over
+        if not isinstance(call.func, ast.Attribute) or name not in LOOP_METHODS | {"stop", "create_task"}:
+            continue
+        if running.get(ast.unparse(call.func.value), NEVER) <= started < call.lineno:
+            yield Misuse(call, scope, name, call.func, is_foreign=True)
+
+
+def _loops_run_by(target: ast.expr, scope: Scope, project: Project) -> Iterator[ast.expr]:
+    """``loop.run_forever``, or the loop that a function of this scope runs."""
+    if isinstance(target, ast.Attribute) and target.attr in RUNS_LOOP:
+        yield target.value
+        return
+    function = function_of(target, scope, project)
+    if function is None or function.parent is not scope:
+        return
+    own = {parameter.arg for parameter in function.parameters} | (
+        function.bindings.keys() - function.facts.outer.keys()
+    )
+    for call in function.facts.calls:
+        loop = call.func.value if isinstance(call.func, ast.Attribute) else None
+        if called(call) == "run_forever" and isinstance(loop, ast.Name) and loop.id not in own:
+            yield loop

@@ -4,8 +4,9 @@ Nearly nothing of asyncio is thread-safe: ``loop.call_soon``, ``Future.set_resul
 ``Queue.put_nowait`` and ``Task.cancel`` belong to the loop's own thread. This rule follows functions to
 the threads that they run in (``Thread(target=…)``, a subclass of ``Thread``, ``Timer``, executors,
 ``asyncio.to_thread``, ``run_in_executor``, and functions of the project that hand their argument on to
-one of these), through the functions that they call, and reports such a call there. What an object is, is
-told by how it is made: ``threading.Event`` and ``queue.Queue`` are right in a thread.
+one of these), through the functions that they call, and reports such a call there. It reports as well the
+calls of a loop that the same function has started in another thread (``Thread(target=loop.run_forever)``).
+What an object is, is told by how it is made: ``threading.Event`` and ``queue.Queue`` are right in a thread.
 
 A function that nobody is seen to run in a thread, but which uses ``call_soon_threadsafe`` in one place and
 ``call_soon`` in another, is reported as *likely*.
@@ -102,6 +103,9 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         fix, held_back = _fix(function, found, project)
         where = "is called in a thread" if used == _called(found.node) else "is handed to a thread"
         message = f"{used} {where}, and is not thread-safe: {_instead(found)}"
+        if found.is_foreign:
+            loop = ast.unparse(found.used.value) if isinstance(found.used, ast.Attribute) else "it"
+            message = f"{used} is called here, and {loop} runs in another thread: {_instead(found)}"
         confidence = Confidence.CERTAIN
         if found.is_likely:
             message = (
@@ -164,7 +168,7 @@ def _is_sure(function: Function, found: Misuse, project: Project) -> bool:
 def _loop_at_hand(found: Misuse, project: Project) -> str:
     """A loop by its name: what a method of it is called on, or a variable that is one."""
     assert isinstance(found.used, ast.Attribute)
-    if found.name.startswith("asyncio.events."):
+    if found.is_foreign or found.name.startswith("asyncio.events."):
         return ast.unparse(found.used.value)
     return project.remembered(("loop at hand", found.scope), lambda: _named_loop(found.scope, project))
 
