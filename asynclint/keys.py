@@ -51,12 +51,18 @@ def _codes(key: str, value: Any) -> tuple[str, ...]:
     return codes
 
 
-def _names(key: str, value: Any) -> tuple[str, ...]:
-    names = _strings(key, value, '["limited", "tests.helpers.limited"]')
+def _names(
+    key: str, value: Any, example: str = '"limited"', dotted: str = '"tests.helpers.limited"'
+) -> tuple[str, ...]:
+    names = _strings(key, value, f"[{example}, {dotted}]")
     for name in names:
         if not all(part.isidentifier() and not iskeyword(part) for part in name.split(".")):
-            raise _must_be(key, 'dotted names such as "limited" or "tests.helpers.limited"', name)
+            raise _must_be(key, f"dotted names such as {example} or {dotted}", name)
     return names
+
+
+def _calls(key: str, value: Any) -> tuple[str, ...]:
+    return _names(key, value, '"wallet.fetch"', '"wallet.Client.fetch"')
 
 
 def _codes_by_glob(key: str, value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -163,6 +169,7 @@ PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "guard-fixtures": _names,
     "guard-base-classes": _names,
     "leak-check": _leak_check,
+    "blocking-calls": _calls,
     "target-version": _version,
     "scope": _scope,
     "environment": _environment,

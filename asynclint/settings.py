@@ -50,6 +50,7 @@ class Settings:
     guard_fixtures: tuple[str, ...] = ()
     guard_base_classes: tuple[str, ...] = ()
     leak_check: str = "fail"
+    blocking_calls: tuple[str, ...] = ()
     target_version: tuple[int, int] | None = None
     scope: str = "tests"
     environment: Path | None = None

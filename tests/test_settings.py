@@ -61,6 +61,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         guard-fixtures = ["watchdog"]
         guard-base-classes = ["BoundedCase"]
         leak-check = "warn"
+        blocking-calls = ["wallet.fetch"]
         target-version = "3.9"
         scope = "all"
         environment = "env"
@@ -86,6 +87,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         guard_fixtures=("watchdog",),
         guard_base_classes=("BoundedCase",),
         leak_check="warn",
+        blocking_calls=("wallet.fetch",),
         target_version=(3, 9),
         scope="all",
         environment=tmp_path / "env",
@@ -127,6 +129,7 @@ def test_whole_seconds_are_written_without_a_fraction(tmp_path: Path) -> None:
         ("guard-seconds = inf", 2, ["above 0"]),
         ('guard-style = "marks"', 2, ['guard-style: must be "auto", "timeout" or "mark", not \'marks\'']),
         ('leak-check = "off"', 2, ['leak-check: must be "fail" or "warn", not \'off\'']),
+        ('blocking-calls = ["a b"]', 2, ["blocking-calls: must be dotted names such as", "not 'a b'"]),
         ("guard-junit-factor = 0.5", 2, ["guard-junit-factor: must be a number from 1 upwards, not 0.5"]),
         ('guard-junit-factor = "3"', 2, ["must be a number from 1 upwards"]),
         ("guard-junit-floor = 0", 2, ["guard-junit-floor: must be a number of seconds above 0"]),

@@ -17,6 +17,7 @@ from asynclint.source.outline import Scope
 
 MAX_DEPTH = 3
 SETUP = re.compile(r"(async)?set_?up(_method|_class|Class)?|setup_async|setUpAsync", re.IGNORECASE)
+LOOP_CALLS = ("get_running_loop", "get_event_loop", "new_event_loop")
 SPAWN_NAMES = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
 
 
@@ -68,13 +69,13 @@ def spawns(call: ast.Call, scope: Scope, project: Project, depth: int = 0) -> bo
     named = any(name in SPAWNS for name in chain(call.func, scope, project.modules))
     method = isinstance(call.func, ast.Attribute) and call.func.attr in SPAWN_METHODS
     if named or method:
-        if not named and not _is_loop(call.func.value, scope, project):  # type: ignore[attr-defined]
+        if not named and not is_loop(call.func.value, scope, project):  # type: ignore[attr-defined]
             return False
         return not is_replaced(call.func, scope, project) and not _is_task_already(call, scope, project)
     return depth < MAX_DEPTH and _wraps_spawn(call, scope, project, depth)
 
 
-def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
+def is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
     """An event loop, by construction or by what everybody calls one (fixtures hand them out)."""
     if isinstance(receiver, ast.Call):
         if any(name in LOOP_GETTERS for name in chain(receiver.func, scope, project.modules)):

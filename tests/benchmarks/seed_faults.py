@@ -268,11 +268,25 @@ def release(source: Source) -> Iterator[Mutant]:
                 yield mutant
 
 
+THREAD = (
+    r"(target=|to_thread(\.run_sync)?\(|submit\(|run_in_executor\([^,()]+,"
+    r"|Timer\([^,()]+,|threader\([^,()]+,|_client\()"
+)
+
+
 def threadsafe(source: Source) -> Iterator[Mutant]:
-    """ASL402: ``call_soon`` for ``call_soon_threadsafe``, ``create_task`` for a coroutine sent over."""
+    """ASL402: ``call_soon`` for ``call_soon_threadsafe``, ``create_task`` for a coroutine sent over.
+
+    In a function that the file itself hands to a thread, as far as its text tells.
+    """
     for call in source.all(ast.Call):
         assert isinstance(call, ast.Call)
         _, name = called(call)
+        inner = next((o for o in source.around(call) if isinstance(o, (*FUNCTIONS, ast.Lambda))), None)
+        written = source.code(inner) if isinstance(inner, ast.Lambda) else getattr(inner, "name", "")
+        handed = re.search(rf"{THREAD}\s*(self\.)?{re.escape(written)}", source.text.text)
+        if not written or not handed or isinstance(inner, ast.AsyncFunctionDef):
+            continue
         if name == "call_soon_threadsafe" and isinstance(call.func, ast.Attribute):
             end = source.end(call.func)
             yield Mutant(call, ((end - len("_threadsafe"), end, ""),))
@@ -282,35 +296,23 @@ def threadsafe(source: Source) -> Iterator[Mutant]:
 
 
 def reraise(source: Source) -> Iterator[Mutant]:
-    """ASL502: the ``raise`` that a handler of CancelledError or BaseException round an ``await`` ends with.
-
-    No sites are a handler behind one of CancelledError; a ``raise`` under a condition or of another
-    error, which say that some cancellations are
-    to stop there; a local coroutine of a test, whose mutant is the idiom of recording a cancellation; and
-    trio's and anyio's own classes, which come again at the next wait.
-    """
+    """ASL502: the ``raise`` of a handler of CancelledError or BaseException round an ``await``."""
     for handler in source.all(ast.ExceptHandler):
         assert isinstance(handler, ast.ExceptHandler)
         caught = ast.unparse(handler.type) if handler.type is not None else "BaseException"
-        block, function, last = source.parents[handler], source.function(handler), handler.body[-1]
-        if not re.search(r"\b(CancelledError|BaseException)\b", caught):
-            continue
-        earlier = block.handlers[: block.handlers.index(handler)] if isinstance(block, ast.Try) else []
-        if any(one.type is not None and "Cancelled" in ast.unparse(one.type) for one in earlier):
-            continue  # it never comes here
-        if not isinstance(function, ast.AsyncFunctionDef) or not isinstance(last, ast.Raise):
-            continue
-        outermost = source.outermost(handler)
-        if function is not outermost and getattr(outermost, "name", "").startswith("test"):
+        block = source.parents[handler]
+        if not re.search(r"\b(CancelledError|Cancelled|BaseException|get_cancelled_exc_class)\b", caught):
             continue
         waits = isinstance(block, ast.Try) and any(
             isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
             for s in block.body
             for node in ast.walk(s)
         )
-        raises = [node for s in handler.body for node in ast.walk(s) if isinstance(node, ast.Raise)]
-        if waits and len(raises) == 1 and (last.exc is None or ast.unparse(last.exc) == handler.name):
-            yield dropped(source, last)
+        raises = [
+            node for statement in handler.body for node in ast.walk(statement) if isinstance(node, ast.Raise)
+        ]
+        if waits and len(raises) == 1 and isinstance(source.function(handler), ast.AsyncFunctionDef):
+            yield dropped(source, raises[0])
 
 
 def task_done(source: Source) -> Iterator[Mutant]:
@@ -377,6 +379,8 @@ def blocking(source: Source) -> Iterator[Mutant]:
             continue
         skipped = {"to_thread": 0, "run_sync": 0, "run_in_executor": 1}.get(name, -1)
         given = call.args[skipped + 1 :] if skipped >= 0 else []
+        if given and ast.unparse(given[0]) == "0":
+            continue  # time.sleep(0) does not block
         if skipped >= 0 and len(call.args) > skipped and BLOCKING.match(ast.unparse(call.args[skipped])):
             text = f"{source.code(call.args[skipped])}({', '.join(map(source.code, given))})"
             yield Mutant(wait, ((start, end, text),))

@@ -1,0 +1,286 @@
+"""Calls that hold up the event loop: in functions that run on it, and in plain functions that these call."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
+from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.index.modules import is_installed
+from asynclint.project.index.values import Calling, Class, Function
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.project.standstill import ends_at_once
+from asynclint.source.outline import Outline, Scope
+
+MAX_DEPTH = 3  # helpers of helpers
+LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
+BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
+NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
+# A remark that somebody blocks on purpose: the code of a sister rule, or words.
+ON_PURPOSE = re.compile(
+    r"#.*(noqa(?!:)|(ASYNC|TRIO)(2\d\d|10[012])|block|purpose|intention|deliberate)", re.IGNORECASE
+)
+# Words of a remark above it, in lines that no empty one parts from it.
+WORDS_ABOVE = re.compile(r"\bblock|hold(s|ing)? |purpose|intention|deliberate|sync sleep", re.IGNORECASE)
+MAX_ABOVE = 8
+# A function whose point it is.
+POINT = re.compile(
+    r"(^|_)(un)?block(s|ed|ing)?(_|$|\()|blocking|slow_callback|long_exec|starv|stall|hog", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """A call in a function that runs on the loop, and what blocks: it or a call that it leads to."""
+
+    call: ast.Call
+    scope: Scope
+    name: str
+    place: ast.Call
+    outline: Outline
+
+
+def blocking_calls(unit: Scope, project: Project) -> list[Blocking]:
+    """The blocking calls of the async functions in a unit, scope by scope."""
+    return project.remembered(
+        ("blocking calls", unit, project.settings.blocking_calls),
+        lambda: [found for scope in unit.nested() if scope.is_async for found in _in(scope, project)],
+    )
+
+
+def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
+    awaited = {id(wait.value) for wait in scope.facts.awaits}
+    entered = {id(item.context_expr) for statement in scope.facts.withs for item in statement.items}
+    for call in scope.facts.calls:
+        if id(call) in awaited:
+            continue
+        name = blocks(call, scope, project)
+        if name:
+            found: Blocking | None = Blocking(call, scope, name, call, scope.outline)
+        else:
+            found = _through(call, scope, project, entered=id(call) in entered)
+        if (
+            found is not None
+            and not is_on_purpose(found.call, scope.outline)
+            and not _is_the_point(scope, project)
+        ):
+            yield found
+
+
+def _is_the_point(scope: Scope, project: Project) -> bool:
+    return project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
+
+
+def _says_so(scope: Scope) -> bool:
+    """``async def block_loop()``, ``async def test_slow_callback()``, a test of the loop's clock."""
+    for outer in scope.around():
+        said = " ".join((outer.name, *map(ast.unparse, outer.decorators)))
+        if outer.is_function and (POINT.search(said) or "slow_callback_duration" in _source(outer)):
+            return True
+    clock = not scope.facts.awaits and any(_is_clock(call) for call in scope.facts.calls)
+    return clock or _runs_in_thread(scope)
+
+
+def _is_clock(call: ast.Call) -> bool:
+    """``loop.time()``."""
+    return (
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr == "time"
+        and ast.unparse(call.func.value).endswith("loop")
+    )
+
+
+def _runs_in_thread(scope: Scope) -> bool:
+    """``self.run_worker(self.work, thread=True)``: it has a loop of its own there."""
+    outermost = [outer for outer in scope.around() if outer.is_function][-1]
+    handed = (call for inner in outermost.nested() for call in inner.facts.calls)
+    calls = (*handed, *(d for d in scope.decorators if isinstance(d, ast.Call)))
+    return any(
+        isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+        for call in calls
+        if call in scope.decorators or scope.name in ast.unparse(call)
+        for keyword in call.keywords
+        if keyword.arg in ("thread", "in_thread")
+    )
+
+
+def _source(scope: Scope) -> str:
+    return scope.outline.text.slice(scope.outline.text.span(scope.node))
+
+
+def _through(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Blocking | None:
+    helper = _helper(call, scope, project, entered=entered)
+    if helper is None:
+        return None
+    found = _first_in(helper, project, 0)
+    if found is None or is_replaced(call.func, scope, project):
+        return None
+    name, place, outline = found
+    return Blocking(call, scope, name, place, outline)
+
+
+def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Scope | None:
+    """The plain function of the project that a call runs at once."""
+    if not _may_be_helper(call.func, scope):
+        return None
+    value = project.inference.value(call.func, scope)
+    if isinstance(value, Class):
+        value = project.inference.attribute(value, "__init__")
+    if not isinstance(value, Function) or value.scope.outline.is_stub or not value.scope.is_function:
+        return None
+    runs = value.calling is Calling.SYNC or (value.calling is Calling.CONTEXT and entered)
+    return value.scope if runs and not is_installed(value.scope.outline.path) else None
+
+
+def _may_be_helper(func: ast.expr, scope: Scope) -> bool:
+    """Whether a call may be of a function of the project: cheap, for most are of something else."""
+    if isinstance(func, ast.Attribute) and (func.attr in BUILTIN or func.attr.startswith("assert")):
+        return False
+    while isinstance(func, ast.Attribute):
+        func = func.value
+    return isinstance(func, ast.Name) and scope.lookup(func.id) is not None
+
+
+def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
+    """The first blocking call that a plain function leads to, whatever it is called with."""
+    key = ("blocks", helper, depth, project.settings.blocking_calls)
+    return project.remembered(key, lambda: _search(helper, project, depth))
+
+
+def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
+    if _is_the_point(helper, project):
+        return None
+    optional = _chosen_by_caller(helper)
+    entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
+    for call in helper.facts.calls:
+        if id(call) in optional or is_on_purpose(call, helper.outline):
+            continue
+        name = blocks(call, helper, project)
+        if name and _counts(name, call, helper, project):
+            return name, call, helper.outline
+        inner = _helper(call, helper, project, entered=id(call) in entered) if depth < MAX_DEPTH else None
+        found = _first_in(inner, project, depth + 1) if inner is not None and inner is not helper else None
+        if found is not None and not is_replaced(call.func, helper, project):
+            return found
+    return None
+
+
+def _counts(name: str, call: ast.Call, helper: Scope, project: Project) -> bool:
+    """Whether what blocks in a helper does so wherever that is called, as far as one can tell.
+
+    What a package does with locks and queues follows its own rules; a host that is given may be a number.
+    """
+    if name in METHODS and not project.is_test_code(helper.outline.path):
+        return False
+    if not name.startswith("socket.") or not call.args:
+        return True
+    host = call.args[0].elts[0] if isinstance(call.args[0], ast.Tuple) and call.args[0].elts else call.args[0]
+    return isinstance(host, ast.Constant)
+
+
+def _chosen_by_caller(helper: Scope) -> set[int]:
+    """Calls that a parameter of a function can switch off: ``if wait: time.sleep(1)``."""
+    names = {parameter.arg for parameter in helper.parameters}
+    left: set[int] = set()
+    stack = [(node, False) for node in ast.iter_child_nodes(helper.node)]
+    while stack:
+        node, optional = stack.pop()
+        if isinstance(node, (ast.If, ast.IfExp)) and not optional:
+            optional = any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node.test))
+        if optional and isinstance(node, ast.Call):
+            left.add(id(node))
+        stack.extend((child, optional) for child in ast.iter_child_nodes(node))
+    return left
+
+
+# -- what a call is
+
+
+def blocks(call: ast.Call, scope: Scope, project: Project) -> str:
+    """The dotted name of a call that blocks; "" for all others, and where it can't be told."""
+    name = _function(call, scope, project)
+    if name:
+        written = name.rpartition(".")[2], getattr(call.func, "id", name)
+        replaced = not replaced_names(scope, project).isdisjoint(written)
+    else:
+        name = _method(call, scope, project)
+        replaced = bool(name) and is_replaced(call.func, scope, project)
+    if not name or replaced or ends_at_once(name, call, scope, project):
+        return ""
+    return "" if name.startswith(NETWORK) and _answers_itself(scope, project) else name
+
+
+def _function(call: ast.Call, scope: Scope, project: Project) -> str:
+    func, added = call.func, project.settings.blocking_calls
+    last = func.attr if isinstance(func, ast.Attribute) else ""
+    if last and last not in LAST and not any(name.endswith(f".{last}") for name in added):
+        return ""
+    if isinstance(func, ast.Name) and scope.lookup(func.id) is None and not scope.outline.scope.facts.stars:
+        return func.id if func.id == "input" else ""
+    names = chain(func, scope, project.modules)
+    found = next((name for name in names if name in FUNCTIONS or name in added), "")
+    if found or not added:
+        return found
+    own = _resolved(func, scope, project)
+    return own if own in added else ""
+
+
+def _method(call: ast.Call, scope: Scope, project: Project) -> str:
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in WORDS:
+        return ""
+    if not _has_word(call.func.attr, scope.outline, project):
+        return ""
+    name = _resolved(call.func, scope, project)
+    return name if name in METHODS else _of_client(call.func, scope, project)
+
+
+def _has_word(method: str, outline: Outline, project: Project) -> bool:
+    key = ("names what blocks", WORDS[method], outline)
+    return project.remembered(key, lambda: re.search(WORDS[method], outline.text.text) is not None)
+
+
+def _resolved(func: ast.expr, scope: Scope, project: Project) -> str:
+    """The dotted name of what is called, where it is defined."""
+    value = project.inference.value(func, scope)
+    if not isinstance(value, Function):
+        return ""
+    return f"{project.modules.name(value.scope.outline)}.{value.scope.qualname}"
+
+
+def _of_client(func: ast.Attribute, scope: Scope, project: Project) -> str:
+    """``client.get`` after ``client = httpx.Client()`` or ``with httpx.Client() as client``."""
+    found = scope.lookup(func.value.id) if isinstance(func.value, ast.Name) else None
+    names: set[str] = set()
+    for binding in found[1] if found is not None else ():
+        if binding.kind not in ("assign", "with") or not isinstance(binding.value, ast.Call):
+            return ""
+        names.update(chain(binding.value.func, found[0], project.modules) if found is not None else ())
+    made = next((name for name in names if name in CLIENTS), "")
+    return f"{made}.{func.attr}" if made and func.attr in CLIENTS[made] else ""
+
+
+def _answers_itself(scope: Scope, project: Project) -> bool:
+    """Whether something in a module answers HTTP requests in place of the network."""
+    outline = scope.outline
+    mocks = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
+    key = ("answers HTTP requests", outline)
+    return project.remembered(key, lambda: mocks.search(outline.text.text) is not None)
+
+
+def is_on_purpose(call: ast.Call, outline: Outline) -> bool:
+    """Whether a remark at a call, or right above it, says that it blocks on purpose."""
+    lines = outline.text.lines
+    last = call.end_lineno or call.lineno
+    if any(ON_PURPOSE.search(line) for line in lines[call.lineno - 1 : last]):
+        return True
+    for line in reversed(lines[max(call.lineno - 1 - MAX_ABOVE, 0) : call.lineno - 1]):
+        if not line.strip():
+            return False
+        remark = line.partition("#")[2]
+        if WORDS_ABOVE.search(remark) or f"{ast.unparse(call.func)} " in remark:
+            return True
+    return False

@@ -1,0 +1,211 @@
+"""Where functions of threads use what belongs to the event loop."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, RUNS_LOOP, UNSAFE
+from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.moments import NEVER, called
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.project.tasks import is_loop
+from asynclint.project.threads import (
+    calls_of,
+    function_of,
+    handings,
+    has_loop,
+    names_threads,
+    resolved,
+    thread_functions,
+)
+from asynclint.source.outline import Outline, Scope
+
+MAX_DEPTH = 3
+METHODS = frozenset(name.rpartition(".")[2] for name in UNSAFE)
+FUNCTIONS = frozenset(name.rpartition(".")[2] for name in NEEDS_LOOP)
+POINT = re.compile(r"no[nt]_?thread_?safe|thread_?unsafe|wrong_thread", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Misuse:
+    """A use of the loop in a thread: the node to report, what is used, and where, if that is elsewhere."""
+
+    node: ast.expr
+    scope: Scope
+    name: str
+    used: ast.expr
+    place: ast.expr | None = None
+    outline: Outline | None = None
+    is_foreign: bool = False  # the loop runs in another thread than this
+    is_likely: bool = False  # nobody sees the thread, but the function takes care elsewhere
+
+
+def misuses(unit: Scope, project: Project) -> list[Misuse]:
+    """Uses of the loop by functions that run in threads, in a unit and what is nested in it."""
+    return project.remembered(("loop used in threads", unit), lambda: list(_in_unit(unit, project)))
+
+
+def _in_unit(unit: Scope, project: Project) -> Iterator[Misuse]:
+    if not names_threads(unit.outline, project):
+        return
+    for scope in unit.nested():
+        for handing in handings(scope, project):
+            name = _used(handing.target, scope, project) if isinstance(handing.target, ast.Attribute) else ""
+            if name and not _is_the_point(scope):
+                yield Misuse(handing.call, scope, name, handing.target)
+                continue
+            target = function_of(handing.target, scope, project)
+            if target is not None and target.outline is not unit.outline:
+                yield from _elsewhere(handing.call, scope, target, project)
+        yield from _foreign(scope, project)
+        if scope.is_async or _is_the_point(scope):
+            continue
+        runs = scope in thread_functions(unit.outline, project)
+        if not runs and not _is_mixed(scope):
+            continue
+        for call in scope.facts.calls:
+            name = _misused(call, scope, project)
+            if name and (runs or name.rpartition(".")[2] in LOOP_METHODS):
+                yield Misuse(call, scope, name, call.func, is_likely=not runs)
+        for call, inner in calls_of(scope, project):
+            if inner.outline is not unit.outline:
+                yield from _elsewhere(call, scope, inner, project)
+
+
+def _elsewhere(call: ast.Call, scope: Scope, function: Scope, project: Project) -> Iterator[Misuse]:
+    found = _first_in(function, project, 0)
+    if found is not None:
+        name, place, outline = found
+        yield Misuse(call, scope, name, place.func, place, outline)
+
+
+def _first_in(function: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
+    """The first use of the loop in a function of another module, and in what that calls."""
+    if has_loop(function, project):
+        return None
+    for call in function.facts.calls:
+        name = _misused(call, function, project)
+        if name:
+            return name, call, function.outline
+    for _, inner in calls_of(function, project) if depth < MAX_DEPTH else ():
+        found = _first_in(inner, project, depth + 1)
+        if found is not None:
+            return found
+    return None
+
+
+def _misused(call: ast.Call, scope: Scope, project: Project) -> str:
+    name = _used(call.func, scope, project)
+    if not name:
+        return ""
+    expected = project.remembered(("expected to fail", scope), lambda: _expected_to_fail(scope))
+    return "" if any(start <= call.lineno <= end for start, end in expected) else name
+
+
+def _used(func: ast.expr, scope: Scope, project: Project) -> str:
+    """The dotted name of what belongs to the loop; "" for all else."""
+    last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    if isinstance(func, ast.Attribute) and last in METHODS:
+        name = resolved(func, scope, project)
+        if name in UNSAFE:
+            return "" if last in replaced_names(scope, project) else name
+        if name or last not in LOOP_METHODS or not is_loop(func.value, scope, project):
+            return ""
+        found = scope.lookup(func.value.id) if isinstance(func.value, ast.Name) else None
+        is_local = found is not None and all(binding.kind != "param" for binding in found[1])
+        mocked = last in replaced_names(scope, project) if is_local else is_replaced(func, scope, project)
+        return "" if mocked else last
+    if last in FUNCTIONS or isinstance(func, ast.Name):
+        needs = next((name for name in chain(func, scope, project.modules) if name in NEEDS_LOOP), "")
+        return needs if needs and not is_replaced(func, scope, project) else ""
+    return ""
+
+
+def _expected_to_fail(scope: Scope) -> list[tuple[int, int]]:
+    """Lines of ``with pytest.raises(RuntimeError): …`` and ``try: … except RuntimeError as error``."""
+    found = [
+        (statement.lineno, statement.end_lineno or 0)
+        for statement in scope.facts.withs
+        if any("aises" in ast.unparse(item.context_expr) for item in statement.items)
+    ]
+    for node in ast.walk(scope.node):
+        handlers = node.handlers if isinstance(node, ast.Try) else []
+        named = [
+            ast.unparse(handler.type) for handler in handlers if handler.type is not None and handler.name
+        ]
+        if isinstance(node, ast.Try) and any("RuntimeError" in caught for caught in named):
+            found.append((node.lineno, node.body[-1].end_lineno or 0))
+    return found
+
+
+def _is_the_point(scope: Scope) -> bool:
+    """``test_nonthreadsafe_indeed_fails``."""
+    return any(POINT.search(outer.name) for outer in scope.around() if outer.is_function)
+
+
+def _is_mixed(scope: Scope) -> bool:
+    """A function that is only given away, and elsewhere takes care to call the loop from a thread."""
+    if not scope.is_function or scope.is_async or scope.parent is None or not scope.parent.is_function:
+        return False
+    careful = any(
+        isinstance(call.func, ast.Attribute) and call.func.attr == "call_soon_threadsafe"
+        for call in scope.facts.calls
+    )
+    return careful and not any(
+        _runs_here(call, scope.name)
+        for outer in scope.parent.nested()
+        if outer.name != "<lambda>"
+        for call in outer.facts.calls
+    )
+
+
+def _runs_here(call: ast.Call, name: str) -> bool:
+    """Whether a call is of a function, or gives it to the loop."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id == name
+    given = isinstance(call.func, ast.Attribute) and call.func.attr.startswith(("call_", "add_"))
+    return given and any(isinstance(argument, ast.Name) and argument.id == name for argument in call.args)
+
+
+# -- loops of other threads
+
+
+def _foreign(scope: Scope, project: Project) -> Iterator[Misuse]:
+    """``Thread(target=loop.run_forever).start()``, and then ``loop.stop()``: that loop is not woken."""
+    running = {
+        ast.unparse(loop): handing.call.lineno
+        for handing in handings(scope, project)
+        for loop in _loops_run_by(handing.target, scope, project)
+    }
+    started = NEVER if running else 0
+    for call in scope.facts.calls if running else ():
+        name = called(call)
+        if name == "start":
+            started = min(started, call.lineno)
+        elif name in ("join", "result", "run_until_complete"):
+            started = NEVER  # that thread is over
+        if not isinstance(call.func, ast.Attribute) or name not in LOOP_METHODS | {"stop", "create_task"}:
+            continue
+        if running.get(ast.unparse(call.func.value), NEVER) <= started < call.lineno:
+            yield Misuse(call, scope, name, call.func, is_foreign=True)
+
+
+def _loops_run_by(target: ast.expr, scope: Scope, project: Project) -> Iterator[ast.expr]:
+    """``loop.run_forever``, or the loop that a function of this scope runs."""
+    if isinstance(target, ast.Attribute) and target.attr in RUNS_LOOP:
+        yield target.value
+        return
+    function = function_of(target, scope, project)
+    if function is None or function.parent is not scope:
+        return
+    own = {parameter.arg for parameter in function.parameters} | (
+        function.bindings.keys() - function.facts.outer.keys()
+    )
+    for call in function.facts.calls:
+        loop = call.func.value if isinstance(call.func, ast.Attribute) else None
+        if called(call) == "run_forever" and isinstance(loop, ast.Name) and loop.id not in own:
+            yield loop

@@ -1,0 +1,244 @@
+"""Whether a call that can block does: not if it may not wait, or what it waits for has happened."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from asynclint.project.index.values import Function
+from asynclint.project.moments import NEVER, Moments, called, moments
+from asynclint.project.names import chain, definition
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+
+LOCAL = re.compile(r"^(localhost|127\.[\d.]+|[\d.]+|[\da-fA-F:]*:[\da-fA-F:.]*|)$")
+# Argument that forbids to wait, by position (behind the receiver) and name, and its value that does.
+FORBID = {
+    "queue.Queue.get": (0, "block"),
+    "queue.Queue.put": (1, "block"),
+    "_queue.SimpleQueue.get": (0, "block"),
+    "multiprocessing.queues.Queue.get": (0, "block"),
+    "_thread.LockType.acquire": (0, "blocking"),
+    "_thread.lock.acquire": (0, "blocking"),
+    "_thread.RLock.acquire": (0, "blocking"),
+    "threading.Semaphore.acquire": (0, "blocking"),
+    "concurrent.futures._base.Executor.shutdown": (0, "wait"),
+    "concurrent.futures.thread.ThreadPoolExecutor.shutdown": (0, "wait"),
+    "concurrent.futures.process.ProcessPoolExecutor.shutdown": (0, "wait"),
+}
+# The argument that is how long to wait; zero doesn't.
+SECONDS = {
+    "time.sleep": (0, "secs"),
+    "select.select": (3, "timeout"),
+    "threading.Thread.join": (0, "timeout"),
+    "threading.Event.wait": (0, "timeout"),
+    "threading.Condition.wait": (0, "timeout"),
+    "threading.Barrier.wait": (0, "timeout"),
+    "queue.Queue.get": (1, "timeout"),
+    "queue.Queue.put": (2, "timeout"),
+    "_queue.SimpleQueue.get": (1, "timeout"),
+    "threading.Semaphore.acquire": (1, "timeout"),
+    "_thread.LockType.acquire": (1, "timeout"),
+    "_thread.lock.acquire": (1, "timeout"),
+    "_thread.RLock.acquire": (1, "timeout"),
+    "concurrent.futures._base.Future.result": (0, "timeout"),
+    "concurrent.futures._base.Future.exception": (0, "timeout"),
+    "concurrent.futures.wait": (1, "timeout"),
+    "subprocess.Popen.wait": (0, "timeout"),
+    "multiprocessing.process.BaseProcess.join": (0, "timeout"),
+}
+# Waits for another thread, and for another process.
+THREADS = re.compile(
+    r"^(threading\.(Thread|Event|Condition|Barrier)|queue|_queue|concurrent\.futures|multiprocessing\.queues)\."
+)
+PROCESSES = re.compile(r"^(subprocess\.Popen|multiprocessing\.process)\.")
+WAITING_SOCKET = re.compile(r"^_?socket\.socket\.(accept|recv)")
+ANY = "*"  # every socket of a function
+FUTURE_MAKERS = frozenset({"submit", "run_coroutine_threadsafe", "start_task_soon"})
+# Calls on the same object, before, after which there is nothing to wait for.
+SETTLED = {
+    "get": {"put", "put_nowait", "empty", "qsize"},
+    "wait": {"set", "is_set", "poll", "wait"},
+    "result": {"done", "set_result", "set_exception", "cancel", "cancelled", "add_done_callback"},
+    "exception": {"done", "set_result", "set_exception", "cancel", "cancelled", "add_done_callback"},
+    "join": {"is_alive", "terminate", "kill"},
+    "communicate": {"kill", "terminate", "send_signal"},
+    "acquire": {"release", "locked"},
+}
+
+
+def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether a call of something that can block returns at once, as far as the text tells."""
+    when = moments(scope, project)
+    if _is_forbidden(name, call) or _is_settled(call, when):
+        return True
+    if name.endswith((".connect", "create_connection")):
+        return _is_near(name, call)
+    if WAITING_SOCKET.match(name):
+        if _comes_from_outside(call, scope) or _never_waits(call, scope, project):
+            return True
+        return when.sent < call.lineno or when.has_waited(call)
+    if name.startswith("socket.get"):
+        return _is_local(call)
+    if name == "os.waitpid":
+        return len(call.args) > 1 and not _is_number(call.args[1], 0)
+    if name.endswith(".put"):
+        return not _is_bounded(call, scope, project)
+    if name.endswith(".acquire"):
+        return _is_fresh(call, scope, when)
+    if name.endswith((".result", ".exception")) and not _is_made_here(call, scope):
+        return True
+    if THREADS.match(name):
+        return _is_over(call, scope, project)
+    return bool(PROCESSES.match(name)) and when.stop <= call.lineno
+
+
+def _receiver(call: ast.Call) -> str:
+    return ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+
+
+def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
+    given = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+    return call.args[position] if given is None and len(call.args) > position else given
+
+
+def _is_number(expr: ast.expr | None, number: float) -> bool:
+    return isinstance(expr, ast.Constant) and not isinstance(expr.value, str) and expr.value == number
+
+
+def _is_forbidden(name: str, call: ast.Call) -> bool:
+    """``queue.get(block=False)``, ``lock.acquire(timeout=0)``, ``time.sleep(0)``."""
+    forbid, seconds = FORBID.get(name), SECONDS.get(name)
+    if forbid is not None and _is_number(_argument(call, *forbid), 0):  # False is 0
+        return True
+    return seconds is not None and _is_number(_argument(call, *seconds), 0)
+
+
+def _is_settled(call: ast.Call, when: Moments) -> bool:
+    """``queue.put(1)`` and then ``queue.get()``; ``future.done()`` and then ``future.result()``."""
+    method = called(call)
+    receiver = _receiver(call) if method in SETTLED else ""
+    if not receiver:
+        return False
+    if any(when.has_called(receiver, name, call) for name in SETTLED[method]):
+        return True
+    # await asyncio.wrap_future(future)
+    return method in ("result", "exception") and when.given.get(receiver, NEVER) <= call.lineno
+
+
+# -- sockets
+
+
+def _is_near(name: str, call: ast.Call) -> bool:
+    """A connection to this machine, which its kernel makes at once."""
+    if not call.args or "getsockname" in ast.unparse(call.args[0]) or _is_local(call):
+        return True
+    host = call.args[0].elts[0] if isinstance(call.args[0], ast.Tuple) and call.args[0].elts else None
+    return name.endswith(".connect") and not isinstance(host, ast.Constant)  # a server that the test started
+
+
+def _is_local(call: ast.Call) -> bool:
+    """``("127.0.0.1", port)``, ``"localhost"``: no name server is asked."""
+    if not call.args or "NUMERIC" in ast.unparse(call):
+        return bool(call.args)
+    host = call.args[0].elts[0] if isinstance(call.args[0], ast.Tuple) and call.args[0].elts else call.args[0]
+    if isinstance(host, ast.Constant):
+        return host.value is None or (isinstance(host.value, str) and bool(LOCAL.match(host.value)))
+    return False
+
+
+def _comes_from_outside(call: ast.Call, scope: Scope) -> bool:
+    """A socket that a function is given: nobody sees whether it waits."""
+    assert isinstance(call.func, ast.Attribute)
+    receiver = call.func.value
+    found = scope.lookup(receiver.id) if isinstance(receiver, ast.Name) else None
+    return found is None or any(binding.kind == "param" for binding in found[1])
+
+
+def _never_waits(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """``sock.setblocking(False)`` somewhere in the function, or an ``except BlockingIOError``."""
+    unit = [outer for outer in scope.around() if outer.is_function][-1]
+    told = project.remembered(("sockets that never wait", unit), lambda: _never_waiting(unit))
+    return ANY in told or _receiver(call) in told
+
+
+def _never_waiting(unit: Scope) -> frozenset[str]:
+    found: set[str] = set()
+    for inner in unit.nested():
+        for call in inner.facts.calls:
+            blocking = called(call) == "setblocking" and not _is_number(_argument(call, 0, "flag"), 1)
+            if blocking or (called(call) == "settimeout" and _is_number(_argument(call, 0, "value"), 0)):
+                found.add(_receiver(call))
+    if any(isinstance(node, ast.Name) and node.id == "BlockingIOError" for node in ast.walk(unit.node)):
+        found.add(ANY)
+    return frozenset(found)
+
+
+# -- queues, locks, threads
+
+
+def _is_bounded(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """``queue.Queue(maxsize=1)``: of others one never waits for room."""
+    assert isinstance(call.func, ast.Attribute)
+    made = definition(call.func.value, scope, project.modules)
+    if made is None or not isinstance(made[0], ast.Call):
+        return False
+    size = _argument(made[0], 0, "maxsize")
+    return isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value > 0
+
+
+def _is_fresh(call: ast.Call, scope: Scope, when: Moments) -> bool:
+    """The first ``acquire()`` of a lock that the function makes itself."""
+    receiver = _receiver(call)
+    if not any(isinstance(binding.value, ast.Call) for binding in scope.bindings.get(receiver, [])):
+        return False
+    return not when.has_called(receiver, "acquire", call)
+
+
+def _is_made_here(call: ast.Call, scope: Scope) -> bool:
+    """``pool.submit(work).result()``, also by a name: other futures may be done, for all one can tell."""
+    assert isinstance(call.func, ast.Attribute)
+    receiver = call.func.value
+    found = scope.lookup(receiver.id) if isinstance(receiver, ast.Name) else None
+    made = [binding.value for binding in found[1]] if found is not None else [receiver]
+    return all(isinstance(value, ast.Call) and called(value) in FUTURE_MAKERS for value in made)
+
+
+def _is_over(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether what another thread does is over, or about to be, when it is waited for.
+
+    It was told to stop; or the function has let the loop run before and has nothing left for it to do
+    (a task group may have, which is why its tests give a timeout).
+    """
+    when = moments(scope, project)
+    if when.stop <= call.lineno:
+        return True
+    return (
+        when.has_waited(call)
+        and not when.will_wait(call)
+        and (bool(call.args or call.keywords) or not when.is_in_group(call))
+        and not _needs_loop(call, scope, project)
+    )
+
+
+def _needs_loop(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether the function of a thread waits for what the loop is to do: joining it there never ends."""
+    assert isinstance(call.func, ast.Attribute)
+    made = definition(call.func.value, scope, project.modules)
+    if made is None or not isinstance(made[0], ast.Call):
+        return False
+    for given in (*made[0].args, *(keyword.value for keyword in made[0].keywords)):
+        value = project.inference.value(given, made[1]) if isinstance(given, ast.Name) else None
+        if isinstance(value, Function) and _asks_loop(value.scope, project):
+            return True
+    return False
+
+
+def _asks_loop(function: Scope, project: Project) -> bool:
+    for call in function.facts.calls:
+        names = chain(call.func, function, project.modules)
+        if any(name.startswith(("anyio.from_thread.", "trio.from_thread.")) for name in names):
+            return True
+        if "asyncio.run_coroutine_threadsafe" in names and ".result(" in ast.unparse(function.node):
+            return True
+    return False
