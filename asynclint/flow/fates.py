@@ -88,6 +88,8 @@ Follow = Callable[[ast.Call, int | str, Scope], tuple[Fate | None, bool]]
 class Fates:
     """Follows a value outwards from the node that has it to what becomes of it there."""
 
+    swept = True  # whoever goes over all tasks has it
+
     def __init__(self, function: Function, project: Project, follow: Follow) -> None:
         self._function = function
         self._project = project
@@ -307,8 +309,13 @@ class Fates:
 
     # -- names
 
+    def taking(self, target: cst.CSTNode) -> cst.CSTNode:
+        """What of an assignment's target takes the value."""
+        return target
+
     def _bound(self, target: cst.CSTNode, *, many: bool) -> Iterator[Step]:
         """What an assignment to a target makes of the value."""
+        target = self.taking(target)
         match target:
             case cst.Name():
                 scope = self._scope(target)

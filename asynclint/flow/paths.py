@@ -86,7 +86,8 @@ class Paths:
 
     ``events`` are a trace's, by unit; ``marked`` the statements of each block that hold one, by index, and
     ``stops`` those that hold a jump or can fail; ``fails`` are the units that can. ``conditional`` says
-    that the value is made under an ``if``, ``looped`` are the loops it is made in.
+    that the value is made under an ``if``, ``looped`` are the loops it is made in, ``tried`` the ``try``
+    statements that catch what making it may raise.
     """
 
     events: Mapping[cst.CSTNode, Sequence[Event]]
@@ -95,6 +96,7 @@ class Paths:
     fails: AbstractSet[cst.CSTNode]
     conditional: bool
     looped: AbstractSet[cst.CSTNode]
+    tried: AbstractSet[cst.CSTNode] = frozenset()
     split: Split | None = None
     _known: dict[tuple[cst.CSTNode, int], Outcome] = field(default_factory=dict)
 
@@ -274,7 +276,7 @@ class Paths:
         out.join(inner)
         # An exception may come before the value is settled; that it comes from what settles it
         # (``try: await task``, ``except CancelledError``) is the usual case.
-        caught = inner.end or state
+        caught = state if node in self.tried else inner.end or state
         if inner.raises is not None and any(_catches(h, inner.raises) for h in node.handlers):
             out.raises = None
         if node.orelse is not None and out.end:
@@ -344,7 +346,12 @@ def never_returns(node: cst.CSTNode) -> bool:
         return isinstance(node.test, cst.Name) and node.test.value == "False"
     if not isinstance(node, cst.Expr) or not isinstance(node.value, cst.Call):
         return False
-    return written_name(node.value) in ("fail", "skip", "xfail", "skipTest", "exit", "_exit", "abort")
+    name, func = written_name(node.value), node.value.func
+    if name == "abort":  # that of a transport does
+        return (
+            isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name) and func.value.value == "os"
+        )
+    return name in ("fail", "skip", "xfail", "skipTest", "exit", "_exit")
 
 
 def is_true(test: cst.BaseExpression) -> bool:

@@ -65,13 +65,13 @@ def spawns(call: ast.Call, scope: Scope, project: Project, depth: int = 0) -> bo
     named = any(name in SPAWNS for name in chain(call.func, scope, project.modules))
     method = isinstance(call.func, ast.Attribute) and call.func.attr in SPAWN_METHODS
     if named or method:
-        if not named and not _is_loop(call.func.value, scope, project):  # type: ignore[attr-defined]
+        if not named and not is_loop(call.func.value, scope, project):  # type: ignore[attr-defined]
             return False
         return not is_replaced(call.func, scope, project) and not _is_task_already(call, scope, project)
     return depth < MAX_DEPTH and _wraps_spawn(call, scope, project, depth)
 
 
-def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
+def is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
     """An event loop, by construction or by what everybody calls one (fixtures hand them out)."""
     if isinstance(receiver, ast.Call):
         if any(name in LOOP_GETTERS for name in chain(receiver.func, scope, project.modules)):
@@ -92,7 +92,7 @@ def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
 
 
 def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> bool:
-    if not _may_be_wrapper(call.func, scope):
+    if not may_be_wrapper(call.func, scope):
         return False
     value = project.inference.value(call.func, scope)
     if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
@@ -103,7 +103,7 @@ def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> 
     )
 
 
-def _may_be_wrapper(func: ast.expr, scope: Scope) -> bool:
+def may_be_wrapper(func: ast.expr, scope: Scope) -> bool:
     """A plain function, or a method on ``self``: what any other object starts is that object's to finish."""
     if isinstance(func, ast.Attribute):
         if not isinstance(func.value, ast.Name):
