@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 
 import libcst as cst
 
-from asynclint.flow.failing import by_block, fails, stops
+from asynclint.flow.failing import by_block, fails, jumps, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
 from asynclint.flow.trace import Trace, Tracer
@@ -95,8 +96,12 @@ def life(
     trace: Trace,
     *,
     fallible: bool = False,
+    failing: AbstractSet[cst.CSTNode] | None = None,
 ) -> Life:
-    """How a value ends on every path; a ``fallible`` call may raise instead of making it."""
+    """How a value ends on every path; a ``fallible`` call may raise instead of making it.
+
+    ``failing`` is what can fail or be cancelled, where that is more than what can fail a test.
+    """
     if Fate.HANDED in {event.fate for event in next(iter(trace.events.values()), [])}:
         return Life(call, scope, trace, State.SETTLED, None, None, None)
     owner = function.cst_of(scope.node)
@@ -110,9 +115,14 @@ def life(
     around = list(_inside(function, birth, owner))
     conditional = any(isinstance(outer, (cst.If, cst.Match)) for outer in around)
     looped = set() if trace.many or trace.attributes else set(_made_again(around))
-    stopping, failing = stops(function, project), fails(function, project)
+    stopping, strict = stops(function, project), failing is not None
+    if failing is None:
+        failing = fails(function, project)
+    else:
+        stopping = by_block(function, jumps(function) | failing)
     tried = set(_tried(around)) if fallible else set()
-    paths = Paths(trace.events, by_block(function, marked), stopping, failing, conditional, looped, tried)
+    blocks = by_block(function, marked)
+    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, strict)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 

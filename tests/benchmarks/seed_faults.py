@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asynclint.engine import check_text
+from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
 from asynclint.processes import pause_collector
 from asynclint.project.project import Project
 from asynclint.settings import Settings
@@ -40,6 +41,7 @@ MADE_BY = re.compile(
 )
 CLOSES = frozenset({"close", "aclose", "terminate", "kill", "shutdown", "abort"})
 LOCKS = re.compile(r"lock|sem(aphore)?s?$|cond(ition)?$|mutex", re.IGNORECASE)
+MAKES_LOCKS = r"\b(Lock|StrictFIFOLock|Semaphore|BoundedSemaphore|Condition|CapacityLimiter)\("
 BLOCKING = re.compile(
     r"^(time\.sleep|subprocess\.\w+|os\.(system|wait\w*)|socket\.(create_connection|getaddrinfo|gethostby\w+)"
     r"|requests\.\w+|urllib\.request\.urlopen|select\.select|\w*(thread|queue|future)\w*\.(join|get|put|result))$"
@@ -253,12 +255,39 @@ def close(source: Source) -> Iterator[Mutant]:
                     yield mutant
 
 
+def can_break(statement: ast.stmt) -> bool:
+    """Whether a statement waits, raises, or calls what may."""
+    for node in ast.walk(statement):
+        name = called(node)[1]
+        calm = name in CALM_CALLS | CALM_METHODS or not isinstance(node, ast.Call)
+        if not calm or isinstance(node, (ast.Await, ast.Assert, ast.Raise, ast.AsyncFor, ast.AsyncWith)):
+            return True
+    return False
+
+
+def ends_with_test(source: Source, node: ast.AST, name: str) -> bool:
+    """Whether a name is bound by the test itself that a node stands in."""
+    function = source.function(node)
+    return (
+        isinstance(function, FUNCTIONS)
+        and function.name.startswith("test")
+        and name
+        in {
+            part.id
+            for part in ast.walk(function)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
+    )
+
+
 def release(source: Source) -> Iterator[Mutant]:
     """ASL501: ``async with lock`` turned into acquire and release; a release taken out of ``finally``."""
     for block in source.all(ast.AsyncWith):
         assert isinstance(block, ast.AsyncWith)
         item = block.items[0]
         lock = ast.unparse(item.context_expr)
+        if ends_with_test(source, block, lock) or not any(map(can_break, block.body)):
+            continue  # nobody needs it any more
         if len(block.items) == 1 and item.optional_vars is None and "(" not in lock and LOCKS.search(lock):
             mutant = unwrapped(source, block, f"await {lock}.acquire()", f"{lock}.release()")
             if mutant is not None:
@@ -269,6 +298,10 @@ def release(source: Source) -> Iterator[Mutant]:
         function = source.function(block)
         if (
             any(frees)
+            and any(map(can_break, block.body))
+            and not any(
+                ends_with_test(source, block, called(c)[0]) for c in map(bare_call, block.finalbody) if c
+            )
             and isinstance(function, ast.AsyncFunctionDef)
             and ".acquire()" in source.code(function)
         ):
@@ -400,7 +433,7 @@ def close_on_self(source: Source) -> Iterator[Mutant]:
 KINDS = {
     "close": Kind("ASL404", "close|shutdown|kill|terminate|abort|with", close),
     "close_on_self": Kind("ASL404", "close|shutdown|kill|terminate|abort", close_on_self, "module"),
-    "release": Kind("ASL501", "acquire|async with", release),
+    "release": Kind("ASL501", MAKES_LOCKS, release),
     "threadsafe": Kind("ASL402", "_threadsafe", threadsafe),
     "reraise": Kind("ASL502", "raise", reraise),
     "task_done": Kind("ASL503", "task_done", task_done, "module"),
