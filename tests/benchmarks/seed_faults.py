@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asynclint.engine import check_text
-from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
+from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS, STATES
 from asynclint.processes import pause_collector
 from asynclint.project.project import Project
 from asynclint.settings import Settings
@@ -266,18 +266,14 @@ def can_break(statement: ast.stmt) -> bool:
 
 
 def ends_with_test(source: Source, node: ast.AST, name: str) -> bool:
-    """Whether a name is bound by the test itself that a node stands in."""
-    function = source.function(node)
-    return (
-        isinstance(function, FUNCTIONS)
-        and function.name.startswith("test")
-        and name
-        in {
-            part.id
-            for part in ast.walk(function)
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-        }
-    )
+    """Whether a lock is made by the test itself that a node stands in, or the test is about its lock."""
+    test, inner = source.outermost(node), source.function(node)
+    if not isinstance(test, FUNCTIONS) or not test.name.startswith("test"):
+        return False
+    names = [part for part in ast.walk(test) if isinstance(part, ast.Name)]
+    own = name in {part.id for part in names if isinstance(part.ctx, ast.Store)}
+    states = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == name}
+    return own and (inner is test or bool(states & STATES))
 
 
 def release(source: Source) -> Iterator[Mutant]:
@@ -365,7 +361,9 @@ def aclosing(source: Source) -> Iterator[Mutant]:
         function.name
         for function in source.all(ast.AsyncFunctionDef)
         if isinstance(function, ast.AsyncFunctionDef)
+        and not function.decorator_list
         and any(isinstance(node, ast.Yield) for node in ast.walk(function))
+        and any(isinstance(node, (ast.With, ast.AsyncWith, ast.Try)) for node in ast.walk(function))
     }
     for block in source.all(ast.AsyncWith):
         assert isinstance(block, ast.AsyncWith)
@@ -376,6 +374,7 @@ def aclosing(source: Source) -> Iterator[Mutant]:
             and called(expr)[1] == "aclosing"
             and isinstance(expr, ast.Call)
             and expr.args
+            and called(expr.args[0])[1] in makers
         ):
             given = source.code(expr.args[0])
             before = "pass" if item.optional_vars is None else f"{source.code(item.optional_vars)} = {given}"
