@@ -7,8 +7,9 @@ import ast
 from asynclint.finding import Edit, Fix, Safety
 from asynclint.flow.finishing import CannotFinishError, behind, is_taken_away, statement_of
 from asynclint.flow.resources import Holding
-from asynclint.project.guards.tests import is_fixture, test_of
+from asynclint.project.guards.tests import test_of
 from asynclint.project.project import Project
+from asynclint.project.resources import is_lent
 from asynclint.project.tasks import is_setup
 from asynclint.source.function import Function
 from asynclint.source.wrap import UnwrappableError, wrap_rest
@@ -27,8 +28,8 @@ def close(function: Function, held: Holding, project: Project) -> Fix:
         raise CannotFinishError(message)
     if life.trace.attributes:
         return _in_cleanup(function, held, name, project, awaits=awaits)
-    fixture = is_fixture(function.scope, project) is not None and function.scope.is_generator
-    if scope is not function.scope or not (fixture or test_of(scope, project) is not None):
+    ends = is_lent(scope, project) or test_of(scope, project) is not None
+    if scope is not function.scope or not ends:
         message = f"{scope.name} is no test, and {name} may be meant to outlive it"
         raise CannotFinishError(message)
     footer = ("finally:", *(f"    {line.format(name=name)}" for line in resource.footer))

@@ -28,6 +28,10 @@ from asynclint.source.outline import Scope
 # A test that speaks of what is left open has it open on purpose.
 ON_PURPOSE = re.compile(r"ResourceWarning|[Uu]nclosed|not_closed|non_close|without_clos")
 
+EXITS = frozenset({"__aexit__", "__exit__"})
+# What tells whether something is closed already; a condition on it says that nothing is left to do.
+ASKED = frozenset({"closed", "is_closed", "is_closing", "_closed", "returncode", "is_serving"})
+
 
 class ResourceFates(Fates):
     """Resources are closed or handed on; whatever else is called on one leaves it open."""
@@ -60,7 +64,9 @@ class ResourceFates(Fates):
         if many:
             steps = super()._attribute(attribute, many=many) if name in CONTAINER_PARTS or not called else ()
             yield from steps or [Event(Fate.LOOKED, attribute)]
-        elif name in resource.closers or (name in ("close", "abort") and self._is_part(attribute.value)):
+        elif name in resource.closers | EXITS or (
+            name in ("close", "abort") and self._is_part(attribute.value)
+        ):
             yield Event(Fate.FINISHED if called else Fate.HANDED, attribute)
         elif name in resource.asks:
             yield Event(Fate.CANCELLED if called else Fate.HANDED, attribute)
@@ -71,11 +77,20 @@ class ResourceFates(Fates):
         elif resource is PROCESS and _reads_to_the_end(attribute, self._function):
             yield Event(Fate.FINISHED, attribute)
         elif name == "get_extra_info" and isinstance(call, cst.Call):
-            yield from self.of(call)
+            yield Event(Fate.FINISHED if self._closes_socket(call) else Fate.LOOKED, attribute)
         elif name == "run_forever":  # in a thread, by a nested function: for as long as the process lives
             yield Event(Fate.USED if called else Fate.HANDED, attribute)
-        else:
+        elif name in ASKED:
             yield Event(Fate.LOOKED, attribute)
+
+    def _closes_socket(self, call: cst.Call) -> bool:
+        """``writer.get_extra_info("socket").close()``, also by a name."""
+        holder = self._function.parent(call)
+        if isinstance(holder, cst.Attribute):
+            return holder.attr.value == "close"
+        target = holder.targets[0].target if isinstance(holder, cst.Assign) else None
+        closed = rf"\b{target.value}\.close\(" if isinstance(target, cst.Name) else ""
+        return bool(closed) and re.search(closed, _source(self._function.scope)) is not None
 
     def _is_part(self, receiver: cst.CSTNode) -> bool:
         """``writer.transport``, or anything got from the resource."""
@@ -95,15 +110,12 @@ class ResourceFates(Fates):
     def _is_only_lent(self, node: cst.CSTNode, arg: cst.Arg, call: cst.Call) -> bool:
         """Whether a call leaves it to others to close what it is given: a loop, what is patched."""
         names = self._names(call)
-        if any(name.startswith("unittest.mock.") for name in names):
+        if any(name.startswith("unittest.mock.") for name in names) or written_name(call) == "wait_closed":
             return True
         if self.resource is not LOOP:
             return False
         if any(name in LENDING for name in names):
-            unit = self._function.scope
-            return not isinstance(node, cst.Call) and "get_event_loop" not in _source(
-                unit.enclosing_class or unit
-            )
+            return not isinstance(node, cst.Call) and not _asks_for_loop(self._function.scope)
         if any(name.startswith("asyncio.") for name in names):
             return True
         if arg.keyword is None or arg.keyword.value != "loop":
@@ -117,10 +129,22 @@ class ResourceFates(Fates):
 def _reads_to_the_end(attribute: cst.Attribute, function: Function) -> bool:
     """``await process.stdout.read()``, after which its transport closes itself."""
     outer = function.parent(attribute)
-    if attribute.attr.value not in ("stdout", "stderr") or not isinstance(outer, cst.Attribute):
+    if attribute.attr.value not in ("stdout", "stderr"):
+        return False
+    if isinstance(outer, cst.For):  # async for line in process.stdout
+        return True
+    if not isinstance(outer, cst.Attribute):
         return False
     call = function.parent(outer)
     return outer.attr.value == "read" and isinstance(call, cst.Call) and not call.args
+
+
+def _asks_for_loop(unit: Scope) -> bool:
+    """Whether a function, or what tears down its class, gets at the loop that has been set."""
+    owner = unit.enclosing_class
+    methods = owner.facts.scopes if owner is not None else []
+    texts = [_source(unit), *(_source(method) for method in methods if "tear" in method.name.lower())]
+    return any("get_event_loop" in text for text in texts)
 
 
 @cache

@@ -44,7 +44,7 @@ WRITER = Resource(
     _in("asyncio asyncio.streams", "open_connection open_unix_connection"),
     frozenset({"close"}),
     ("{name}.close()",),
-    "its socket stays open",
+    "its socket stays open until it is collected",
     part=1,
     parts=frozenset({"transport", "_transport"}),
 )
@@ -76,7 +76,7 @@ TRANSPORT = Resource(
     frozenset(),
     frozenset({"close", "abort"}),
     ("{name}.close()",),
-    "its socket stays open",
+    "its socket stays open until it is collected",
     methods=frozenset(
         ["create_connection", "create_unix_connection", "create_datagram_endpoint", "connect_read_pipe",
          "connect_write_pipe", "subprocess_exec", "subprocess_shell"]
@@ -89,7 +89,7 @@ LOOP = Resource(
     _in("asyncio asyncio.events uvloop", "new_event_loop") | {"asyncio.SelectorEventLoop", "uvloop.Loop"},
     frozenset({"close"}),
     ("{name}.close()",),
-    "its selector and sockets stay open",
+    "its selector stays open until it is collected",
     awaited=False,
 )
 # https://docs.python.org/3/library/asyncio-runner.html: no warning, but tasks, generators and threads of its

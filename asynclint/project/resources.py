@@ -107,7 +107,7 @@ def _resource(
         if found.awaited is not awaited or is_replaced(call.func, scope, project):
             return None
         borrowed = BORROWED.get(found.title, frozenset())
-        if any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
+        if borrowed and any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
             return None
         return found
     if not whole or depth >= MAX_DEPTH or not may_be_wrapper(call.func, scope):

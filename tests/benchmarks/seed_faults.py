@@ -39,7 +39,8 @@ MADE_BY = re.compile(
     r"^(open_(unix_)?connection|start_(unix_)?server|create_subprocess_(exec|shell)|create_(unix_)?connection"
     r"|create_(unix_)?server|create_datagram_endpoint|new_event_loop|Runner|ClientSession|AsyncClient)$"
 )
-CLOSES = frozenset({"close", "aclose", "terminate", "kill", "shutdown", "abort"})
+CLOSES = frozenset({"close", "aclose", "shutdown", "abort"})
+REAPS = frozenset({"wait", "communicate"})
 LOCKS = re.compile(r"lock|sem(aphore)?s?$|cond(ition)?$|mutex", re.IGNORECASE)
 MAKES_LOCKS = r"\b(Lock|StrictFIFOLock|Semaphore|BoundedSemaphore|Condition|CapacityLimiter)\("
 BLOCKING = re.compile(
@@ -236,13 +237,14 @@ def close(source: Source) -> Iterator[Mutant]:
         call = bare_call(statement)
         receiver, name = called(call) if call is not None else ("", "")
         function = source.function(statement)
-        if name not in CLOSES or function is None or not receiver.isidentifier():
+        if name not in CLOSES | REAPS or function is None or not receiver.isidentifier():
             continue
         maker = made_in(source, function, receiver)
         if maker is None or not is_maker(maker):
             continue
-        others = [c for c in map(bare_call, ast.walk(function)) if c is not None and called(c)[0] == receiver]
-        if sum(called(other)[1] in CLOSES for other in others) == 1:
+        closes = REAPS if called(maker)[1].startswith("create_subprocess") else CLOSES
+        ends = [c for c in source.all(ast.Call) if called(c)[0] == receiver and called(c)[1] in closes]
+        if sum(source.function(end) is function for end in ends) == 1 and name in closes:
             yield dropped(source, statement)
     for block in source.all(ast.With, ast.AsyncWith):
         assert isinstance(block, (ast.With, ast.AsyncWith))
@@ -355,16 +357,38 @@ def task_done(source: Source) -> Iterator[Mutant]:
                 yield mutant
 
 
-def aclosing(source: Source) -> Iterator[Mutant]:
-    """ASL504: ``async with aclosing(x) as y`` turned into ``y = x``; the ``aclose()`` of a generator."""
-    makers = {
+def generator_functions(source: Source) -> set[str]:
+    """Names of asynchronous generator functions that yield inside ``try`` and ``finally``, or ``with``."""
+    return {
         function.name
         for function in source.all(ast.AsyncFunctionDef)
         if isinstance(function, ast.AsyncFunctionDef)
         and not function.decorator_list
-        and any(isinstance(node, ast.Yield) for node in ast.walk(function))
-        and any(isinstance(node, (ast.With, ast.AsyncWith, ast.Try)) for node in ast.walk(function))
+        and any(
+            isinstance(block, (ast.With, ast.AsyncWith)) or (isinstance(block, ast.Try) and block.finalbody)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Yield) and source.function(node) is function
+            for block in source.around(node)
+        )
     }
+
+
+def left_early(source: Source) -> Iterator[Mutant]:
+    """ASL504: a loop over such a generator that goes to its end, with a ``break`` behind its first turn."""
+    makers = generator_functions(source)
+    for loop in source.all(ast.AsyncFor):
+        assert isinstance(loop, ast.AsyncFor)
+        last, leaving = loop.body[-1], (ast.Break, ast.Return, ast.Raise, ast.Continue)
+        head = source.text.lines[last.lineno - 1][: last.col_offset]
+        left = any(isinstance(node, (ast.Break, ast.Return)) for node in ast.walk(loop))
+        if called(loop.iter)[1] in makers and not left and not isinstance(last, leaving) and not head.strip():
+            end = source.end(last)
+            yield Mutant(loop, ((end, end, f"\n{head}break"),))
+
+
+def aclosing(source: Source) -> Iterator[Mutant]:
+    """ASL504: ``async with aclosing(x) as y`` turned into ``y = x``; the ``aclose()`` of a generator."""
+    makers = generator_functions(source)
     for block in source.all(ast.AsyncWith):
         assert isinstance(block, ast.AsyncWith)
         item = block.items[0]
@@ -430,13 +454,14 @@ def close_on_self(source: Source) -> Iterator[Mutant]:
 
 
 KINDS = {
-    "close": Kind("ASL404", "close|shutdown|kill|terminate|abort|with", close),
+    "close": Kind("ASL404", "close|shutdown|abort|wait|communicate|with", close),
     "close_on_self": Kind("ASL404", "close|shutdown|kill|terminate|abort", close_on_self, "module"),
     "release": Kind("ASL501", MAKES_LOCKS, release),
     "threadsafe": Kind("ASL402", "_threadsafe", threadsafe),
     "reraise": Kind("ASL502", "raise", reraise),
     "task_done": Kind("ASL503", "task_done", task_done, "module"),
     "aclosing": Kind("ASL504", "aclos", aclosing),
+    "left_early": Kind("ASL504", "async for", left_early),
     "blocking": Kind("ASL403", "sleep|to_thread|run_sync|run_in_executor", blocking),
 }
 
