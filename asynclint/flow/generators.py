@@ -84,11 +84,13 @@ def unfinished(function: Function, project: Project) -> Sequence[Life]:
 
 
 def _unfinished(function: Function, project: Project) -> Iterator[Life]:
-    text = function.text
-    if ON_PURPOSE.search(text.slice(text.span(function.scope.node))):
+    source = function.text.slice(function.text.span(function.scope.node))
+    if ON_PURPOSE.search(source):
         return
     tracer = Tracer(function, project, GeneratorFates)
     for scope in function.scope.nested():
+        if scope is not function.scope and "aises" in source:
+            continue  # what is expected to be raised may end it
         for call in generators(scope, project) if scope.is_function else ():
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)

@@ -11,7 +11,7 @@ import libcst as cst
 from asynclint.flow.fates import Event, Fate, written_name
 from asynclint.flow.lives import Life, life
 from asynclint.flow.trace import Trace, unit
-from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS, STATES
+from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
 from asynclint.project.guards.tests import test_of
 from asynclint.project.locks import Acquired, acquired
 from asynclint.project.project import Project
@@ -116,21 +116,13 @@ def _is_given_away(lock: str, scope: Scope) -> bool:
 
 
 def _dies_with_test(lock: ast.expr, scope: Scope, project: Project) -> bool:
-    """Whether a test acquires what was made for it alone: where it fails, nobody needs the lock any more.
-
-    In its nested functions, too, where the test is about the lock: it asks for its state.
-    """
+    """Whether a test acquires what was made for it alone: where it fails, nobody needs the lock any more."""
     test = [outer for outer in scope.around() if outer.is_function][-1]
     own = test.parameters[0].arg if test.enclosing_class is not None and test.parameters else ""
     root = lock.value if isinstance(lock, ast.Attribute) else lock
     of_self = root is not lock and isinstance(root, ast.Name) and root.id == own
     local = root is lock and isinstance(root, ast.Name) and root.id in test.bindings
-    if not (of_self or local) or test_of(test, project) is None:
-        return False
-    return scope is test or any(
-        isinstance(node, ast.Attribute) and _name(node.value) == _name(lock) and node.attr in STATES
-        for node in ast.walk(test.node)
-    )
+    return (of_self or local) and test_of(test, project) is not None
 
 
 def _life(

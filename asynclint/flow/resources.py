@@ -17,6 +17,7 @@ from asynclint.flow.trace import Tracer
 from asynclint.knowledge.asyncs import CONTAINER_PARTS
 from asynclint.knowledge.resources import LENDING, LOOP, PROCESS, TRANSPORT, Resource
 from asynclint.project.guards.tests import test_of
+from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Class
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -133,10 +134,12 @@ def _reads_to_the_end(attribute: cst.Attribute, function: Function) -> bool:
         return False
     if isinstance(outer, cst.For):  # async for line in process.stdout
         return True
-    if not isinstance(outer, cst.Attribute):
+    if not isinstance(outer, cst.Attribute) or not outer.attr.value.startswith("read"):
         return False
     call = function.parent(outer)
-    return outer.attr.value == "read" and isinstance(call, cst.Call) and not call.args
+    if outer.attr.value == "read" and isinstance(call, cst.Call) and not call.args:
+        return True
+    return any(isinstance(around, (cst.While, cst.For)) for around in function.parents(outer))
 
 
 def _asks_for_loop(unit: Scope) -> bool:
@@ -202,8 +205,11 @@ def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *
 
     An ``unused`` one may be expected to fail by a ``try``, too, or by the test round a nested function.
     """
-    if unused and scope is not function.scope and "aises" in _source(function.scope):
-        return True
+    if scope is not function.scope and "aises" in _source(function.scope):
+        owner = function.cst_of(scope.node)
+        assert isinstance(owner, cst.FunctionDef)
+        if unused or owner.body.body[-1] in function.parents(birth):
+            return True
     inner = birth
     for outer in function.parents(birth):
         if unused and isinstance(outer, cst.Try) and inner is outer.body and outer.handlers:
@@ -217,7 +223,7 @@ def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *
 
 
 def _closes_itself(found: Made, scope: Scope, project: Project) -> bool:
-    """Whether the protocol of a transport may close it: only classes that are seen not to do so may not."""
+    """Whether the protocol of a transport may see to its end: only what is seen not to does not."""
     if found.resource is not TRANSPORT:
         return False
     factory = found.call.args[0] if found.call.args else None
@@ -230,7 +236,20 @@ def _closes_itself(found: Made, scope: Scope, project: Project) -> bool:
     value = project.inference.value(factory, scope)
     if not isinstance(value, Class):
         return True
-    return re.search(r"close|abort", _source(value.scope)) is not None
+    for cls in ancestors(value, project.inference):
+        if cls is not None and not cls.scope.outline.is_stub and _ends_its_transport(cls.scope, scope):
+            return True
+    return False
+
+
+def _ends_its_transport(protocol: Scope, scope: Scope) -> bool:
+    """Whether a protocol closes its transport, hears of its end, or keeps it where others close it."""
+    if re.search(r"close|abort|connection_lost", _source(protocol)):
+        return True
+    kept = {target.attr for method in protocol.facts.scopes for target, _ in method.facts.attributes}
+    closed = "|".join(map(re.escape, sorted(kept)))
+    texts = {protocol.outline.text.text, scope.outline.text.text}
+    return bool(kept) and any(re.search(rf"\.({closed})\.(close|abort)\b", text) for text in texts)
 
 
 def _source(scope: Scope) -> str:

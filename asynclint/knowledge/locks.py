@@ -25,7 +25,3 @@ CALM_METHODS = frozenset(
 CALM_CALLS = frozenset(
     {"len", "bool", "id", "isinstance", "print", "repr", "str", "type", "list", "set", "dict"}
 )
-# What tells how a lock stands.
-STATES = frozenset(
-    {"locked", "statistics", "borrowed_tokens", "available_tokens", "value", "_value", "_locked"}
-)

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asynclint.engine import check_text
-from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS, STATES
+from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
 from asynclint.processes import pause_collector
 from asynclint.project.project import Project
 from asynclint.settings import Settings
@@ -268,14 +268,14 @@ def can_break(statement: ast.stmt) -> bool:
 
 
 def ends_with_test(source: Source, node: ast.AST, name: str) -> bool:
-    """Whether a lock is made by the test itself that a node stands in, or the test is about its lock."""
-    test, inner = source.outermost(node), source.function(node)
+    """Whether a lock is made by the test itself that a node stands in, or in whose function it does."""
+    test = source.outermost(node)
     if not isinstance(test, FUNCTIONS) or not test.name.startswith("test"):
         return False
-    names = [part for part in ast.walk(test) if isinstance(part, ast.Name)]
-    own = name in {part.id for part in names if isinstance(part.ctx, ast.Store)}
-    states = {n.attr for n in ast.walk(test) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == name}
-    return own and (inner is test or bool(states & STATES))
+    names = (
+        part for part in ast.walk(test) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    )
+    return name in {part.id for part in names}
 
 
 def release(source: Source) -> Iterator[Mutant]:
