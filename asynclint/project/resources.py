@@ -36,11 +36,18 @@ class Made:
 
 
 def made(scope: Scope, project: Project) -> list[Made]:
-    """The resources that are made in a scope's own body, in source order."""
-    return project.remembered(
-        ("resources", scope),
-        lambda: sorted(_made(scope, project), key=lambda found: (found.call.lineno, found.call.col_offset)),
-    )
+    """The resources that are made in a scope's own body, in source order.
+
+    Those left out that are entered or returned where they are made.
+    """
+
+    def found() -> list[Made]:
+        settled = {id(item.context_expr) for entered in scope.facts.withs for item in entered.items}
+        settled |= {id(given.value) for given in scope.facts.returns}
+        open_ones = (made for made in _made(scope, project) if id(made.value) not in settled)
+        return sorted(open_ones, key=lambda made: (made.call.lineno, made.call.col_offset))
+
+    return project.remembered(("resources", scope), found)
 
 
 def makes_resources(unit: Scope, project: Project) -> bool:
@@ -110,7 +117,7 @@ def _resource(
         if borrowed and any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
             return None
         return found
-    if not whole or depth >= MAX_DEPTH or not may_be_wrapper(call.func, scope):
+    if not whole or depth >= MAX_DEPTH or not _may_be_factory(call.func, scope, project):
         return None
     value = project.inference.value(call.func, scope)
     calling = Calling.COROUTINE if awaited else Calling.SYNC
@@ -119,6 +126,22 @@ def _resource(
     if not _has_words(value.scope.outline, project) or is_replaced(call.func, scope, project):
         return None
     return _given(value.scope, project, depth)
+
+
+def _may_be_factory(func: ast.expr, scope: Scope, project: Project) -> bool:
+    """A function of this module, or of one that is imported by name, where that names a resource."""
+    if not may_be_wrapper(func, scope):
+        return False
+    if _has_words(scope.outline, project):
+        return True
+    found = scope.lookup(func.id) if isinstance(func, ast.Name) else None
+    for binding in found[1] if found is not None else ():
+        module = (
+            project.modules.find(binding.module, binding.level, scope.outline) if binding.member else None
+        )
+        if module is not None and not module.is_stub and _has_words(module, project):
+            return True
+    return False
 
 
 def _known(call: ast.Call, scope: Scope, project: Project) -> Resource | None:
