@@ -115,11 +115,12 @@ def life(
     around = list(_inside(function, birth, owner))
     conditional = any(isinstance(outer, (cst.If, cst.Match)) for outer in around)
     looped = set() if trace.many or trace.attributes else set(_made_again(around))
-    stopping, strict = stops(function, project), failing is not None
+    strict = failing is not None
     if failing is None:
-        failing = fails(function, project)
+        stopping, failing = stops(function, project), fails(function, project)
     else:
-        stopping = by_block(function, jumps(function) | failing)
+        breaks = failing
+        stopping = function.once("strict stops", lambda: by_block(function, jumps(function) | breaks))
     tried = set(_tried(around)) if fallible else set()
     blocks = by_block(function, marked)
     paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, strict)

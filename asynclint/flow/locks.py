@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
@@ -13,7 +14,7 @@ from asynclint.flow.lives import Life, life
 from asynclint.flow.trace import Trace, unit
 from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
 from asynclint.project.guards.tests import test_of
-from asynclint.project.locks import Acquired, acquired
+from asynclint.project.locks import Acquired, acquired, is_never_released, lock_calls
 from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
@@ -43,76 +44,55 @@ def holds(function: Function, project: Project) -> Sequence[Hold]:
 
 def _holds(function: Function, project: Project) -> Iterator[Hold]:
     for scope in function.scope.nested():
-        for found in acquired(scope, project) if scope.is_async else ():
+        sites = acquired(scope, project) if scope.is_async else []
+        order = {id(call): place for place, call in enumerate(scope.facts.calls)} if sites else {}
+        for index, found in enumerate(sites):
             lock = ast.unparse(found.lock)
-            if _dies_with_test(found.lock, scope, project) or _is_released_elsewhere(lock, scope):
+            if _dies_with_test(found.lock, scope, project):
                 continue
-            releases = [call for call in scope.facts.calls if _releases(call, lock)]
-            if not releases and not _is_never_released(found.lock, scope):
+            calls = lock_calls(_around(lock, scope), project)
+            if calls.is_released_elsewhere(lock, scope):
                 continue
-            yield Hold(found, releases, _life(function, project, found, releases, scope))
+            releases = calls.releases.get((scope, lock), [])
+            if not releases and not is_never_released(found.lock, scope.outline, project):
+                continue
+            near = _until_next(function, found, sites[index + 1 :], releases, order)
+            life = _life(function, project, found, near, scope)
+            yield Hold(found, near, life)
 
 
-def _releases(call: ast.Call, lock: str) -> bool:
-    func = call.func
-    own = isinstance(func, ast.Attribute) and func.attr == "release" and ast.unparse(func.value) == lock
-    return own and not call.args  # pool.release(connection)
-
-
-def _is_released_elsewhere(lock: str, scope: Scope) -> bool:
-    """Whether another function of the class, or one round or in this one, only releases it."""
+def _around(lock: str, scope: Scope) -> Scope:
+    """The class whose methods share a lock of ``self``; else the outermost function."""
     outer = list(scope.around())
     method = next((s for s in outer if s.enclosing_class is not None), None)
-    around = method.enclosing_class if method is not None and "." in lock else None
-    around = around or [s for s in outer if s.is_function][-1]
-    for other in around.nested():
-        if other is not scope and not other.is_class:
-            done = {
-                name
-                for call in other.facts.calls
-                for name in ("acquire", "release")
-                if _calls(call, lock, name)
-            }
-            if done == {"release"} or _is_given_away(lock, other):
-                return True
-    return _is_given_away(lock, scope)
+    if method is not None and method.enclosing_class is not None and "." in lock:
+        return method.enclosing_class
+    return [s for s in outer if s.is_function][-1]
 
 
-def _is_never_released(lock: ast.expr, scope: Scope) -> bool:
-    """Whether a module has no release of a lock, and gives it to nobody who might release it."""
-    name = _name(lock)
-    used: set[int] = set()
-    for node in ast.walk(scope.outline.tree):
-        if isinstance(node, ast.Attribute) and _name(node.value) == name:
-            if node.attr == "release":
-                return False
-            used.add(id(node.value))
-        elif isinstance(node, ast.withitem):
-            used.add(id(node.context_expr))
-        elif _name(node) == name and isinstance(node.ctx, ast.Load) and id(node) not in used:  # type: ignore[attr-defined]
-            return False
-    return True
+def _until_next(
+    function: Function,
+    found: Acquired,
+    later: Sequence[Acquired],
+    releases: Sequence[ast.Call],
+    order: Mapping[int, int],
+) -> Sequence[ast.Call]:
+    """The releases from one acquire to the next in the same block; all of them where a loop comes back."""
+    birth = function.cst_of(found.wait)
+    if any(isinstance(outer, (cst.For, cst.While)) for outer in function.parents(birth)):
+        return releases
+    block, lock = _block(function, birth), ast.unparse(found.lock)
+    same = (other for other in later if ast.unparse(other.lock) == lock)
+    end = next((o for o in same if _block(function, function.cst_of(o.wait)) is block), None)
+    first = bisect_left(releases, order[id(found.call)], key=lambda call: order[id(call)])
+    last = len(releases)
+    if end is not None:
+        last = bisect_left(releases, order[id(end.call)], key=lambda call: order[id(call)])
+    return releases[first:last]
 
 
-def _name(node: ast.AST) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-
-
-def _calls(call: ast.Call, lock: str, method: str) -> bool:
-    func = call.func
-    return isinstance(func, ast.Attribute) and func.attr == method and ast.unparse(func.value) == lock
-
-
-def _is_given_away(lock: str, scope: Scope) -> bool:
-    """Whether the release itself is handed on: ``task.add_done_callback(lock.release)``."""
-    called = {id(node.func) for node in ast.walk(scope.node) if isinstance(node, ast.Call)}
-    return any(
-        isinstance(node, ast.Attribute)
-        and node.attr == "release"
-        and id(node) not in called
-        and ast.unparse(node.value) == lock
-        for node in ast.walk(scope.node)
-    )
+def _block(function: Function, node: cst.CSTNode) -> cst.CSTNode | None:
+    return next((outer for outer in function.parents(node) if isinstance(outer, cst.BaseSuite)), None)
 
 
 def _dies_with_test(lock: ast.expr, scope: Scope, project: Project) -> bool:

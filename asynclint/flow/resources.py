@@ -90,8 +90,9 @@ class ResourceFates(Fates):
         if isinstance(holder, cst.Attribute):
             return holder.attr.value == "close"
         target = holder.targets[0].target if isinstance(holder, cst.Assign) else None
-        closed = rf"\b{target.value}\.close\(" if isinstance(target, cst.Name) else ""
-        return bool(closed) and re.search(closed, _source(self._function.scope)) is not None
+        function = self._function
+        called = function.once("called methods", lambda: set(_called_methods(function.scope)))
+        return isinstance(target, cst.Name) and (target.value, "close") in called
 
     def _is_part(self, receiver: cst.CSTNode) -> bool:
         """``writer.transport``, or anything got from the resource."""
@@ -196,7 +197,7 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
             if _is_expected_to_fail(function, birth, scope, unused=unused):
                 continue
             held = Holding(found, life(function, project, found.call, birth, scope, trace, fallible=True))
-            if _holds_something(held, scope) and not _is_deleted(held, scope):
+            if _holds_something(held, function) and not _is_deleted(held, function):
                 yield held
 
 
@@ -205,7 +206,7 @@ def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *
 
     An ``unused`` one may be expected to fail by a ``try``, too, or by the test round a nested function.
     """
-    if scope is not function.scope and "aises" in _source(function.scope):
+    if scope is not function.scope and _expects_errors(function):
         owner = function.cst_of(scope.node)
         assert isinstance(owner, cst.FunctionDef)
         if unused or owner.body.body[-1] in function.parents(birth):
@@ -220,6 +221,10 @@ def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *
                 return True
         inner = outer
     return False
+
+
+def _expects_errors(function: Function) -> bool:
+    return function.once("expects errors", lambda: "aises" in _source(function.scope))
 
 
 def _closes_itself(found: Made, scope: Scope, project: Project) -> bool:
@@ -256,22 +261,31 @@ def _source(scope: Scope) -> str:
     return scope.outline.text.slice(scope.outline.text.span(scope.node))
 
 
-def _is_deleted(held: Holding, scope: Scope) -> bool:
+def _is_deleted(held: Holding, function: Function) -> bool:
     """``del session``: the garbage collector is to find it."""
-    deleted = (t for node in ast.walk(scope.node) if isinstance(node, ast.Delete) for t in node.targets)
-    return any(isinstance(target, ast.Name) and target.id in held.life.trace.names for target in deleted)
+    deleted = function.once("deleted names", lambda: _deleted_names(function.scope.node))
+    return not deleted.isdisjoint(held.life.trace.names)
 
 
-def _holds_something(held: Holding, scope: Scope) -> bool:
+def _deleted_names(root: ast.AST) -> set[str]:
+    targets = (t for node in ast.walk(root) if isinstance(node, ast.Delete) for t in node.targets)
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def _holds_something(held: Holding, function: Function) -> bool:
     """Whether one of the methods is called by which a resource comes to hold something."""
-    works, name = held.resource.works, held.life.name
-    if not works:
-        return True
-    used = (call.func for inner in scope.nested() for call in inner.facts.calls)
-    return any(
-        isinstance(func, ast.Attribute) and func.attr in works and ast.unparse(func.value) == name
-        for func in used
-    )
+    works = held.resource.works
+    called = function.once("called methods", lambda: set(_called_methods(function.scope)))
+    return not works or any((held.life.name, method) in called for method in works)
+
+
+def _called_methods(unit: Scope) -> Iterator[tuple[str, str]]:
+    for scope in unit.nested():
+        for call in scope.facts.calls:
+            if isinstance(call.func, ast.Attribute) and isinstance(
+                call.func.value, (ast.Name, ast.Attribute)
+            ):
+                yield ast.unparse(call.func.value), call.func.attr
 
 
 def is_closed_elsewhere(held: Holding, project: Project) -> bool:

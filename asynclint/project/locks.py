@@ -11,7 +11,7 @@ from asynclint.project.guards.tests import bases
 from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.names import known
 from asynclint.project.project import Project
-from asynclint.source.outline import Scope
+from asynclint.source.outline import Outline, Scope
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,72 @@ class Acquired:
     wait: ast.Await
     call: ast.Call
     lock: ast.expr
+
+
+@dataclass
+class LockCalls:
+    """What a class, or an outermost function, does with its locks, by how they are written.
+
+    ``releases`` by scope, in source order; ``releasing`` are the scopes that release and never acquire one;
+    ``given`` the locks whose ``release`` itself is handed on (``task.add_done_callback(lock.release)``).
+    """
+
+    releases: dict[tuple[Scope, str], list[ast.Call]]
+    releasing: dict[str, list[Scope]]
+    given: set[str]
+
+    def is_released_elsewhere(self, lock: str, scope: Scope) -> bool:
+        """Whether another scope, or a callback, is there to release a lock."""
+        return lock in self.given or any(other is not scope for other in self.releasing.get(lock, ()))
+
+
+def lock_calls(around: Scope, project: Project) -> LockCalls:
+    """The calls of ``acquire`` and ``release`` in a class or function, and what is nested in it."""
+    return project.remembered(("lock calls", around), lambda: _lock_calls(around))
+
+
+def _lock_calls(around: Scope) -> LockCalls:
+    found = LockCalls({}, {}, set())
+    called: set[int] = set()
+    for scope in around.nested():
+        done: dict[str, set[str]] = {}
+        for call in scope.facts.calls:
+            func = call.func
+            if isinstance(func, ast.Attribute) and func.attr in ("acquire", "release"):
+                called.add(id(func))
+                lock = ast.unparse(func.value)
+                done.setdefault(lock, set()).add(func.attr)
+                if func.attr == "release" and not call.args:  # pool.release(connection)
+                    found.releases.setdefault((scope, lock), []).append(call)
+        for lock, methods in done.items():
+            if methods == {"release"}:
+                found.releasing.setdefault(lock, []).append(scope)
+    for node in ast.walk(around.node):
+        if isinstance(node, ast.Attribute) and node.attr == "release" and id(node) not in called:
+            found.given.add(ast.unparse(node.value))
+    return found
+
+
+def is_never_released(lock: ast.expr, outline: Outline, project: Project) -> bool:
+    """Whether a module has no release of a lock, and gives it to nobody who might release it."""
+    name = _last(lock)
+    return project.remembered(("never released", outline, name), lambda: _is_never_released(name, outline))
+
+
+def _is_never_released(name: str, outline: Outline) -> bool:
+    used: set[int] = set()
+    for node in ast.walk(outline.tree):
+        if isinstance(node, ast.Attribute) and _last(node.value) == name:
+            if node.attr == "release":
+                return False
+            used.add(id(node.value))
+        elif isinstance(node, ast.withitem):
+            used.add(id(node.context_expr))
+        elif (
+            isinstance(getattr(node, "ctx", None), ast.Load) and _last(node) == name and id(node) not in used
+        ):
+            return False
+    return True
 
 
 def acquired(scope: Scope, project: Project) -> list[Acquired]:
@@ -44,7 +110,7 @@ def _acquired(scope: Scope, project: Project) -> Iterator[Acquired]:
             yield Acquired(wait, call, call.func.value)
 
 
-def _last(func: ast.expr) -> str:
+def _last(func: ast.AST) -> str:
     return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
 
 
