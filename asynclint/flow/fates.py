@@ -7,6 +7,7 @@ What can't be told counts as handed on: whoever has it then may finish it.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -34,6 +35,8 @@ from asynclint.source.outline import Scope
 LITERALS = (cst.List, cst.Set, cst.Tuple, cst.Dict)
 COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress", "RaisesGroup", "raises_regex"})
+
+RAISING = re.compile(r"\b(raises|assertRaises\w*)\(")
 
 
 class Fate(Enum):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 
 from asynclint.finding import Edit, Fix, Safety
-from asynclint.flow.fates import RAISES, Event, Fate, Fates, Step, written_name
+from asynclint.flow.fates import RAISES, RAISING, Event, Fate, Fates, Step, written_name
 from asynclint.flow.finishing import CannotFinishError, is_taken_away, statement_of
 from asynclint.flow.lives import Life, life
 from asynclint.flow.trace import Tracer
@@ -89,7 +89,7 @@ def _unfinished(function: Function, project: Project) -> Iterator[Life]:
         return
     tracer = Tracer(function, project, GeneratorFates)
     for scope in function.scope.nested():
-        if scope is not function.scope and "aises" in source:
+        if scope is not function.scope and RAISING.search(source):
             continue  # what is expected to be raised may end it
         for call in generators(scope, project) if scope.is_function else ():
             birth = function.cst_of(call)

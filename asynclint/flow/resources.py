@@ -10,7 +10,7 @@ from functools import cache
 
 import libcst as cst
 
-from asynclint.flow.fates import RAISES, Event, Fate, Fates, Step, written_name
+from asynclint.flow.fates import RAISES, RAISING, Event, Fate, Fates, Step, written_name
 from asynclint.flow.lives import Life, life
 from asynclint.flow.owners import may_be_finished
 from asynclint.flow.trace import Tracer
@@ -224,7 +224,7 @@ def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *
 
 
 def _expects_errors(function: Function) -> bool:
-    return function.once("expects errors", lambda: "aises" in _source(function.scope))
+    return function.once("expects errors", lambda: RAISING.search(_source(function.scope)) is not None)
 
 
 def _closes_itself(found: Made, scope: Scope, project: Project) -> bool:

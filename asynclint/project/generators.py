@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.guards.replaced import replaced_names
 from asynclint.project.index.values import Calling, Result
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
@@ -42,11 +42,9 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
         if not isinstance(value, Result) or value.function.calling is not Calling.ASYNC_GENERATOR:
             continue
         made = value.function.scope
-        if (
-            not made.outline.is_stub
-            and cleans_up(made, project)
-            and not is_replaced(call.func, scope, project)
-        ):
+        names = {_last(call.func), made.enclosing_class.name if made.enclosing_class is not None else ""}
+        replaced = not names.isdisjoint(replaced_names(scope, project))
+        if not made.outline.is_stub and cleans_up(made, project) and not replaced:
             yield call
 
 
