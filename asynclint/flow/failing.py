@@ -24,12 +24,12 @@ CLOSED = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 def stops(function: Function, project: Project) -> Mapping[cst.CSTNode, Sequence[int]]:
     """The statements of each block that hold a jump, an endless loop or what can fail, by index."""
+    return function.once("stops", lambda: by_block(function, jumps(function) | fails(function, project)))
 
-    def found() -> Mapping[cst.CSTNode, Sequence[int]]:
-        jumps = _marked(function, filter(_jumps, function.nodes))
-        return by_block(function, jumps | fails(function, project))
 
-    return function.once("stops", found)
+def jumps(function: Function) -> set[cst.CSTNode]:
+    """Jumps and endless loops, and what holds them inside one function."""
+    return function.once("jumps", lambda: _marked(function, filter(_jumps, function.nodes)))
 
 
 def by_block(function: Function, nodes: Iterable[cst.CSTNode]) -> dict[cst.CSTNode, list[int]]:

@@ -7,6 +7,7 @@ What can't be told counts as handed on: whoever has it then may finish it.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -34,6 +35,8 @@ from asynclint.source.outline import Scope
 LITERALS = (cst.List, cst.Set, cst.Tuple, cst.Dict)
 COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress", "RaisesGroup", "raises_regex"})
+
+RAISING = re.compile(r"\b(raises|assertRaises\w*)\(")
 
 
 class Fate(Enum):
@@ -87,6 +90,8 @@ Follow = Callable[[ast.Call, int | str, Scope], tuple[Fate | None, bool]]
 
 class Fates:
     """Follows a value outwards from the node that has it to what becomes of it there."""
+
+    swept = True  # whoever goes over all tasks has it
 
     def __init__(self, function: Function, project: Project, follow: Follow) -> None:
         self._function = function
@@ -307,8 +312,13 @@ class Fates:
 
     # -- names
 
+    def taking(self, target: cst.CSTNode) -> cst.CSTNode:
+        """What of an assignment's target takes the value."""
+        return target
+
     def _bound(self, target: cst.CSTNode, *, many: bool) -> Iterator[Step]:
         """What an assignment to a target makes of the value."""
+        target = self.taking(target)
         match target:
             case cst.Name():
                 scope = self._scope(target)

@@ -47,13 +47,13 @@ def finish(function: Function, life: Life, project: Project) -> Fix:
         message = f"{target.id} is assigned more than once"
         raise CannotFinishError(message)
     name = ast.unparse(target)
-    if isinstance(target, ast.Name) and _is_taken_away(name, scope):
+    if isinstance(target, ast.Name) and is_taken_away(name, scope):
         message = f"{name} may be gone by then"
         raise CannotFinishError(message)
     return _finished(statement, name, scope, [], f"cancel and await {name} in finally", project)
 
 
-def _is_taken_away(name: str, scope: Scope) -> bool:
+def is_taken_away(name: str, scope: Scope) -> bool:
     """``del task``, or a nested function that gives the name another value."""
     deleted = (t for node in ast.walk(scope.node) if isinstance(node, ast.Delete) for t in node.targets)
     return any(isinstance(target, ast.Name) and target.id == name for target in deleted) or any(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import pairwise
 
 import libcst as cst
 
-from asynclint.flow.failing import by_block, fails, stops
+from asynclint.flow.failing import by_block, fails, jumps, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
 from asynclint.flow.trace import Trace, Tracer
@@ -53,6 +55,11 @@ class Life:
         return bool(self.end & UNFINISHED)
 
     @property
+    def is_never_finished(self) -> bool:
+        """Whether nothing finishes it on any path."""
+        return not self.trace.fates() & {Fate.FINISHED, Fate.HANDED}
+
+    @property
     def name(self) -> str:
         """The name it is kept under first; "" where it has none."""
         kept = [*self.trace.names, *(f"self.{name}" for name in self.trace.attributes)]
@@ -77,13 +84,24 @@ def _lives(function: Function, project: Project) -> Iterator[Life]:
         for call in sites(scope, project) if scope.is_function else ():
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)
-            trace = tracer.call(birth, scope)
-            yield _life(function, project, call, birth, scope, trace)
+            yield life(function, project, call, birth, scope, tracer.call(birth, scope))
 
 
-def _life(
-    function: Function, project: Project, call: ast.Call, birth: cst.Call, scope: Scope, trace: Trace
+def life(
+    function: Function,
+    project: Project,
+    call: ast.Call,
+    birth: cst.BaseExpression,
+    scope: Scope,
+    trace: Trace,
+    *,
+    fallible: bool = False,
+    failing: AbstractSet[cst.CSTNode] | None = None,
 ) -> Life:
+    """How a value ends on every path; a ``fallible`` call may raise instead of making it.
+
+    ``failing`` is what can fail or be cancelled, where that is more than what can fail a test.
+    """
     if Fate.HANDED in {event.fate for event in next(iter(trace.events.values()), [])}:
         return Life(call, scope, trace, State.SETTLED, None, None, None)
     owner = function.cst_of(scope.node)
@@ -97,8 +115,15 @@ def _life(
     around = list(_inside(function, birth, owner))
     conditional = any(isinstance(outer, (cst.If, cst.Match)) for outer in around)
     looped = set() if trace.many or trace.attributes else set(_made_again(around))
-    stopping, failing = stops(function, project), fails(function, project)
-    paths = Paths(trace.events, by_block(function, marked), stopping, failing, conditional, looped)
+    strict = failing is not None
+    if failing is None:
+        stopping, failing = stops(function, project), fails(function, project)
+    else:
+        breaks = failing
+        stopping = function.once("strict stops", lambda: by_block(function, jumps(function) | breaks))
+    tried = set(_tried(around)) if fallible else set()
+    blocks = by_block(function, marked)
+    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, strict)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 
@@ -109,6 +134,13 @@ def _made_again(around: Iterable[cst.CSTNode]) -> Iterator[cst.CSTNode]:
         if isinstance(outer, (cst.If, cst.Match, cst.Try, cst.TryStar)):
             return
         if isinstance(outer, (cst.For, cst.While)):
+            yield outer
+
+
+def _tried(around: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """The ``try`` statements in whose body a value is made, by what holds the call that makes it."""
+    for inner, outer in pairwise(around):
+        if isinstance(outer, (cst.Try, cst.TryStar)) and inner is outer.body:
             yield outer
 
 

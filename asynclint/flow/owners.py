@@ -1,9 +1,9 @@
-"""Who finishes a task that a test class keeps in an attribute of ``self``."""
+"""Who finishes a task, or closes a resource, that a class keeps in an attribute of ``self``."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from asynclint.knowledge.asyncs import CONTAINER_LOOKS, TASK_INSPECTION
 from asynclint.project.guards.tests import bases
@@ -13,7 +13,14 @@ from asynclint.source.outline import Scope
 LOOKS = TASK_INSPECTION | CONTAINER_LOOKS
 
 
-def may_be_finished(attribute: str, method: Scope, project: Project) -> bool:
+def _is_look(use: ast.Attribute) -> bool:
+    """Whether ``use`` of a task or a container of tasks only looks at it."""
+    return use.attr in LOOKS
+
+
+def may_be_finished(
+    attribute: str, method: Scope, project: Project, is_look: Callable[[ast.Attribute], bool] = _is_look
+) -> bool:
     """Whether a method of the class, of a base or of an heir does more with an attribute than look at it.
 
     ``method`` is the one that assigns it, whose own uses are left out. Classes whose bases can't be read may.
@@ -26,7 +33,7 @@ def may_be_finished(attribute: str, method: Scope, project: Project) -> bool:
     if found.unknown or any(bases(heir, project).unknown for heir in heirs):
         return True
     return any(
-        use.attr not in LOOKS
+        not is_look(use)
         for cls in {*found.project, *heirs}
         for scope in cls.facts.scopes
         if scope is not method

@@ -86,7 +86,9 @@ class Paths:
 
     ``events`` are a trace's, by unit; ``marked`` the statements of each block that hold one, by index, and
     ``stops`` those that hold a jump or can fail; ``fails`` are the units that can. ``conditional`` says
-    that the value is made under an ``if``, ``looped`` are the loops it is made in.
+    that the value is made under an ``if``, ``looped`` are the loops it is made in, ``tried`` the ``try``
+    statements that catch what making it may raise. ``strict``: what fails may be a cancellation, and
+    handlers that catch less than everything don't catch it.
     """
 
     events: Mapping[cst.CSTNode, Sequence[Event]]
@@ -95,6 +97,8 @@ class Paths:
     fails: AbstractSet[cst.CSTNode]
     conditional: bool
     looped: AbstractSet[cst.CSTNode]
+    tried: AbstractSet[cst.CSTNode] = frozenset()
+    strict: bool = False
     split: Split | None = None
     _known: dict[tuple[cst.CSTNode, int], Outcome] = field(default_factory=dict)
 
@@ -251,7 +255,7 @@ class Paths:
         raised = out.raises
         out.join(inner)
         out.end = inner.end
-        if swallows:  # what fails inside is expected to; that nothing does is a failure
+        if swallows and not self.strict:  # what fails inside is expected to; that nothing does is a failure
             fails = any(map(expects, node.items)) and out.end & State.LIVE
             out.raises = raised or (node if fails else None)
         return out
@@ -274,9 +278,12 @@ class Paths:
         out.join(inner)
         # An exception may come before the value is settled; that it comes from what settles it
         # (``try: await task``, ``except CancelledError``) is the usual case.
-        caught = inner.end or state
-        if inner.raises is not None and any(_catches(h, inner.raises) for h in node.handlers):
-            out.raises = None
+        caught = state if node in self.tried else inner.end or state
+        if inner.raises is not None:
+            if self.strict:
+                caught |= State.LIVE
+            if any(_catches(h, inner.raises, strict=self.strict) for h in node.handlers):
+                out.raises = None
         if node.orelse is not None and out.end:
             orelse = self.suite(node.orelse.body, out.end)
             out.join(orelse)
@@ -326,11 +333,13 @@ def _enters(item: cst.WithItem, names: AbstractSet[str]) -> bool:
     return isinstance(item.item, cst.Call) and written_name(item.item) in names
 
 
-def _catches(handler: cst.ExceptHandler | cst.ExceptStarHandler, failing: cst.CSTNode) -> bool:
+def _catches(
+    handler: cst.ExceptHandler | cst.ExceptStarHandler, failing: cst.CSTNode, *, strict: bool
+) -> bool:
     """Whether a handler may catch what fails: an assertion only by a name for every exception."""
-    if not isinstance(failing, cst.Assert):
+    if not isinstance(failing, cst.Assert) and not strict:
         return True
-    names = {"Exception", "BaseException", "AssertionError"}
+    names = {"BaseException"} if strict else {"Exception", "BaseException", "AssertionError"}
     kinds = handler.type.elements if isinstance(handler.type, cst.Tuple) else ()
     written: list[cst.BaseExpression | None] = [kind.value for kind in kinds] or [handler.type]
     return any(kind is None or getattr(kind, "value", "") in names for kind in written)
@@ -344,7 +353,12 @@ def never_returns(node: cst.CSTNode) -> bool:
         return isinstance(node.test, cst.Name) and node.test.value == "False"
     if not isinstance(node, cst.Expr) or not isinstance(node.value, cst.Call):
         return False
-    return written_name(node.value) in ("fail", "skip", "xfail", "skipTest", "exit", "_exit", "abort")
+    name, func = written_name(node.value), node.value.func
+    if name == "abort":  # that of a transport does
+        return (
+            isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name) and func.value.value == "os"
+        )
+    return name in ("fail", "skip", "xfail", "skipTest", "exit", "_exit")
 
 
 def is_true(test: cst.BaseExpression) -> bool:

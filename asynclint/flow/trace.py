@@ -60,14 +60,15 @@ class Tracer:
         self._fates = kind(function, project, self._argument)
         self._order = function.once("order", lambda: _evaluation_order(function))
 
-    def call(self, birth: cst.Call, scope: Scope) -> Trace:
-        """The trace of what a call makes."""
+    def call(self, birth: cst.BaseExpression, scope: Scope) -> Trace:
+        """The trace of what a call, or the ``await`` of one, makes."""
         trace, self._birth = Trace(), birth
         owner = self._function.cst_of(scope.node)
         self._window = self._until_rebound(birth, scope, owner)
         found = [Event(Fate.BORN, birth), *self._grow(trace, self._fates.of(birth), scope)]
         if Fate.HANDED not in {event.fate for event in found}:
-            found += self._function.once(("sweeps", scope), lambda: list(self._sweeps(scope)))
+            if self._kind.swept:
+                found += self._function.once(("sweeps", scope), lambda: list(self._sweeps(scope)))
             found += self._rebound(trace, scope)
         for event in sorted(found, key=self._place):
             trace.events.setdefault(unit(self._function, event.node, owner), []).append(event)
@@ -169,7 +170,7 @@ class Tracer:
         this value. Empty where that is not so.
         """
         parent = self._function.parent(birth)
-        target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
+        target = self._fates.taking(parent.targets[0].target) if isinstance(parent, cst.Assign) else None
         if not isinstance(target, cst.Name) or scope.facts.outer.get(target.value):
             return "", range(0)
         for outer in self._function.parents(birth):
@@ -203,7 +204,7 @@ class Tracer:
 
     def _bound(self, scope: Scope, name: str) -> list[cst.CSTNode]:
         """Statements that assign a name, in source order."""
-        bindings = (b.node for b in scope.bindings[name] if b.kind == "assign")
+        bindings = (b.node for b in scope.bindings[name] if b.kind in ("assign", "unpack"))
         plain = [node for node in bindings if isinstance(node, (ast.Assign, ast.AnnAssign))]
         return self._function.once(
             ("bound", scope, name), lambda: sorted(map(self._function.cst_of, plain), key=self._index)

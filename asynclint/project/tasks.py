@@ -96,7 +96,7 @@ def is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
 
 
 def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> bool:
-    if not _may_be_wrapper(call.func, scope):
+    if not may_be_wrapper(call.func, scope):
         return False
     value = project.inference.value(call.func, scope)
     if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
@@ -107,7 +107,7 @@ def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> 
     )
 
 
-def _may_be_wrapper(func: ast.expr, scope: Scope) -> bool:
+def may_be_wrapper(func: ast.expr, scope: Scope) -> bool:
     """A plain function, or a method on ``self``: what any other object starts is that object's to finish."""
     if isinstance(func, ast.Attribute):
         if not isinstance(func.value, ast.Name):

@@ -258,12 +258,6 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 (Path.resolve would follow symbolic links)
 
 
-def shown(path: Path) -> str:
-    """A path as displayed: relative where it lies below the working directory."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
 def _display(shown: Path) -> str:
     """A name that can be printed: file names need not be text."""
     return os.fsencode(shown).decode("utf-8", "replace")

@@ -109,7 +109,8 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
     closing = text.newline.join(indent + line.replace("    ", unit) for line in footer)
     ended = "" if opened else text.newline
     end = Position(last, len(lines[last - 1]))
-    wrapped = f"{indent}{header}{text.newline}{moved}{opened}{closing}{ended}"
+    behind = f"{opened}{closing}{ended}" if footer else ""
+    wrapped = f"{indent}{header}{text.newline}{moved}{behind}"
     return Edit(Span(Position(first, 0), end), wrapped)
 
 

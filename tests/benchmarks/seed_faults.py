@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from asynclint.engine import check_text
+from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
 from asynclint.processes import pause_collector
 from asynclint.project.project import Project
 from asynclint.settings import Settings
@@ -38,8 +39,10 @@ MADE_BY = re.compile(
     r"^(open_(unix_)?connection|start_(unix_)?server|create_subprocess_(exec|shell)|create_(unix_)?connection"
     r"|create_(unix_)?server|create_datagram_endpoint|new_event_loop|Runner|ClientSession|AsyncClient)$"
 )
-CLOSES = frozenset({"close", "aclose", "terminate", "kill", "shutdown", "abort"})
+CLOSES = frozenset({"close", "aclose", "shutdown", "abort"})
+REAPS = frozenset({"wait", "communicate"})
 LOCKS = re.compile(r"lock|sem(aphore)?s?$|cond(ition)?$|mutex", re.IGNORECASE)
+MAKES_LOCKS = r"\b(Lock|StrictFIFOLock|Semaphore|BoundedSemaphore|Condition|CapacityLimiter)\("
 BLOCKING = re.compile(
     r"^(time\.sleep|subprocess\.\w+|os\.(system|wait\w*)|socket\.(create_connection|getaddrinfo|gethostby\w+)"
     r"|requests\.\w+|urllib\.request\.urlopen|select\.select|\w*(thread|queue|future)\w*\.(join|get|put|result))$"
@@ -219,29 +222,60 @@ def made_in(source: Source, function: ast.AST, name: str) -> ast.Call | None:
 # -- kinds
 
 
+def is_maker(call: ast.expr) -> bool:
+    """A maker of asyncio, a loop, aiohttp or httpx; not one that is given a transport (nothing is held)."""
+    receiver, name = called(call)
+    given = {keyword.arg for keyword in call.keywords} if isinstance(call, ast.Call) else set()
+    modules = receiver in ("", "asyncio", "aiohttp", "httpx", "httpx2", "uvloop") or receiver.endswith("loop")
+    held = not given & {"transport", "mounts", "app"}
+    return bool(MADE_BY.match(name)) and (modules or receiver.endswith("loop()")) and held
+
+
 def close(source: Source) -> Iterator[Mutant]:
     """ASL404: the only closing call of a resource made in the function; ``async with make() as x``."""
     for statement in source.all(ast.Expr):
         call = bare_call(statement)
         receiver, name = called(call) if call is not None else ("", "")
         function = source.function(statement)
-        if name not in CLOSES or function is None or not receiver.isidentifier():
+        if name not in CLOSES | REAPS or function is None or not receiver.isidentifier():
             continue
         maker = made_in(source, function, receiver)
-        if maker is None or not MADE_BY.match(called(maker)[1]):
+        if maker is None or not is_maker(maker):
             continue
-        others = [c for c in map(bare_call, ast.walk(function)) if c is not None and called(c)[0] == receiver]
-        if sum(called(other)[1] in CLOSES for other in others) == 1:
+        closes = REAPS if called(maker)[1].startswith("create_subprocess") else CLOSES
+        ends = [c for c in source.all(ast.Call) if called(c)[0] == receiver and called(c)[1] in closes]
+        if sum(source.function(end) is function for end in ends) == 1 and name in closes:
             yield dropped(source, statement)
     for block in source.all(ast.With, ast.AsyncWith):
         assert isinstance(block, (ast.With, ast.AsyncWith))
         item = block.items[0]
         if len(block.items) == 1 and isinstance(item.optional_vars, ast.Name):
             expr = item.context_expr
-            if MADE_BY.match(called(expr.value if isinstance(expr, ast.Await) else expr)[1]):
+            if is_maker(expr.value if isinstance(expr, ast.Await) else expr):
                 mutant = unwrapped(source, block, f"{item.optional_vars.id} = {source.code(expr)}")
                 if mutant is not None:
                     yield mutant
+
+
+def can_break(statement: ast.stmt) -> bool:
+    """Whether a statement waits, raises, or calls what may."""
+    for node in ast.walk(statement):
+        name = called(node)[1]
+        calm = name in CALM_CALLS | CALM_METHODS or not isinstance(node, ast.Call)
+        if not calm or isinstance(node, (ast.Await, ast.Assert, ast.Raise, ast.AsyncFor, ast.AsyncWith)):
+            return True
+    return False
+
+
+def ends_with_test(source: Source, node: ast.AST, name: str) -> bool:
+    """Whether a lock is made by the test itself that a node stands in, or in whose function it does."""
+    test = source.outermost(node)
+    if not isinstance(test, FUNCTIONS) or not test.name.startswith("test"):
+        return False
+    names = (
+        part for part in ast.walk(test) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    )
+    return name in {part.id for part in names}
 
 
 def release(source: Source) -> Iterator[Mutant]:
@@ -250,6 +284,8 @@ def release(source: Source) -> Iterator[Mutant]:
         assert isinstance(block, ast.AsyncWith)
         item = block.items[0]
         lock = ast.unparse(item.context_expr)
+        if ends_with_test(source, block, lock) or not any(map(can_break, block.body)):
+            continue  # nobody needs it any more
         if len(block.items) == 1 and item.optional_vars is None and "(" not in lock and LOCKS.search(lock):
             mutant = unwrapped(source, block, f"await {lock}.acquire()", f"{lock}.release()")
             if mutant is not None:
@@ -260,6 +296,10 @@ def release(source: Source) -> Iterator[Mutant]:
         function = source.function(block)
         if (
             any(frees)
+            and any(map(can_break, block.body))
+            and not any(
+                ends_with_test(source, block, called(c)[0]) for c in map(bare_call, block.finalbody) if c
+            )
             and isinstance(function, ast.AsyncFunctionDef)
             and ".acquire()" in source.code(function)
         ):
@@ -296,23 +336,35 @@ def threadsafe(source: Source) -> Iterator[Mutant]:
 
 
 def reraise(source: Source) -> Iterator[Mutant]:
-    """ASL502: the ``raise`` of a handler of CancelledError or BaseException round an ``await``."""
+    """ASL502: the ``raise`` that a handler of CancelledError or BaseException round an ``await`` ends with.
+
+    No sites are a handler behind one of CancelledError; a ``raise`` under a condition or of another
+    error, which say that some cancellations are
+    to stop there; a local coroutine of a test, whose mutant is the idiom of recording a cancellation; and
+    trio's and anyio's own classes, which come again at the next wait.
+    """
     for handler in source.all(ast.ExceptHandler):
         assert isinstance(handler, ast.ExceptHandler)
         caught = ast.unparse(handler.type) if handler.type is not None else "BaseException"
-        block = source.parents[handler]
-        if not re.search(r"\b(CancelledError|Cancelled|BaseException|get_cancelled_exc_class)\b", caught):
+        block, function, last = source.parents[handler], source.function(handler), handler.body[-1]
+        if not re.search(r"\b(CancelledError|BaseException)\b", caught):
+            continue
+        earlier = block.handlers[: block.handlers.index(handler)] if isinstance(block, ast.Try) else []
+        if any(one.type is not None and "Cancelled" in ast.unparse(one.type) for one in earlier):
+            continue  # it never comes here
+        if not isinstance(function, ast.AsyncFunctionDef) or not isinstance(last, ast.Raise):
+            continue
+        outermost = source.outermost(handler)
+        if function is not outermost and getattr(outermost, "name", "").startswith("test"):
             continue
         waits = isinstance(block, ast.Try) and any(
             isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith))
             for s in block.body
             for node in ast.walk(s)
         )
-        raises = [
-            node for statement in handler.body for node in ast.walk(statement) if isinstance(node, ast.Raise)
-        ]
-        if waits and len(raises) == 1 and isinstance(source.function(handler), ast.AsyncFunctionDef):
-            yield dropped(source, raises[0])
+        raises = [node for s in handler.body for node in ast.walk(s) if isinstance(node, ast.Raise)]
+        if waits and len(raises) == 1 and (last.exc is None or ast.unparse(last.exc) == handler.name):
+            yield dropped(source, last)
 
 
 def task_done(source: Source) -> Iterator[Mutant]:
@@ -331,14 +383,38 @@ def task_done(source: Source) -> Iterator[Mutant]:
                 yield mutant
 
 
-def aclosing(source: Source) -> Iterator[Mutant]:
-    """ASL504: ``async with aclosing(x) as y`` turned into ``y = x``; the ``aclose()`` of a generator."""
-    makers = {
+def generator_functions(source: Source) -> set[str]:
+    """Names of asynchronous generator functions that yield inside ``try`` and ``finally``, or ``with``."""
+    return {
         function.name
         for function in source.all(ast.AsyncFunctionDef)
         if isinstance(function, ast.AsyncFunctionDef)
-        and any(isinstance(node, ast.Yield) for node in ast.walk(function))
+        and not function.decorator_list
+        and any(
+            isinstance(block, (ast.With, ast.AsyncWith)) or (isinstance(block, ast.Try) and block.finalbody)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Yield) and source.function(node) is function
+            for block in source.around(node)
+        )
     }
+
+
+def left_early(source: Source) -> Iterator[Mutant]:
+    """ASL504: a loop over such a generator that goes to its end, with a ``break`` behind its first turn."""
+    makers = generator_functions(source)
+    for loop in source.all(ast.AsyncFor):
+        assert isinstance(loop, ast.AsyncFor)
+        last, leaving = loop.body[-1], (ast.Break, ast.Return, ast.Raise, ast.Continue)
+        head = source.text.lines[last.lineno - 1][: last.col_offset]
+        left = any(isinstance(node, (ast.Break, ast.Return)) for node in ast.walk(loop))
+        if called(loop.iter)[1] in makers and not left and not isinstance(last, leaving) and not head.strip():
+            end = source.end(last)
+            yield Mutant(loop, ((end, end, f"\n{head}break"),))
+
+
+def aclosing(source: Source) -> Iterator[Mutant]:
+    """ASL504: ``async with aclosing(x) as y`` turned into ``y = x``; the ``aclose()`` of a generator."""
+    makers = generator_functions(source)
     for block in source.all(ast.AsyncWith):
         assert isinstance(block, ast.AsyncWith)
         item = block.items[0]
@@ -348,6 +424,7 @@ def aclosing(source: Source) -> Iterator[Mutant]:
             and called(expr)[1] == "aclosing"
             and isinstance(expr, ast.Call)
             and expr.args
+            and called(expr.args[0])[1] in makers
         ):
             given = source.code(expr.args[0])
             before = "pass" if item.optional_vars is None else f"{source.code(item.optional_vars)} = {given}"
@@ -386,13 +463,33 @@ def blocking(source: Source) -> Iterator[Mutant]:
             yield Mutant(wait, ((start, end, text),))
 
 
+def close_on_self(source: Source) -> Iterator[Mutant]:
+    """ASL404: the only closing call of what a class keeps on ``self`` when it is set up, or in private."""
+    for cls in source.all(ast.ClassDef):
+        made: dict[str, ast.AST] = {}
+        for node in ast.walk(cls):
+            value = node.value if isinstance(node, ast.Assign) else None
+            value = value.value if isinstance(value, ast.Await) else value
+            if isinstance(node, ast.Assign) and value is not None and is_maker(value):
+                parts = [part for target in node.targets for part in ast.walk(target)]
+                kept = {ast.unparse(part) for part in parts if isinstance(part, ast.Attribute)}
+                made |= dict.fromkeys((name for name in kept if name.startswith("self.")), node)
+        closing = [(s, called(c)) for s in ast.walk(cls) if (c := bare_call(s)) is not None]
+        for statement, (receiver, name) in closing:
+            only = sum(r == receiver and n in CLOSES for _, (r, n) in closing) == 1
+            if receiver in made and name in CLOSES and only:
+                yield dropped(source, statement)
+
+
 KINDS = {
-    "close": Kind("ASL404", "close|shutdown|kill|terminate|abort|with", close),
-    "release": Kind("ASL501", "acquire|async with", release),
+    "close": Kind("ASL404", "close|shutdown|abort|wait|communicate|with", close),
+    "close_on_self": Kind("ASL404", "close|shutdown|kill|terminate|abort", close_on_self, "module"),
+    "release": Kind("ASL501", MAKES_LOCKS, release),
     "threadsafe": Kind("ASL402", "_threadsafe", threadsafe),
     "reraise": Kind("ASL502", "raise", reraise),
     "task_done": Kind("ASL503", "task_done", task_done, "module"),
     "aclosing": Kind("ASL504", "aclos", aclosing),
+    "left_early": Kind("ASL504", "async for", left_early),
     "blocking": Kind("ASL403", "sleep|to_thread|run_sync|run_in_executor", blocking),
 }
 

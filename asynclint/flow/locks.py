@@ -1,0 +1,155 @@
+"""From ``acquire`` to ``release``: what can fail, or leave a function, while it holds a lock."""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+
+from asynclint.flow.fates import Event, Fate, written_name
+from asynclint.flow.lives import Life, life
+from asynclint.flow.trace import Trace, unit
+from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
+from asynclint.project.guards.tests import test_of
+from asynclint.project.locks import Acquired, acquired, is_never_released, lock_calls
+from asynclint.project.project import Project
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One lock from where it is acquired, and the calls that release it in the same function."""
+
+    acquired: Acquired
+    releases: Sequence[ast.Call]
+    life: Life
+
+    @property
+    def name(self) -> str:
+        """How the lock is written."""
+        return ast.unparse(self.acquired.lock)
+
+
+def holds(function: Function, project: Project) -> Sequence[Hold]:
+    """The locks that a function, and what is nested in it, acquires by hand and releases itself.
+
+    Not those that others release too, and those that a test makes for itself and that end with it.
+    """
+    return function.once("holds", lambda: list(_holds(function, project)))
+
+
+def _holds(function: Function, project: Project) -> Iterator[Hold]:
+    for scope in function.scope.nested():
+        sites = acquired(scope, project) if scope.is_async else []
+        order = {id(call): place for place, call in enumerate(scope.facts.calls)} if sites else {}
+        for index, found in enumerate(sites):
+            lock = ast.unparse(found.lock)
+            if _dies_with_test(found.lock, scope, project):
+                continue
+            calls = lock_calls(_around(lock, scope), project)
+            if calls.is_released_elsewhere(lock, scope):
+                continue
+            releases = calls.releases.get((scope, lock), [])
+            if not releases and not is_never_released(found.lock, scope.outline, project):
+                continue
+            near = _until_next(function, found, sites[index + 1 :], releases, order)
+            life = _life(function, project, found, near, scope)
+            yield Hold(found, near, life)
+
+
+def _around(lock: str, scope: Scope) -> Scope:
+    """The class whose methods share a lock of ``self``; else the outermost function."""
+    outer = list(scope.around())
+    method = next((s for s in outer if s.enclosing_class is not None), None)
+    if method is not None and method.enclosing_class is not None and "." in lock:
+        return method.enclosing_class
+    return [s for s in outer if s.is_function][-1]
+
+
+def _until_next(
+    function: Function,
+    found: Acquired,
+    later: Sequence[Acquired],
+    releases: Sequence[ast.Call],
+    order: Mapping[int, int],
+) -> Sequence[ast.Call]:
+    """The releases from one acquire to the next in the same block; all of them where a loop comes back."""
+    birth = function.cst_of(found.wait)
+    if any(isinstance(outer, (cst.For, cst.While)) for outer in function.parents(birth)):
+        return releases
+    block, lock = _block(function, birth), ast.unparse(found.lock)
+    same = (other for other in later if ast.unparse(other.lock) == lock)
+    end = next((o for o in same if _block(function, function.cst_of(o.wait)) is block), None)
+    first = bisect_left(releases, order[id(found.call)], key=lambda call: order[id(call)])
+    last = len(releases)
+    if end is not None:
+        last = bisect_left(releases, order[id(end.call)], key=lambda call: order[id(call)])
+    return releases[first:last]
+
+
+def _block(function: Function, node: cst.CSTNode) -> cst.CSTNode | None:
+    return next((outer for outer in function.parents(node) if isinstance(outer, cst.BaseSuite)), None)
+
+
+def _dies_with_test(lock: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether a test acquires what was made for it alone: where it fails, nobody needs the lock any more."""
+    test = [outer for outer in scope.around() if outer.is_function][-1]
+    own = test.parameters[0].arg if test.enclosing_class is not None and test.parameters else ""
+    root = lock.value if isinstance(lock, ast.Attribute) else lock
+    of_self = root is not lock and isinstance(root, ast.Name) and root.id == own
+    local = root is lock and isinstance(root, ast.Name) and root.id in test.bindings
+    return (of_self or local) and test_of(test, project) is not None
+
+
+def _life(
+    function: Function, project: Project, found: Acquired, releases: Sequence[ast.Call], scope: Scope
+) -> Life:
+    owner = function.cst_of(scope.node)
+    birth = function.cst_of(found.wait)
+    assert isinstance(birth, cst.Await)
+    trace = Trace()
+    events = [Event(Fate.BORN, birth), *(Event(Fate.FINISHED, function.cst_of(call)) for call in releases)]
+    for event in events:
+        trace.events.setdefault(unit(function, event.node, owner), []).append(event)
+    failing = function.once("breaks", lambda: _breaks(function))
+    return life(function, project, found.call, birth, scope, trace, fallible=True, failing=failing)
+
+
+def _breaks(function: Function) -> set[cst.CSTNode]:
+    """What can fail or be cancelled, with all that holds it."""
+    found: set[cst.CSTNode] = set()
+    for node in function.nodes:
+        if not _can_break(node):
+            continue
+        for outer in (node, *function.parents(node)):
+            if outer in found or isinstance(outer, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
+                break
+            found.add(outer)
+    return found
+
+
+def _can_break(node: cst.CSTNode) -> bool:
+    match node:
+        case cst.Await() | cst.Assert() | cst.Raise() | cst.Yield():
+            return not (isinstance(node, cst.Await) and _is_acquire(node.expression))
+        case cst.With() | cst.For() | cst.CompFor():
+            return node.asynchronous is not None
+        case cst.Call() if not _is_acquire(node):
+            func = node.func
+            if isinstance(func, cst.Attribute):
+                return func.attr.value not in CALM_METHODS | {"acquire", "release"}
+            return not isinstance(func, cst.Name) or func.value not in CALM_CALLS
+    return False
+
+
+def _is_acquire(expr: cst.BaseExpression) -> bool:
+    """``lock.acquire()``, also with a limit."""
+    if not isinstance(expr, cst.Call):
+        return False
+    if written_name(expr) == "wait_for" and expr.args:
+        return _is_acquire(expr.args[0].value)
+    return written_name(expr) == "acquire"

@@ -1,0 +1,131 @@
+"""Where asynchronous generators are made that have something to clean up."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from asynclint.project.guards.replaced import replaced_names
+from asynclint.project.index.values import Calling, Result
+from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+from asynclint.source.walk import child_fields
+
+MAX_DEPTH = 3  # generators that go over generators
+STEPS = frozenset({"__anext__", "asend"})
+# Context managers that leave nothing undone.
+IDLE = frozenset({"suppress", "nullcontext", "raises"})
+CATCHING = frozenset({"GeneratorExit", "BaseException", "CancelledError"})
+
+
+def generators(scope: Scope, project: Project) -> list[ast.Call]:
+    """Calls of generator functions that are stepped through by hand, left early, or kept, in source order."""
+    return project.remembered(("async generators", scope), lambda: list(_generators(scope, project)))
+
+
+def makes_generators(unit: Scope, project: Project) -> bool:
+    """Whether a function, or what is nested in it, makes a generator that it may leave unfinished."""
+    return any(generators(scope, project) for scope in unit.nested() if scope.is_function)
+
+
+def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
+    facts = scope.facts
+    loops = [loop for loop in facts.async_fors if isinstance(loop, ast.AsyncFor) and is_left_early(loop)]
+    candidates: list[ast.expr | None] = [loop.iter for loop in loops]
+    steps = [call for call in facts.calls if is_step(call)]
+    candidates += [stepped(call) for call in steps]
+    if loops or steps:  # what is kept may be stepped through there
+        candidates += [b.value for found in scope.bindings.values() for b in found if b.kind == "assign"]
+    calls = {id(call): call for call in candidates if isinstance(call, ast.Call)}
+    for call in sorted(calls.values(), key=lambda call: (call.lineno, call.col_offset)):
+        value = project.inference.value(call, scope)
+        if not isinstance(value, Result) or value.function.calling is not Calling.ASYNC_GENERATOR:
+            continue
+        made = value.function.scope
+        names = {_last(call.func), made.enclosing_class.name if made.enclosing_class is not None else ""}
+        replaced = not names.isdisjoint(replaced_names(scope, project))
+        if not made.outline.is_stub and cleans_up(made, project) and not replaced:
+            yield call
+
+
+def is_step(call: ast.Call) -> bool:
+    """``anext(items)``, ``items.__anext__()``, ``items.asend(None)``."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr in STEPS
+    return isinstance(call.func, ast.Name) and call.func.id == "anext" and len(call.args) == 1
+
+
+def stepped(call: ast.Call) -> ast.expr:
+    """What a step is made of."""
+    return call.func.value if isinstance(call.func, ast.Attribute) else call.args[0]
+
+
+def is_left_early(loop: ast.AsyncFor) -> bool:
+    """Whether a ``break`` of its own, or a ``return``, leaves a loop."""
+    stack: list[tuple[ast.AST, bool]] = [(statement, True) for statement in loop.body]
+    while stack:
+        node, own = stack.pop()
+        if isinstance(node, ast.Return) or (own and isinstance(node, ast.Break)):
+            return True
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            continue
+        inner = isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+        for name in child_fields(type(node)):
+            value = getattr(node, name, None)
+            parts = value if isinstance(value, list) else [value]
+            within = own and not (inner and name == "body")
+            stack += [(part, within) for part in parts if isinstance(part, ast.AST)]
+    return False
+
+
+def cleans_up(function: Scope, project: Project, depth: int = 0) -> bool:
+    """Whether a generator function yields where something has to be undone behind it.
+
+    In a ``try`` with ``finally`` or a handler of what closing it raises, in a ``with`` block, or in a loop
+    over another such generator.
+    """
+    return project.remembered(
+        ("cleans up", function), lambda: _cleans_up(function.node, function, project, depth)
+    )
+
+
+def _cleans_up(root: ast.AST, function: Scope, project: Project, depth: int) -> bool:
+    stack: list[tuple[ast.AST, bool]] = [(root, False)]
+    while stack:
+        node, covered = stack.pop()
+        if isinstance(node, ast.Yield) and covered:
+            return True
+        if node is not root and isinstance(
+            node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+        ):
+            continue
+        body = covered or _undoes(node, function, project, depth)
+        for name in child_fields(type(node)):
+            value = getattr(node, name, None)
+            parts = value if isinstance(value, list) else [value]
+            within = body if name == "body" else covered
+            stack += [(part, within) for part in parts if isinstance(part, ast.AST)]
+    return False
+
+
+def _undoes(node: ast.AST, function: Scope, project: Project, depth: int) -> bool:
+    """Whether leaving the body of a statement does something."""
+    match node:
+        case ast.Try() | ast.TryStar():
+            caught = " ".join(
+                ast.unparse(h.type) if h.type is not None else "BaseException" for h in node.handlers
+            )
+            return bool(node.finalbody) or any(name in caught for name in CATCHING)
+        case ast.With() | ast.AsyncWith():
+            return any(_last(item.context_expr) not in IDLE for item in node.items)
+        case ast.AsyncFor() if depth < MAX_DEPTH:
+            value = project.inference.value(node.iter, function)
+            if isinstance(value, Result) and value.function.calling is Calling.ASYNC_GENERATOR:
+                inner = value.function.scope
+                return not inner.outline.is_stub and cleans_up(inner, project, depth + 1)
+    return False
+
+
+def _last(expr: ast.expr) -> str:
+    func = expr.func if isinstance(expr, ast.Call) else expr
+    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")

@@ -1,0 +1,175 @@
+"""Where resources are made that somebody has to close."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asynclint.knowledge.resources import BORROWED, DRIVERS, RESOURCES, Resource
+from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.guards.tests import is_fixture
+from asynclint.project.index.values import Calling, Function
+from asynclint.project.names import chain
+from asynclint.project.project import Project
+from asynclint.project.tasks import is_loop, may_be_wrapper
+from asynclint.source.outline import Outline, Scope
+
+MAX_DEPTH = 3  # factories that call factories
+BY_NAME = {name: resource for resource in RESOURCES for name in resource.makers}
+BY_METHOD = {name: resource for resource in RESOURCES for name in resource.methods}
+LAST_NAMES = frozenset(name.rpartition(".")[2] for name in BY_NAME)
+WORDS = re.compile("|".join(sorted({*LAST_NAMES, *BY_METHOD})))
+PASSING = ("wait_for", "shield")
+# What a factory does with what it makes that means that somebody else closes it.
+OWNING = re.compile(r"cleanup|finalizer|append|\.add\(|push|enter_|weakref")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A call that makes a resource, and the expression that gives it (the ``await`` of the call)."""
+
+    call: ast.Call
+    value: ast.Await | ast.Call
+    resource: Resource
+
+
+def made(scope: Scope, project: Project) -> list[Made]:
+    """The resources that are made in a scope's own body, in source order.
+
+    Those left out that are entered or returned where they are made.
+    """
+
+    def found() -> list[Made]:
+        settled = {id(item.context_expr) for entered in scope.facts.withs for item in entered.items}
+        settled |= {id(given.value) for given in scope.facts.returns}
+        open_ones = (made for made in _made(scope, project) if id(made.value) not in settled)
+        return sorted(open_ones, key=lambda made: (made.call.lineno, made.call.col_offset))
+
+    return project.remembered(("resources", scope), found)
+
+
+def makes_resources(unit: Scope, project: Project) -> bool:
+    """Whether a function, or what is nested in it, makes a resource."""
+    return any(made(scope, project) for scope in unit.nested() if scope.is_function)
+
+
+def is_lent(scope: Scope, project: Project) -> bool:
+    """Whether what a generator yields comes back to it: fixtures and context managers."""
+    if not scope.is_generator or not scope.decorators:
+        return False
+    written = [ast.unparse(decorator) for decorator in scope.decorators]
+    return any(text.endswith("contextmanager") for text in written) or is_fixture(scope, project) is not None
+
+
+def _made(scope: Scope, project: Project) -> Iterator[Made]:
+    facts = scope.facts
+    kept = [
+        b.value for bindings in scope.bindings.values() for b in bindings if b.kind in ("assign", "unpack")
+    ]
+    kept += [value for _, value in facts.attributes]
+    whole = {id(value) for value in (*kept, *(statement.value for statement in facts.expressions))}
+    has_words = _has_words(scope.outline, project)
+    for wait in facts.awaits:
+        call = _passed(wait.value)
+        if isinstance(call, ast.Call) and (has_words or id(wait) in whole):
+            resource = _resource(call, scope, project, awaited=True, whole=id(wait) in whole)
+            if resource is not None:
+                yield Made(call, wait, resource)
+    for call in facts.calls:
+        inner = _passed(call.args[0]) if call.args and _last(call.func) in DRIVERS else None
+        if isinstance(inner, ast.Call):
+            resource = _resource(inner, scope, project, awaited=True, whole=id(call) in whole)
+            if resource is not None:
+                yield Made(inner, call, resource)
+        elif has_words or id(call) in whole:
+            resource = _resource(call, scope, project, awaited=False, whole=id(call) in whole)
+            if resource is not None:
+                yield Made(call, call, resource)
+
+
+def _passed(expr: ast.expr) -> ast.expr:
+    """``connect()`` of ``wait_for(connect(), 5)``."""
+    while isinstance(expr, ast.Call) and _last(expr.func) in PASSING and expr.args:
+        expr = expr.args[0]
+    return expr
+
+
+def _last(func: ast.expr) -> str:
+    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+
+
+def _has_words(outline: Outline, project: Project) -> bool:
+    key = ("names a resource", outline)
+    return project.remembered(key, lambda: WORDS.search(outline.text.text) is not None)
+
+
+def _resource(
+    call: ast.Call, scope: Scope, project: Project, *, awaited: bool, whole: bool, depth: int = 0
+) -> Resource | None:
+    """What a call makes that is for its caller to close; factories where a statement keeps the result."""
+    found = _known(call, scope, project)
+    if found is not None:
+        if found.awaited is not awaited or is_replaced(call.func, scope, project):
+            return None
+        borrowed = BORROWED.get(found.title, frozenset())
+        if borrowed and any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
+            return None
+        return found
+    if not whole or depth >= MAX_DEPTH or not _may_be_factory(call.func, scope, project):
+        return None
+    value = project.inference.value(call.func, scope)
+    calling = Calling.COROUTINE if awaited else Calling.SYNC
+    if not isinstance(value, Function) or value.calling is not calling or value.scope.outline.is_stub:
+        return None
+    if not _has_words(value.scope.outline, project) or is_replaced(call.func, scope, project):
+        return None
+    return _given(value.scope, project, depth)
+
+
+def _may_be_factory(func: ast.expr, scope: Scope, project: Project) -> bool:
+    """A function of this module, or of one that is imported by name, where that names a resource."""
+    if not may_be_wrapper(func, scope):
+        return False
+    if _has_words(scope.outline, project):
+        return True
+    found = scope.lookup(func.id) if isinstance(func, ast.Name) else None
+    for binding in found[1] if found is not None else ():
+        module = (
+            project.modules.find(binding.module, binding.level, scope.outline) if binding.member else None
+        )
+        if module is not None and not module.is_stub and _has_words(module, project):
+            return True
+    return False
+
+
+def _known(call: ast.Call, scope: Scope, project: Project) -> Resource | None:
+    name = _last(call.func)
+    if name in BY_METHOD and isinstance(call.func, ast.Attribute):
+        return BY_METHOD[name] if is_loop(call.func.value, scope, project) else None
+    if name not in LAST_NAMES and not isinstance(call.func, ast.Name):
+        return None
+    return next((BY_NAME[n] for n in chain(call.func, scope, project.modules) if n in BY_NAME), None)
+
+
+def _given(factory: Scope, project: Project, depth: int) -> Resource | None:
+    """What a function makes and does nothing with but return it."""
+    returns = factory.facts.returns
+    if not returns or factory.facts.attributes or factory.facts.outer or factory.is_generator:
+        return None
+    if OWNING.search(factory.outline.text.slice(factory.outline.text.span(factory.node))):
+        return None
+    found = {_of(given.value, factory, project, depth + 1) for given in returns}
+    return found.pop() if len(found) == 1 else None
+
+
+def _of(expr: ast.expr | None, scope: Scope, project: Project, depth: int) -> Resource | None:
+    if isinstance(expr, ast.Name):
+        bindings = scope.bindings.get(expr.id, [])
+        expr = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
+    call = _passed(expr.value) if isinstance(expr, ast.Await) else expr
+    if not isinstance(call, ast.Call):
+        return None
+    awaited = isinstance(expr, ast.Await)
+    return _resource(call, scope, project, awaited=awaited, whole=True, depth=depth)

@@ -1,0 +1,97 @@
+"""ASL404 unclosed-resource: a connection, server, process, loop or client is made and never closed.
+
+This rule follows what ``open_connection``, ``start_server``, ``create_subprocess_exec`` and ``_shell``,
+a loop's ``create_connection``, ``create_datagram_endpoint``, ``create_server`` and their kin,
+``new_event_loop``, ``Runner``, aiohttp's ``ClientSession`` and httpx's ``AsyncClient`` give, and what
+functions of the project return of these. It reports one that reaches a normal end of its function
+neither closed nor handed on: returned, stored, given to code that can't be read. What a fixture yields comes
+back to it, so it has to be closed behind the ``yield``; what a ``setUp`` keeps on ``self`` in the class.
+
+Silent where nothing is held: an ``AsyncClient`` with a transport of its own, or that sends nothing; a
+connector without a session; a transport whose protocol may close it. A process that is only killed
+is reported, because it is never reaped before the loop is closed.
+
+Why it matters: debug mode (``-X dev``, ``asyncio_debug``) reports "unclosed transport", "unclosed
+<StreamWriter …>", "unclosed event loop" or "Unclosed client session" when the garbage collector comes
+round to it, in whichever test runs then. A server that is left goes on listening, a process goes on running.
+
+Bad::
+
+    import asyncio
+
+
+    async def test_greeting(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        async with asyncio.timeout(5):
+            assert await reader.readline() == b"hello"
+
+Good::
+
+    import asyncio
+
+
+    async def test_greeting(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            async with asyncio.timeout(5):
+                assert await reader.readline() == b"hello"
+        finally:
+            writer.close()
+
+Fix: unsafe. Puts what follows into ``try`` and closes the resource in ``finally``; in ``asyncSetUp`` and
+``setUp`` with a cleanup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from asynclint.finding import Finding, Fix, Safety
+from asynclint.rule import Rule, Scope
+
+if TYPE_CHECKING:
+    from asynclint.flow.resources import Holding
+    from asynclint.project.project import Project
+    from asynclint.source.function import Function
+    from asynclint.source.outline import Scope as Unit
+
+rule = Rule("ASL404", "unclosed-resource", Scope.FUNCTION, fix=Safety.UNSAFE)
+
+
+@rule.trigger
+def trigger(unit: Unit, project: Project) -> bool:
+    """A call that makes a resource."""
+    from asynclint.project.resources import makes_resources
+
+    return makes_resources(unit, project)
+
+
+@rule.check
+def check(function: Function, project: Project) -> Iterator[Finding]:
+    """Each resource that some path leaves open, at the call that makes it."""
+    from asynclint.flow.paths import State
+    from asynclint.flow.related import ways_out
+    from asynclint.flow.resources import holdings, is_closed_elsewhere
+
+    for held in holdings(function, project):
+        life = held.life
+        asked = not life.is_unfinished and life.end & State.CANCELLED
+        if not (life.is_unfinished or asked) or is_closed_elsewhere(held, project):
+            continue
+        fix, held_back = _fix(function, held, project)
+        done = "closed" if not held.resource.asks else "waited for"
+        where = "never" if life.is_never_finished else "not always"
+        message = f"{held.title} is {where} {done}: {held.resource.harm}"
+        span = function.text.span(life.call)
+        yield Finding("", span, rule.code, message, fix, held_back, tuple(ways_out(function, life)))
+
+
+def _fix(function: Function, held: Holding, project: Project) -> tuple[Fix | None, str]:
+    from asynclint.flow.closing import close
+    from asynclint.flow.finishing import CannotFinishError
+
+    try:
+        return close(function, held, project), ""
+    except CannotFinishError as error:
+        return None, str(error)
