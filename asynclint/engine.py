@@ -77,11 +77,14 @@ def process_project(settings: Settings) -> Project:
 def is_kept(path: Path, settings: Settings) -> bool:
     """Whether what is found in a file rests on nothing but what a cache watches.
 
-    In a conftest.py whole suites are reported; a fix of ASL104 reads every test below it.
+    In a conftest.py whole suites may be reported; a fix of ASL104 reads every test below it.
     """
     selection = Selection(settings, path)
-    wide = any(rule.code == "ASL104" and selection.enabled(rule) for rule in all_rules())
-    return path.name != "conftest.py" and not settings.guard_from_junit and not wide
+    in_conftest = path.name == "conftest.py"
+    wide = (
+        rule for rule in all_rules() if rule.code == "ASL104" or (in_conftest and rule.scope is Scope.SUITE)
+    )
+    return not settings.guard_from_junit and not any(selection.enabled(rule) for rule in wide)
 
 
 def _left(found: Iterable[Finding], suppressions: Suppressions, *, noqa: bool) -> tuple[Finding, ...]:
