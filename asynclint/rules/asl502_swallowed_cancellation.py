@@ -88,7 +88,8 @@ WORDS = ("except:", "BaseException", "Cancelled", "get_cancelled_exc_class")
 def trigger(unit: Unit, project: Project) -> bool:
     """A coroutine function with a handler that a cancellation comes to, and that doesn't raise."""
     text = unit.outline.text
-    if not any(word in text.text for word in WORDS):
+    key = (rule.code, "words", unit.outline)
+    if not project.remembered(key, lambda: any(word in text.text for word in WORDS)):
         return False
     written = text.slice(text.span(unit.node))
     if "async def" not in written or "except" not in written:
