@@ -7,10 +7,11 @@ fixes → text. Errors become results: nothing a file holds may end the run.
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ from asynclint.source.text import SourceError, SourceText
 if TYPE_CHECKING:
     from asynclint.project.guards.survey import Tally
 
+MAX_SIZE = 3_000_000  # characters of source; what is known of them takes some 60 times as much memory
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 FAULT = "ASL002"  # the code of a problem that is asynclint's own
 
@@ -68,10 +70,24 @@ class Result:
     judged: Judged | None = None
 
 
-@cache
+_projects: dict[Settings, Project] = {}
+
+
 def process_project(settings: Settings) -> Project:
-    """The project of a whole process, for files that come one at a time."""
-    return Project(settings)
+    """The project of a whole process; a new one where the last has read more than is worth its memory."""
+    project = _projects.get(settings)
+    if project is None or project.modules.size > MAX_SIZE:
+        _projects.pop(settings, None)
+        if project is not None:
+            del project
+            gc.collect()
+        project = _projects[settings] = Project(settings)
+    return project
+
+
+def forget(settings: Settings) -> None:
+    """Let the next project of the process begin anew."""
+    _projects.pop(settings, None)
 
 
 def is_kept(path: Path, settings: Settings) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asynclint.engine import FAULT, Fixing, Result, check_text, fault, is_kept, process_project
+from asynclint.engine import FAULT, Fixing, Result, check_text, fault, forget, is_kept, process_project
 from asynclint.processes import pause_collector, spread
 from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project
@@ -49,7 +49,8 @@ def check_files(
     left = [file for file in files if file.path not in known]
     fresh: Iterator[tuple[Result, Asked]]
     if min(jobs, len(left)) <= 1:
-        fresh = map(partial(_work, settings, fixing, write, project=project), left)
+        forget(settings)  # files may have changed since
+        fresh = map(partial(_work, settings, fixing, write), left)
     else:
         fresh = spread(left, partial(_work, settings, fixing, write), jobs, _lost)
     for file in files:
@@ -114,11 +115,9 @@ def _lost(file: File) -> tuple[Result, Asked]:
     return Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT)), ()
 
 
-def _work(
-    settings: Settings, fixing: Fixing, write: bool, file: File, project: Project | None = None
-) -> tuple[Result, Asked]:
+def _work(settings: Settings, fixing: Fixing, write: bool, file: File) -> tuple[Result, Asked]:
     """One file's result, and the imports that were followed for it for the first time in this process."""
-    project = project or process_project(settings)
+    project = process_project(settings)
     before = project.modules.followed
     result = _check_file(file, settings, fixing, write, project)
     return result, asked_by(project, before)

@@ -46,6 +46,7 @@ class Modules:
         self.packages = packages
         self._outlines: dict[Path, Outline | None] = beside._outlines if beside is not None else {}  # noqa: SLF001
         self._found: dict[tuple[str, int, Path], Path | None] = {}
+        self.size = 0  # of the sources that it has read itself, in characters
         self._leans: dict[tuple[Path, Lean | None], None] = beside._leans if beside is not None else {}  # noqa: SLF001
         self._tops: dict[tuple[str, Path], bool] = {}
         self._roots: dict[Path, tuple[Path, ...]] = {}
@@ -57,6 +58,7 @@ class Modules:
         outline = Outline(path, text, tree, sys.version_info[:2])
         self._outlines[path] = outline
         self._leans[path, None] = None
+        self.size += len(text.text)
         return outline
 
     def load(self, path: Path) -> Outline | None:
@@ -67,6 +69,7 @@ class Modules:
             try:
                 text = SourceText.from_bytes(path.read_bytes())
                 self._outlines[path] = Outline(path, text, text.parse(), sys.version_info[:2])
+                self.size += len(text.text)
             except (OSError, SourceError):
                 self._outlines[path] = None
         return self._outlines[path]
