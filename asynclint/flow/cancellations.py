@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from asynclint.flow.expiry import TRIES, error_names, inside
 from asynclint.flow.notice import called, is_failure
 from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
+from asynclint.flow.swallowed import SILENCING
 from asynclint.knowledge.asyncs import CANCELLED_ERRORS
 from asynclint.project.guards.tests import test_of
 from asynclint.project.project import Project
@@ -26,7 +27,22 @@ CATCHING = EVERYTHING | CANCELLED_ERRORS
 # What a handler asks to know whose cancellation it has.
 DEALING = frozenset({"cancelling", "uncancel", "cancelled", "cancel_called", "current_task"})
 LOGGING = frozenset(
-    ["debug", "info", "warning", "error", "exception", "critical", "log", "print", "repr", "str", "format"]
+    [
+        "debug",
+        "info",
+        "warning",
+        "error",
+        "exception",
+        "critical",
+        "log",
+        "print",
+        "repr",
+        "str",
+        "format",
+        "getattr",
+        "type",
+        "isinstance",
+    ]
 )
 STUBBORN = re.compile(
     r"stubborn|ignor|resist|swallow|uncancel|suppress|shield|refus|catch|disobe|survive|immune|cancel",
@@ -115,6 +131,8 @@ def _is_meant(
         return True  # raised to be caught
     if handler.name is not None and _hands_on(handler.name, reaction):
         return True
+    if any(isinstance(node, ast.Call) and called(node) == "exc_info" for node in reaction):
+        return True
     if _keeps_in_mind(handler, reaction, course, function):
         return True
     if any(isinstance(node, ast.Attribute) and node.attr in DEALING for node in reaction):
@@ -150,7 +168,7 @@ def _is_explained(handler: ast.ExceptHandler, function: Scope) -> bool:
         lines.append(every[above])
         above -= 1
     comments = (line.partition("#")[2] for line in lines)
-    return any(SPEAKS.search(comment) for comment in comments)
+    return any(SPEAKS.search(comment) and not SILENCING.match(comment) for comment in comments)
 
 
 def _hands_on(name: str, reaction: Iterable[ast.AST]) -> bool:
@@ -161,9 +179,18 @@ def _hands_on(name: str, reaction: Iterable[ast.AST]) -> bool:
             if any(isinstance(value, ast.Name) and value.id == name for value in given):
                 return True
         value = node.value if isinstance(node, (ast.Assign, ast.Return, ast.AnnAssign)) else None
-        if value is not None and any(getattr(part, "id", "") == name for part in ast.walk(value)):
+        if value is not None and _holds(value, name):
             return True
     return False
+
+
+def _holds(value: ast.expr, name: str) -> bool:
+    """Whether a value has an error in it; ``getattr(error, "args")`` has not."""
+    if isinstance(value, ast.Call) and _logs(value):
+        return False
+    if isinstance(value, ast.Name):
+        return value.id == name
+    return any(_holds(part, name) for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr))
 
 
 def _logs(call: ast.Call) -> bool:

@@ -207,10 +207,12 @@ class _Uses:
             if callee is not None and name:
                 yield callee, name
 
-    @property
-    def is_done(self) -> bool:
-        """Whether something calls ``task_done`` on it."""
-        return any(getattr(call.func, "attr", "") == DONE for _, call in self.found)
+    @cached_property
+    def is_done_elsewhere(self) -> bool:
+        """Whether something calls ``task_done`` that gets nothing itself: it may do so for a consumer."""
+        calls = [(scope, getattr(call.func, "attr", "") == DONE) for scope, call in self.found]
+        consumers = {scope for scope, done in calls if not done}
+        return any(done and scope not in consumers for scope, done in calls)
 
     def leaks(self, join: ast.Call, joiner: Scope) -> Iterator[Unbalanced]:
         """The ``get`` calls of consumers, joiner aside, whose items may never be done."""
@@ -220,7 +222,7 @@ class _Uses:
             statement = self.scopes.statement(get, scope)
             queue = ast.unparse(get.func.value)  # type: ignore[attr-defined]
             leak = leak_behind(statement, self.scopes.walk(scope), queue) if statement is not None else None
-            if statement is None or leak is None or (leak.never and (self.escapes or self.is_done)):
+            if statement is None or leak is None or (leak.never and (self.escapes or self.is_done_elsewhere)):
                 continue
             yield Unbalanced(get, statement, queue, scope, join, joiner, leak)
 

@@ -64,8 +64,9 @@ def debug_mode(suite: Suite, project: Project) -> DebugMode:
     """What switches debug mode on in a suite; nothing is left over where that can't be told."""
     words = debug_words(suite.root)
     if words:
-        by = tuple((f"{word.name}={word.value}" if "=" not in word.name else word.name, word.path, word.line)
-                   for word in words[:1])  # fmt: skip
+        first = words[0]
+        said = first.name if first.name.startswith("-") else f"{first.name}={first.value}"
+        by = ((said, first.path, first.line),)
         return DebugMode(by, 0, 0, ())
     switched = _by_code(suite, project)
     if switched is not None:

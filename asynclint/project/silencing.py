@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asynclint.finding import Edit, Position, Span
 from asynclint.knowledge.diagnostics import DIAGNOSTICS
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.tests import is_fixture, tests_in
@@ -14,7 +13,7 @@ from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.silenced import filters_of
 from asynclint.project.warning_filters import Filter, action_on, hidden, make_filter, read_filter, titles
-from asynclint.source.outline import FUNCTIONS, Outline, Scope
+from asynclint.source.outline import Outline, Scope
 
 # What pytest and unittest run before each test, and pytest once for all.
 BEFORE = frozenset({"setUp", "asyncSetUp", "setup_method", "setup_function", "pytest_runtest_setup"})
@@ -26,12 +25,10 @@ MARK = "pytest.mark.filterwarnings"
 
 @dataclass(frozen=True, slots=True)
 class Silencing:
-    """One piece of code that hides something; ``edit`` removes it where that is simple."""
+    """One piece of code that hides something."""
 
     node: ast.AST
     message: str
-    edit: Edit | None = None
-    what: str = ""
 
 
 def silencing(outline: Outline, project: Project) -> Iterator[Silencing]:
@@ -59,9 +56,8 @@ def _handlers(outline: Outline, project: Project) -> Iterator[Silencing]:
             continue
         for call, scope in calls:
             if len(call.args) == 1 and not call.keywords and _does_nothing(call.args[0], scope, project):
-                edit = _removal(call, scope)
                 message = "with this handler nobody hears of errors that asyncio reports to the loop"
-                yield Silencing(call, message, edit, "remove the empty handler")
+                yield Silencing(call, message)
 
 
 def _is_general(function: Scope, project: Project) -> bool:
@@ -112,7 +108,7 @@ def _filters(outline: Outline, project: Project) -> Iterator[Silencing]:
             found = hidden(order).get(order.index(made))
             if found:
                 message = f"{ast.unparse(call)} hides {titles(found)}"
-                yield Silencing(call, message, _removal(call, function), "remove the filter")
+                yield Silencing(call, message)
 
 
 def _is_before_each(function: Scope, project: Project) -> bool:
@@ -183,34 +179,3 @@ def _marks(scope: Scope, project: Project) -> Iterator[Silencing]:
 
 def _constants(call: ast.Call) -> list[str]:
     return [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-
-
-def _removal(call: ast.Call, scope: Scope) -> Edit | None:
-    """The edit that takes the line of a call away; of one that is all of a block it leaves ``pass``."""
-    for block in _blocks(scope):
-        for statement in block:
-            if not isinstance(statement, ast.Expr) or statement.value is not call:
-                continue
-            if len(block) == 1:
-                return Edit(scope.outline.text.span(statement), "pass")
-            last = statement.end_lineno or statement.lineno
-            lines = scope.outline.text.lines
-            before, after = lines[statement.lineno - 1], lines[last - 1]
-            span = scope.outline.text.span(statement)
-            behind = after[span.end.column :].strip()
-            alone = not before[: span.start.column].strip() and behind[:1] in ("", "#")
-            if alone and not before.rstrip().endswith("\\"):
-                return Edit(Span(Position(statement.lineno, 0), Position(last + 1, 0)), "")
-    return None
-
-
-def _blocks(scope: Scope) -> Iterator[list[ast.stmt]]:
-    stack: list[ast.AST] = [scope.node]
-    while stack:
-        node = stack.pop()
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list) and block:
-                yield block
-                stack += [n for n in block if not isinstance(n, (*FUNCTIONS, ast.ClassDef))]
-        stack += getattr(node, "handlers", [])

@@ -70,7 +70,8 @@ def trigger(root: Path, project: Project) -> bool:
     from asynclint.project.debug_mode import debug_mode
     from asynclint.project.suite import suite_at
 
-    return not debug_mode(suite_at(root, project), project).is_on
+    suite = suite_at(root, project)
+    return not suite.config.broken and not debug_mode(suite, project).is_on
 
 
 @rule.check
@@ -83,7 +84,7 @@ def check(root: Path, project: Project) -> Iterator[Finding]:
     suite = suite_at(root, project)
     mode = debug_mode(suite, project)
     path, span, fix = str(suite.place), Span(Position(1, 0), Position(1, 0)), None
-    if suite.config.path is not None and not suite.config.broken:
+    if suite.config.path is not None:
         path = str(suite.config.path)
         span, fix = _in_configuration(suite, mode, project)
     held_back = "" if fix is not None else _advice(suite, mode)

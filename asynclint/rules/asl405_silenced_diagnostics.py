@@ -42,9 +42,9 @@ Good::
         yield found
         assert not found
 
-Fix: unsafe. Takes the filter away where it has a line of its own (in files that are no Python only
-``asynclint --checklist --fix --unsafe-fixes`` does), and the call that sets the empty handler: tests may
-fail of what then comes to light.
+Fix: unsafe. Takes a filter away that has a line of its own in a file that configures pytest, which only
+``asynclint --checklist --fix --unsafe-fixes`` changes: tests may fail of what then comes to light. For code
+there is no fix, since what it is there for has to be known first.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 rule = Rule("ASL405", "silenced-diagnostics", Scope.MODULE, fix=Safety.UNSAFE)
 
+HELD_BACK = "what it is there for has to be known first"
 WORDS = ("set_exception_handler", "simplefilter", "filterwarnings")
 
 
@@ -78,12 +79,7 @@ def check(unit: Unit, project: Project) -> Iterator[Finding]:
 
     text = unit.outline.text
     for found in silencing(unit.outline, project):
-        fix, held_back = None, ""
-        if found.edit is not None:
-            fix = Fix(found.what, (found.edit,), Safety.UNSAFE)
-        else:
-            held_back = "what it is there for has to be known first"
-        yield Finding("", text.span(found.node), rule.code, found.message, fix, held_back)
+        yield Finding("", text.span(found.node), rule.code, found.message, held_back=HELD_BACK)
 
 
 @rule.check_suite
@@ -97,7 +93,7 @@ def check_suite(root: Path, project: Project) -> Iterator[Finding]:
     if not reports or not suite_at(root, project).tests:
         return
     for found in reports:
-        fix, held_back = None, "what it is there for has to be known first"
+        fix, held_back = None, HELD_BACK
         if found.edit is not None:
             fix, held_back = Fix(found.what, (found.edit,), Safety.UNSAFE), ""
         yield Finding(str(found.path), found.span, rule.code, found.message, fix, held_back)
