@@ -96,7 +96,7 @@ def _is_clock(call: ast.Call) -> bool:
 
 def _runs_in_thread(scope: Scope) -> bool:
     """``self.run_worker(self.work, thread=True)``: it has a loop of its own there."""
-    outermost = [outer for outer in scope.around() if outer.is_function][-1]
+    outermost = [scope, *(outer for outer in scope.around() if outer.is_function)][-1]
     handed = (call for inner in outermost.nested() for call in inner.facts.calls)
     calls = (*handed, *(d for d in scope.decorators if isinstance(d, ast.Call)))
     return any(
