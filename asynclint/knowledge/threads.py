@@ -20,6 +20,8 @@ RUN_IN_THREAD = {
     "concurrent.futures._base.Executor.submit": (0, "fn"),
     "concurrent.futures.thread.ThreadPoolExecutor.submit": (0, "fn"),
     "concurrent.futures._base.Executor.map": (0, "fn"),
+    # "called in a thread belonging to the process that added them", which is the one that did the work
+    "concurrent.futures._base.Future.add_done_callback": (0, "fn"),
     "asyncio.events.AbstractEventLoop.run_in_executor": (1, "func"),
     "asyncio.base_events.BaseEventLoop.run_in_executor": (1, "func"),
 }

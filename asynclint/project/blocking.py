@@ -11,7 +11,7 @@ from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.index.modules import is_installed
 from asynclint.project.index.values import Calling, Class, Function
-from asynclint.project.names import chain
+from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.standstill import ends_at_once
 from asynclint.source.outline import Outline, Scope
@@ -96,7 +96,7 @@ def _is_clock(call: ast.Call) -> bool:
 
 def _runs_in_thread(scope: Scope) -> bool:
     """``self.run_worker(self.work, thread=True)``: it has a loop of its own there."""
-    outermost = [outer for outer in scope.around() if outer.is_function][-1]
+    outermost = [scope, *(outer for outer in scope.around() if outer.is_function)][-1]
     handed = (call for inner in outermost.nested() for call in inner.facts.calls)
     calls = (*handed, *(d for d in scope.decorators if isinstance(d, ast.Call)))
     return any(
@@ -128,6 +128,9 @@ def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) ->
     if not _may_be_helper(call.func, scope):
         return None
     value = project.inference.value(call.func, scope)
+    if value is None and isinstance(call.func, ast.Name):
+        made = definition(call.func, scope, project.modules)
+        return made[1].child(made[0]) if made is not None and isinstance(made[0], ast.Lambda) else None
     if isinstance(value, Class):
         value = project.inference.attribute(value, "__init__")
     if not isinstance(value, Function) or value.scope.outline.is_stub or not value.scope.is_function:

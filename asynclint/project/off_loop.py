@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, RUNS_LOOP, UNSAFE
 from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.index.values import Function
 from asynclint.project.moments import NEVER, called
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.project.tasks import is_loop
 from asynclint.project.threads import (
+    argument_of,
     calls_of,
     function_of,
     handings,
@@ -113,6 +115,9 @@ def _used(func: ast.expr, scope: Scope, project: Project) -> str:
         name = resolved(func, scope, project)
         if name in UNSAFE:
             return "" if last in replaced_names(scope, project) else name
+        name = name or _of_argument(func, scope, project)
+        if name in UNSAFE:
+            return name
         if name or last not in LOOP_METHODS or not is_loop(func.value, scope, project):
             return ""
         found = scope.lookup(func.value.id) if isinstance(func.value, ast.Name) else None
@@ -123,6 +128,19 @@ def _used(func: ast.expr, scope: Scope, project: Project) -> str:
         needs = next((name for name in chain(func, scope, project.modules) if name in NEEDS_LOOP), "")
         return needs if needs and not is_replaced(func, scope, project) else ""
     return ""
+
+
+def _of_argument(func: ast.Attribute, scope: Scope, project: Project) -> str:
+    """``event.set`` of ``def work(event)``, by what is handed to the thread: ``args=(event,)``."""
+    parameters = {parameter.arg for parameter in scope.parameters if parameter.annotation is None}
+    if not isinstance(func.value, ast.Name) or func.value.id not in parameters:
+        return ""
+    names = set()
+    for expr, outside in argument_of(func.value.id, scope, project):
+        value = project.inference.attribute(project.inference.value(expr, outside), func.attr)
+        known = isinstance(value, Function)
+        names.add(f"{project.modules.name(value.scope.outline)}.{value.scope.qualname}" if known else "")  # type: ignore[union-attr]
+    return names.pop() if len(names) == 1 else ""
 
 
 def _expected_to_fail(scope: Scope) -> list[tuple[int, int]]:

@@ -157,7 +157,7 @@ def _comes_from_outside(call: ast.Call, scope: Scope) -> bool:
 
 def _never_waits(call: ast.Call, scope: Scope, project: Project) -> bool:
     """``sock.setblocking(False)`` somewhere in the function, or an ``except BlockingIOError``."""
-    unit = [outer for outer in scope.around() if outer.is_function][-1]
+    unit = [scope, *(outer for outer in scope.around() if outer.is_function)][-1]
     told = project.remembered(("sockets that never wait", unit), lambda: _never_waiting(unit))
     return ANY in told or _receiver(call) in told
 

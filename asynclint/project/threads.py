@@ -62,11 +62,43 @@ def unwrapped(target: ast.expr, scope: Scope, project: Project) -> ast.expr:
     return call.args[1] if runs else first
 
 
-def _called_with(call: ast.Call, target: ast.expr, scope: Scope, project: Project) -> Iterator[ast.expr]:
-    """Functions among the arguments of a function of a thread that it calls: ``args=(callback,)``."""
+def passed(call: ast.Call, target: ast.expr) -> list[ast.expr]:
+    """What the function of a thread is called with: ``args=(queue,)``, or what stands behind it."""
     given = _given(call)
     tuples = [k.value.elts for k in call.keywords if k.arg == "args" and isinstance(k.value, ast.Tuple)]
-    behind = tuples[0] if tuples else given[given.index(target) + 1 :] if target in given else []
+    if tuples:
+        return tuples[0]
+    return given[given.index(target) + 1 :] if target in given and len(call.args) > 1 else []
+
+
+def argument_of(name: str, function: Scope, project: Project) -> list[tuple[ast.expr, Scope]]:
+    """What the calls that run a function in a thread give it for a parameter."""
+    names = [arg.arg for arg in function.parameters][function.enclosing_class is not None :]
+    key = ("handed by", function.outline)
+    handed = project.remembered(key, lambda: _handed_by(function.outline, project))
+    found: list[tuple[ast.expr, Scope]] = []
+    for handing in handed.get(function, ()):
+        values = passed(handing.call, handing.target)
+        place = names.index(name) if name in names else len(values)
+        if place >= len(values):
+            return []
+        found.append((values[place], handing.scope))
+    return found
+
+
+def _handed_by(outline: Outline, project: Project) -> dict[Scope, list[Handing]]:
+    found: dict[Scope, list[Handing]] = {}
+    for scope in outline.scope.nested():
+        for handing in handings(scope, project):
+            target = function_of(handing.target, handing.scope, project)
+            if target is not None:
+                found.setdefault(target, []).append(handing)
+    return found
+
+
+def _called_with(call: ast.Call, target: ast.expr, scope: Scope, project: Project) -> Iterator[ast.expr]:
+    """Functions among the arguments of a function of a thread that it calls: ``args=(callback,)``."""
+    behind = passed(call, target)
     if not any(_is_function_like(value, scope) for value in behind):
         return
     function = function_of(target, scope, project)
