@@ -132,10 +132,8 @@ def _place(call: ast.Call, scope: Scope, project: Project) -> tuple[int, str] | 
     name = next((n for n in chain(func, scope, project.modules) if n in RUN_IN_THREAD), "")
     if not name and last:
         name = resolved(func, scope, project)
-    if _is_of_processes(call, scope, project):
-        return None
-    found = RUN_IN_THREAD.get(name)
-    return found if found is not None else DISTINCT.get(last)
+    found = RUN_IN_THREAD.get(name) or DISTINCT.get(last)
+    return None if found is None or _is_of_processes(call, scope, project) else found
 
 
 def _is_of_processes(call: ast.Call, scope: Scope, project: Project) -> bool:
