@@ -58,7 +58,7 @@ TIME_BOUNDS = ",".join(rule.code for rule in all_rules() if rule.code.startswith
     ("flake8_arguments", "arguments"),
     [
         (["--select", "ASL"], []),
-        (["--select", "ASL2,ASL3"], ["--extend-ignore", TIME_BOUNDS]),
+        (["--select", "ASL2,ASL3,ASL4,ASL5"], ["--extend-ignore", TIME_BOUNDS]),
         (["--select", "ASL", "--extend-ignore", "ASL301"], ["--extend-ignore", "ASL301"]),
         (["--select", "ASL", "--jobs", "2"], ["--jobs", "2"]),
     ],
