@@ -121,8 +121,12 @@ def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing) -
     return fixed.fixed
 
 
-# ``_ = task``, ``async with`` of what is not asynchronous, ``assert`` of a mock's assertion
-MAY_GO = r"^\s*_ = |\basync\s+(?=with\b|for\b)|\bassert (?=\w+\.\w+_once)"
+# ``_ = task``, ``async with`` of what is not asynchronous, ``assert`` of a mock's assertion, acquire and
+# release that ``async with`` stands for, the head of a loop that ``aclosing`` is put in front of
+MAY_GO = (
+    r"^\s*_ = |\basync for \w+ in (?=[\w.]+\()|\basync\s+(?=with\b|for\b)|\bassert (?=\w+\.\w+_once)"
+    r"|\bawait (?=\S+\.acquire\(\))|\.acquire\(\)|^\s*\S+\.release\(\)$"
+)
 
 
 def assert_only_edited(before: SourceText, after: SourceText, findings: tuple[Finding, ...]) -> None:

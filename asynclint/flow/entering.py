@@ -35,7 +35,10 @@ def enter(function: Function, hold: Hold) -> Fix:
     except UnwrappableError as error:
         raise CannotFinishError(str(error)) from None
     opened = Edit(text.span(block[first]), header)
-    moved = Edit(wrapped.span, wrapped.text.partition(text.newline)[2])  # the header stands already
+    rest = wrapped.text.partition(text.newline)[2]  # the header stands already
+    if not text.lines[(block[last].end_lineno or 0) - 1].endswith(("\n", "\r")):  # the file ends with it
+        rest = rest.removesuffix(text.newline)
+    moved = Edit(wrapped.span, rest)
     edits = (opened, moved, _without(function, block[last]))
     return Fix(f"enter {hold.name} with async with", edits, Safety.UNSAFE)
 

@@ -172,6 +172,8 @@ class Holding:
     def title(self) -> str:
         """What reports call it."""
         kind, name = self.resource.title, self.life.name
+        if self.life.trace.many and name:
+            return f"{kind} in {name}"
         return f"the {kind}" if name in ("", "_") else name if name == kind else f"{kind} {name}"
 
 
@@ -217,7 +219,7 @@ def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *
             return True
         if isinstance(outer, cst.With) and isinstance(inner, cst.BaseSuite):
             names = [written_name(item.item) for item in outer.items if isinstance(item.item, cst.Call)]
-            if any(name in RAISES for name in names):
+            if any(name in RAISES and (unused or name != "suppress") for name in names):
                 return True
         inner = outer
     return False
