@@ -310,7 +310,7 @@ def release(source: Source) -> Iterator[Mutant]:
 
 THREAD = (
     r"(target=|to_thread(\.run_sync)?\(|submit\(|run_in_executor\([^,()]+,"
-    r"|Timer\([^,()]+,|threader\([^,()]+,|_client\()"
+    r"|Timer\([^,()]+,)"
 )
 
 
