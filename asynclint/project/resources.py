@@ -12,8 +12,9 @@ from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.guards.tests import is_fixture
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain
+from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
-from asynclint.project.tasks import is_loop, may_be_wrapper
+from asynclint.project.tasks import is_loop, may_be_wrapper, named_by
 from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 3  # factories that call factories
@@ -53,6 +54,36 @@ def made(scope: Scope, project: Project) -> list[Made]:
 def makes_resources(unit: Scope, project: Project) -> bool:
     """Whether a function, or what is nested in it, makes a resource."""
     return any(made(scope, project) for scope in unit.nested() if scope.is_function)
+
+
+def may_leave_resources(unit: Scope, project: Project) -> bool:
+    """Whether a function, or what is nested in it, makes a resource that is not plainly closed there."""
+    scopes = [scope for scope in unit.nested() if scope.is_function]
+    return any(
+        not _is_plainly_closed(one, scope, project) for scope in scopes for one in made(scope, project)
+    )
+
+
+def _is_plainly_closed(found: Made, scope: Scope, project: Project) -> bool:
+    named = named_by(found.value, scope, project)
+    if named is None or not isinstance(named[0], ast.Assign):
+        return False
+    statement, part = named[0], found.resource.part
+    target = statement.targets[0]
+    if part is not None and isinstance(target, ast.Tuple) and len(target.elts) == 2:
+        target = target.elts[part]
+    if not isinstance(target, ast.Name) or len(scope.bindings[target.id]) != 1:
+        return False
+    name, closers = target.id, found.resource.closers
+
+    def closes(value: ast.expr) -> bool:
+        call = value.value if isinstance(value, ast.Await) else value
+        func = call.func if isinstance(call, ast.Call) else None
+        method = func.attr if isinstance(func, ast.Attribute) else ""
+        receiver = func.value if isinstance(func, ast.Attribute) else None
+        return method in closers and isinstance(receiver, ast.Name) and receiver.id == name
+
+    return ends_plainly(statement, scope, closes, project)
 
 
 def is_lent(scope: Scope, project: Project) -> bool:

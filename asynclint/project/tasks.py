@@ -12,12 +12,15 @@ from asynclint.project.guards.tests import is_fixture
 from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.names import chain
+from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import written
 
 MAX_DEPTH = 3
 SETUP = re.compile(r"(async)?set_?up(_method|_class|Class)?|setup_async|setUpAsync", re.IGNORECASE)
 LOOP_CALLS = ("get_running_loop", "get_event_loop", "new_event_loop")
+JOINING = ("gather", "wait_for")
 SPAWN_NAMES = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
 
 
@@ -32,6 +35,48 @@ def starts_tasks(unit: Scope, project: Project) -> bool:
         ("starts tasks", unit),
         lambda: any(sites(scope, project) for scope in unit.nested() if scope.is_function),
     )
+
+
+def may_leave_tasks(unit: Scope, project: Project) -> bool:
+    """Whether a function, or what is nested in it, starts a task that is not plainly awaited further down."""
+    return starts_tasks(unit, project) and project.remembered(
+        ("may leave tasks", unit),
+        lambda: any(
+            not _is_plainly_awaited(call, scope, project)
+            for scope in unit.nested()
+            if scope.is_function
+            for call in sites(scope, project)
+        ),
+    )
+
+
+def _is_plainly_awaited(call: ast.Call, scope: Scope, project: Project) -> bool:
+    named = named_by(call, scope, project)
+    if named is None:
+        return False
+    statement, name = named
+
+    def awaits(value: ast.expr) -> bool:
+        waited = value.value if isinstance(value, ast.Await) else None
+        given = [waited]
+        if isinstance(waited, ast.Call) and written(waited.func).rpartition(".")[2] in JOINING:
+            given = [*waited.args]
+        return any(isinstance(part, ast.Name) and part.id == name for part in given)
+
+    return ends_plainly(statement, scope, awaits, project)
+
+
+def named_by(value: ast.expr, scope: Scope, project: Project) -> tuple[ast.stmt, str] | None:
+    """The statement that gives an expression its one name, and that name; None where it has none or more."""
+    return project.remembered(("named", scope), lambda: dict(_named(scope))).get(value)
+
+
+def _named(scope: Scope) -> Iterator[tuple[ast.expr, tuple[ast.stmt, str]]]:
+    for name, bindings in scope.bindings.items():
+        node, value = bindings[0].node, bindings[0].value
+        alone = len(bindings) == 1 and name not in scope.facts.outer
+        if alone and value is not None and isinstance(node, ast.Assign) and len(node.targets) == 1:
+            yield value, (node, name)
 
 
 def is_setup(scope: Scope, project: Project) -> bool:

@@ -57,9 +57,9 @@ rule = Rule("ASL201", "dropped-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task."""
-    from asynclint.project.tasks import starts_tasks
+    from asynclint.project.tasks import may_leave_tasks
 
-    return starts_tasks(unit, project)
+    return may_leave_tasks(unit, project)
 
 
 @rule.check

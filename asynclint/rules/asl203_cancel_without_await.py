@@ -56,9 +56,9 @@ rule = Rule("ASL203", "cancel-without-await", Scope.FUNCTION, fix=Safety.SAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task."""
-    from asynclint.project.tasks import starts_tasks
+    from asynclint.project.tasks import may_leave_tasks
 
-    return starts_tasks(unit, project)
+    return may_leave_tasks(unit, project)
 
 
 @rule.check

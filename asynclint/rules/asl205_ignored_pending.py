@@ -56,7 +56,7 @@ rule = Rule("ASL205", "ignored-pending", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task, and an ``asyncio.wait`` that may come back before it is done."""
-    from asynclint.project.tasks import starts_tasks
+    from asynclint.project.tasks import may_leave_tasks
 
     limited = any(
         keyword.arg in ("timeout", "return_when")
@@ -64,7 +64,7 @@ def trigger(unit: Unit, project: Project) -> bool:
         for call in scope.facts.calls
         for keyword in call.keywords
     )
-    return limited and starts_tasks(unit, project)
+    return limited and may_leave_tasks(unit, project)
 
 
 @rule.check

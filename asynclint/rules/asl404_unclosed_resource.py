@@ -62,9 +62,9 @@ rule = Rule("ASL404", "unclosed-resource", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that makes a resource."""
-    from asynclint.project.resources import makes_resources
+    from asynclint.project.resources import may_leave_resources
 
-    return makes_resources(unit, project)
+    return may_leave_resources(unit, project)
 
 
 @rule.check

@@ -10,6 +10,7 @@ from typing import Any
 from asynclint.source.outline import Binding, Facts, FunctionNode, Scope
 
 _EXPRESSION_CONTEXTS = {"ctx", "type_comment", "kind", "op", "ops", "name", "attr", "id", "arg", "lineno"}
+_LEAVES = frozenset({ast.Name, ast.Constant, str, int, type(None)})  # some lists hold no nodes
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
@@ -42,7 +43,7 @@ class Walk:
             handler = handlers.get(kind)
             if handler is not None:
                 handler(self, node)
-            elif kind is not ast.Name and kind is not ast.Constant:
+            elif kind not in _LEAVES:
                 self.push_children(node)
         return self.facts
 
@@ -51,8 +52,8 @@ class Walk:
         for name in reversed(child_fields(node.__class__)):
             value = getattr(node, name, None)
             if value.__class__ is list:
-                stack.extend(v for v in reversed(value) if isinstance(v, ast.AST))
-            elif isinstance(value, ast.AST):
+                stack.extend(reversed(value))
+            elif value is not None:
                 stack.append(value)
 
     def bind(self, name: str, binding: Binding) -> None:
