@@ -10,7 +10,7 @@ from typing import Any
 from asynclint.source.outline import Binding, Facts, FunctionNode, Scope
 
 _EXPRESSION_CONTEXTS = {"ctx", "type_comment", "kind", "op", "ops", "name", "attr", "id", "arg", "lineno"}
-_LEAVES = frozenset({ast.Name, ast.Constant, str, int, type(None)})  # some lists hold no nodes
+_LEAVES = frozenset({ast.Name, ast.Constant, str, int, bool, type(None)})  # some fields hold no nodes
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
