@@ -89,6 +89,10 @@ def filling(name: str, function: Scope, project: Project) -> Fixture | None:
 
 def _levels(function: Scope, test: Test | None, project: Project) -> list[list[Fixture]]:
     """Fixtures that a test or a fixture can request, nearest first."""
+    return project.remembered(("levels", function), lambda: _read_levels(function, test, project))
+
+
+def _read_levels(function: Scope, test: Test | None, project: Project) -> list[list[Fixture]]:
     outline, owner = function.outline, function.enclosing_class
     inner: list[list[Fixture]] = [*_class_levels(test, project)] if test is not None else []
     if test is None and owner is not None:

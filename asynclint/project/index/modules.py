@@ -45,6 +45,7 @@ class Modules:
     def __init__(self, packages: Packages | None = None, beside: Modules | None = None) -> None:
         self.packages = packages
         self._outlines: dict[Path, Outline | None] = beside._outlines if beside is not None else {}  # noqa: SLF001
+        self._followed: dict[tuple[str, int, Outline], Path | None] = {}
         self._found: dict[tuple[str, int, Path], Path | None] = {}
         self.size = 0  # of the sources that it has read itself, in characters
         self._leans: dict[tuple[Path, Lean | None], None] = beside._leans if beside is not None else {}  # noqa: SLF001
@@ -88,9 +89,12 @@ class Modules:
         A namespace package has no outline; ask for the module inside it. With ``word``, a module whose
         source holds no such word isn't read, and None.
         """
-        path = self.place(module, level, origin.path)
-        if not origin.is_stub and (level or not _is_stdlib(module)):
-            self._leans[origin.path, Lean(module, level, self.packages is not None)] = None
+        asked = (module, level, origin)
+        if asked not in self._followed:
+            self._followed[asked] = self.place(module, level, origin.path)
+            if not origin.is_stub and (level or not _is_stdlib(module)):
+                self._leans[origin.path, Lean(module, level, self.packages is not None)] = None
+        path = self._followed[asked]
         if path is None or (word and path not in self._outlines and word not in _bytes(path)):
             return None
         return self.load(path)
