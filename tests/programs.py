@@ -123,11 +123,11 @@ def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing) -
 
 # ``_ = task``, ``async with`` of what is not asynchronous, ``assert`` of a mock's assertion, acquire and
 # release that ``async with`` stands for, the head of a loop that ``aclosing`` is put in front of, the
-# parenthesis of a call that is handed to the loop
+# parenthesis of a call that is handed to the loop, the name of a ``sleep`` that blocks
 MAY_GO = (
     r"^\s*_ = |\basync for \w+ in (?=[\w.]+\()|\basync\s+(?=with\b|for\b)|\bassert (?=\w+\.\w+_once)"
     r"|\bawait (?=\S+\.acquire\(\))|\.acquire\(\)|^\s*\S+\.release\(\)$"
-    r"|(?<=\w)\((?=[^()\n]*\)  # ASL402)"
+    r"|(?<=\w)\((?=[^()\n]*\)  # ASL402)|\b[\w.]+(?=\(.*# ASL403)"
 )
 
 
