@@ -53,6 +53,11 @@ SPEAKS = re.compile(
     r"|is fine|without re-?rais|(don't|not|never) re-?rais|clean(ly)? exit|exit clean",
     re.IGNORECASE,
 )
+# Of a docstring.
+SAYS_SO = re.compile(
+    r"(ignor|swallow|resist|refus|surviv)[^.]*cancel|cancel[^.]*(ignor|swallow|resist|refus|surviv)",
+    re.IGNORECASE | re.DOTALL,
+)
 ENDLESS = re.compile(r"forever|^wait$|^sleep$|^pause$|^idle$|^park$|wait_closed|^join$")
 LEAVING = frozenset({"exit", "_exit", "abort", "skip", "xfail"})
 
@@ -123,7 +128,7 @@ def _is_meant(
     project: Project,
 ) -> bool:
     """Whether the handler is for somebody else's cancellation, hands it on, or says that it is on purpose."""
-    if STUBBORN.search(function.name) or _is_explained(handler, function):
+    if _is_stubborn(function) or _is_explained(handler, function):
         return True
     reaction = inside(handler.body)
     in_tests = project.is_test_code(function.outline.path)
@@ -158,6 +163,17 @@ def _keeps_in_mind(
     if names & function.facts.outer.keys():
         return True
     return any(course.looked_at.get(name, 0) > handler.lineno for name in names)
+
+
+def _is_stubborn(function: Scope) -> bool:
+    """``async def stubborn()``, ``class Stubborn``, or a docstring that says so of one of them."""
+    said = [function, function.enclosing_class] if function.enclosing_class is not None else [function]
+    for scope in said:
+        if scope is None or isinstance(scope.node, (ast.Lambda, ast.Module)):
+            continue
+        if STUBBORN.search(scope.name) or SAYS_SO.search(ast.get_docstring(scope.node) or ""):
+            return True
+    return False
 
 
 def _is_explained(handler: ast.ExceptHandler, function: Scope) -> bool:
@@ -198,8 +214,13 @@ def _logs(call: ast.Call) -> bool:
 
 
 def _is_other_task(wait: ast.AST, course: Course) -> bool:
-    """``await task``: it may be that one which was cancelled; not a future that the function made."""
+    """``await task``: it may be that one which was cancelled; not a future that the function made.
+
+    What is shielded is to go on, cancelled or not.
+    """
     value = wait.value if isinstance(wait, ast.Await) else None
+    if isinstance(value, ast.Call) and called(value) == "shield":
+        return True
     if isinstance(value, ast.Call) and called(value) in ("gather", "wait_for"):
         given = value.args[0] if value.args else None
         value = given.value if isinstance(given, ast.Starred) else given
@@ -243,14 +264,16 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     if _speaks_trio(found.scope) and any(isinstance(node, WAITS) for node in inside(found.handler.body)):
         return False
     if found.onward is Onward.WAIT:  # a task that puts things in order before it ends is right
-        return everything or not (in_tests or _is_started(found.scope))
+        return everything or not (in_tests or _is_started(found.scope, project))
     if in_tests:
         return False
+    if not everything and any(isinstance(node, WAITS) for node in inside(found.handler.body)):
+        return False  # it is closed down in good order
     decided = any(isinstance(node, JUMPS) for node in found.handler.body)
     if not everything and (decided or found.scope is not unit):
         return False
     gives = any(node.value is not None for node in found.scope.facts.returns)
-    return (everything and gives and not decided) or not _is_started(found.scope)
+    return (everything and gives and not decided) or not _is_started(found.scope, project)
 
 
 def _speaks_trio(scope: Scope) -> bool:
@@ -268,9 +291,18 @@ STARTING = re.compile(
 )
 
 
-def _is_started(function: Scope) -> bool:
+def _is_started(function: Scope, project: Project) -> bool:
     """Whether its module hands on a coroutine function, or has a call of it start as a task."""
-    for node in ast.walk(function.outline.tree):
+    key = ("started", function.outline)
+    started = project.remembered(key, lambda: set(_started(function.outline.tree)))
+    if (function.name, True) in started:
+        return True
+    return function.enclosing_class is None and (function.name, False) in started
+
+
+def _started(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """The names of what a module starts or hands on, and whether they are those of methods."""
+    for node in ast.walk(tree):
         given: list[ast.expr] = []
         starts = True
         if isinstance(node, ast.Call):
@@ -282,22 +314,22 @@ def _is_started(function: Scope) -> bool:
             given = node.elts
         elif isinstance(node, ast.ListComp):
             given = [node.elt]
-        if any(_is_of(value, function, starts) for value in given):
-            return True
-    return False
+        for value in given:
+            yield from _named(value, starts)
 
 
-def _is_of(value: ast.expr, function: Scope, starts: bool) -> bool:
-    """Whether a value is the function, or a call of it; ``timeout.connect`` is no method of ours."""
+def _named(value: ast.expr, starts: bool) -> Iterator[tuple[str, bool]]:
+    """What a value, or a call in it, is by name; ``timeout.connect`` is no method of ours."""
     if isinstance(value, ast.Starred):
         value = value.value
     is_call = isinstance(value, ast.Call)
     target = value.func if isinstance(value, ast.Call) else value
     if is_call and not starts:
-        return False
+        return
     if isinstance(target, ast.Name):
-        return target.id == function.name and function.enclosing_class is None
-    return isinstance(target, ast.Attribute) and target.attr == function.name and (is_call or _is_own(target))
+        yield target.id, False
+    elif isinstance(target, ast.Attribute) and (is_call or _is_own(target)):
+        yield target.attr, True
 
 
 def _is_own(value: ast.expr) -> bool:
