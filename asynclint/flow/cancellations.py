@@ -145,7 +145,9 @@ def _is_meant(
     tasks = any(_is_other_task(node, course) for node in waits)
     careless = all(isinstance(statement, ast.Pass) for statement in handler.body)
     named = not catches_everything(handler, function, project)
-    if named and 0 < course.cancels <= handler.lineno:
+    if (named or tasks) and 0 < course.cancels <= handler.lineno:
+        return True
+    if named and "KeyboardInterrupt" in error_names(handler.type, function, project):  # Ctrl-C
         return True
     for node in waits:
         written = ast.unparse(node.value) if isinstance(node, ast.Await) and course.cancelled else ""
@@ -157,9 +159,12 @@ def _is_meant(
 def _keeps_in_mind(
     handler: ast.ExceptHandler, reaction: list[ast.AST], course: Course, function: Scope
 ) -> bool:
-    """``cancelled = True`` for somebody to look at: a variable of a function outside, or a test below."""
+    """``cancelled = True`` for somebody to look at: a variable of a function outside, or a test below.
+
+    ``self.closed = True`` in a ``while not self.closed``.
+    """
     targets = (target for node in reaction if isinstance(node, ast.Assign) for target in node.targets)
-    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    names = {ast.unparse(target) for target in targets if isinstance(target, (ast.Name, ast.Attribute))}
     if names & function.facts.outer.keys():
         return True
     return any(course.looked_at.get(name, 0) > handler.lineno for name in names)

@@ -18,7 +18,7 @@ from asynclint.source.outline import FUNCTIONS, Scope
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 JUMPS = (ast.Break, ast.Continue, ast.Return)
 # What ends another task before one awaits it.
-CANCELLING = frozenset({"cancel", "cancelled", "cancel_called", "throw", "cancel_all"})
+CANCELLING = frozenset({"cancel", "cancelled", "cancel_called", "throw"})
 
 
 class Onward(Enum):
@@ -53,7 +53,8 @@ class Course:
     @cached_property
     def cancels(self) -> int:
         """The first line that cancels something, or looks whether it was; 0 where none does."""
-        lines = (start_of(n)[0] for n in self.nodes if isinstance(n, ast.Attribute) and n.attr in CANCELLING)
+        attributes = (node for node in self.nodes if isinstance(node, ast.Attribute))
+        lines = (start_of(n)[0] for n in attributes if n.attr in CANCELLING or "cancel_" in n.attr)
         return min(lines, default=0)
 
     @cached_property
@@ -83,8 +84,9 @@ class Course:
         for node in self.nodes:
             for asked, line in _asked(node):
                 for part in ast.walk(asked):
-                    if isinstance(part, ast.Name):
-                        found[part.id] = max(found.get(part.id, 0), line)
+                    if isinstance(part, (ast.Name, ast.Attribute)):
+                        name = ast.unparse(part)
+                        found[name] = max(found.get(name, 0), line)
         return found
 
     def in_cleanup(self, statement: ast.AST) -> bool:

@@ -63,7 +63,7 @@ SETTLED = {
     "result": {"done", "set_result", "set_exception", "cancel", "cancelled", "add_done_callback"},
     "exception": {"done", "set_result", "set_exception", "cancel", "cancelled", "add_done_callback"},
     "join": {"is_alive", "terminate", "kill"},
-    "communicate": {"kill", "terminate", "send_signal"},
+    "communicate": {"kill", "terminate", "send_signal", "poll", "wait"},
     "acquire": {"release", "locked"},
 }
 
