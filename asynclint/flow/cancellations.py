@@ -64,12 +64,16 @@ LEAVING = frozenset({"exit", "_exit", "abort", "skip", "xfail"})
 
 @dataclass(frozen=True, slots=True)
 class Swallowing:
-    """A handler that takes a cancellation back, what of it waits, and how the function goes on."""
+    """A handler that takes a cancellation back, what of it waits, and how the function goes on.
+
+    ``final`` is the ``finally`` of the same ``try``.
+    """
 
     handler: ast.ExceptHandler
     wait: ast.AST
     onward: Onward
     scope: Scope
+    final: list[ast.stmt]
 
 
 def swallowing(function: Scope, project: Project) -> Iterator[Swallowing]:
@@ -81,7 +85,8 @@ def swallowing(function: Scope, project: Project) -> Iterator[Swallowing]:
         if handler is None or not waits or course.in_cleanup(block):
             continue
         if not _is_meant(block, handler, waits, course, function, project):
-            yield Swallowing(handler, waits[0], course.onward(block, handler), function)
+            final: list[ast.stmt] = block.finalbody  # type: ignore[attr-defined]
+            yield Swallowing(handler, waits[0], course.onward(block, handler), function, final)
 
 
 def _waits(block: ast.AST) -> list[ast.AST]:
@@ -142,9 +147,11 @@ def _is_meant(
         return True
     if any(isinstance(node, ast.Attribute) and node.attr in DEALING for node in reaction):
         return True
+    named = not catches_everything(handler, function, project)
     tasks = any(_is_other_task(node, course) for node in waits)
     careless = all(isinstance(statement, ast.Pass) for statement in handler.body)
-    named = not catches_everything(handler, function, project)
+    if careless and named and any(_is_shielded(node) for node in waits):
+        return True
     if (named or tasks) and 0 < course.cancels <= handler.lineno:
         return True
     if named and "KeyboardInterrupt" in error_names(handler.type, function, project):  # Ctrl-C
@@ -219,19 +226,20 @@ def _logs(call: ast.Call) -> bool:
 
 
 def _is_other_task(wait: ast.AST, course: Course) -> bool:
-    """``await task``: it may be that one which was cancelled; not a future that the function made.
-
-    What is shielded is to go on, cancelled or not.
-    """
+    """``await task``: it may be that one which was cancelled; not a future that the function made."""
     value = wait.value if isinstance(wait, ast.Await) else None
-    if isinstance(value, ast.Call) and called(value) == "shield":
-        return True
     if isinstance(value, ast.Call) and called(value) in ("gather", "wait_for"):
         given = value.args[0] if value.args else None
         value = given.value if isinstance(given, ast.Starred) else given
     if not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)):
         return False
     return ast.unparse(value) not in course.futures
+
+
+def _is_shielded(wait: ast.AST) -> bool:
+    """``await shield(…)``: it is to go on, cancelled or not."""
+    value = wait.value if isinstance(wait, ast.Await) else None
+    return isinstance(value, ast.Call) and called(value) == "shield"
 
 
 def _only_cancelled(wait: ast.AST, waits: list[ast.AST]) -> bool:
@@ -264,21 +272,47 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
         return everything and found.onward is Onward.LOOP
     if in_tests and test_of(unit, project) is not None:  # what cancels a test is its guard: ASL106's matter
         return False
+    body = found.handler.body
     if found.onward is Onward.LOOP:
-        return True
+        return not any(_ends_on_condition(statement) for statement in body)
+    decided = any(isinstance(node, JUMPS) for node in body)
+    if not everything and decided and found.onward is Onward.WAIT:  # ends its loop, and puts things in order
+        return False
     if _speaks_trio(found.scope) and any(isinstance(node, WAITS) for node in inside(found.handler.body)):
         return False
     if found.onward is Onward.WAIT:  # a task that puts things in order before it ends is right
         return everything or not (in_tests or _is_started(found.scope, project))
     if in_tests:
         return False
-    if not everything and any(isinstance(node, WAITS) for node in inside(found.handler.body)):
-        return False  # it is closed down in good order
-    decided = any(isinstance(node, JUMPS) for node in found.handler.body)
     if not everything and (decided or found.scope is not unit):
         return False
     gives = any(node.value is not None for node in found.scope.facts.returns)
+    if not everything and not gives and _closes_down(found):
+        return False
     return (everything and gives and not decided) or not _is_started(found.scope, project)
+
+
+def _ends_on_condition(statement: ast.stmt) -> bool:
+    """``if self.stopped: return``: it is known which cancellations are to stop it."""
+    return isinstance(statement, ast.If) and any(
+        isinstance(node, (ast.Return, ast.Break)) for node in inside(statement.body)
+    )
+
+
+def _closes_down(found: Swallowing) -> bool:
+    """Whether a cancellation is how a function is told to end: it says so, or waits until all is in order.
+
+    Who tidies up at once, and doesn't raise, has forgotten it.
+    """
+    body = found.handler.body
+    if any(isinstance(node, WAITS) for node in inside([*body, *found.final])):
+        return True
+    return all(isinstance(statement, ast.Pass) or _is_remark(statement) for statement in body)
+
+
+def _is_remark(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _logs(value))
 
 
 def _speaks_trio(scope: Scope) -> bool:

@@ -6,6 +6,7 @@ Worked out once for a function and asked for each of its handlers. All on ast.
 from __future__ import annotations
 
 import ast
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from enum import Enum
@@ -19,6 +20,7 @@ WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 JUMPS = (ast.Break, ast.Continue, ast.Return)
 # What ends another task before one awaits it.
 CANCELLING = frozenset({"cancel", "cancelled", "cancel_called", "throw"})
+CANCELS_ALL = re.compile(r"^_*cancel(_all|_task|_pending|_child|_worker|$)")
 
 
 class Onward(Enum):
@@ -54,7 +56,7 @@ class Course:
     def cancels(self) -> int:
         """The first line that cancels something, or looks whether it was; 0 where none does."""
         attributes = (node for node in self.nodes if isinstance(node, ast.Attribute))
-        lines = (start_of(n)[0] for n in attributes if n.attr in CANCELLING or "cancel_" in n.attr)
+        lines = (start_of(n)[0] for n in attributes if n.attr in CANCELLING or CANCELS_ALL.search(n.attr))
         return min(lines, default=0)
 
     @cached_property
@@ -82,9 +84,10 @@ class Course:
         """Names that decide something, and the last line where they do; in a loop's condition: for ever."""
         found: dict[str, int] = {}
         for node in self.nodes:
+            flag = isinstance(node, ast.While)  # of self, or another object
             for asked, line in _asked(node):
                 for part in ast.walk(asked):
-                    if isinstance(part, (ast.Name, ast.Attribute)):
+                    if isinstance(part, ast.Name) or (flag and isinstance(part, ast.Attribute)):
                         name = ast.unparse(part)
                         found[name] = max(found.get(name, 0), line)
         return found
