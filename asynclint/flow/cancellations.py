@@ -53,18 +53,27 @@ SPEAKS = re.compile(
     r"|is fine|without re-?rais|(don't|not|never) re-?rais|clean(ly)? exit|exit clean",
     re.IGNORECASE,
 )
+# Of a docstring.
+SAYS_SO = re.compile(
+    r"(ignor|swallow|resist|refus|surviv)[^.]*cancel|cancel[^.]*(ignor|swallow|resist|refus|surviv)",
+    re.IGNORECASE | re.DOTALL,
+)
 ENDLESS = re.compile(r"forever|^wait$|^sleep$|^pause$|^idle$|^park$|wait_closed|^join$")
 LEAVING = frozenset({"exit", "_exit", "abort", "skip", "xfail"})
 
 
 @dataclass(frozen=True, slots=True)
 class Swallowing:
-    """A handler that takes a cancellation back, what of it waits, and how the function goes on."""
+    """A handler that takes a cancellation back, what of it waits, and how the function goes on.
+
+    ``final`` is the ``finally`` of the same ``try``.
+    """
 
     handler: ast.ExceptHandler
     wait: ast.AST
     onward: Onward
     scope: Scope
+    final: list[ast.stmt]
 
 
 def swallowing(function: Scope, project: Project) -> Iterator[Swallowing]:
@@ -76,7 +85,8 @@ def swallowing(function: Scope, project: Project) -> Iterator[Swallowing]:
         if handler is None or not waits or course.in_cleanup(block):
             continue
         if not _is_meant(block, handler, waits, course, function, project):
-            yield Swallowing(handler, waits[0], course.onward(block, handler), function)
+            final: list[ast.stmt] = block.finalbody  # type: ignore[attr-defined]
+            yield Swallowing(handler, waits[0], course.onward(block, handler), function, final)
 
 
 def _waits(block: ast.AST) -> list[ast.AST]:
@@ -123,7 +133,7 @@ def _is_meant(
     project: Project,
 ) -> bool:
     """Whether the handler is for somebody else's cancellation, hands it on, or says that it is on purpose."""
-    if STUBBORN.search(function.name) or _is_explained(handler, function):
+    if _is_stubborn(function) or _is_explained(handler, function):
         return True
     reaction = inside(handler.body)
     in_tests = project.is_test_code(function.outline.path)
@@ -137,10 +147,14 @@ def _is_meant(
         return True
     if any(isinstance(node, ast.Attribute) and node.attr in DEALING for node in reaction):
         return True
+    named = not catches_everything(handler, function, project)
     tasks = any(_is_other_task(node, course) for node in waits)
     careless = all(isinstance(statement, ast.Pass) for statement in handler.body)
-    named = not catches_everything(handler, function, project)
-    if named and 0 < course.cancels <= handler.lineno:
+    if careless and named and any(_is_shielded(node) for node in waits):
+        return True
+    if (named or tasks) and 0 < course.cancels <= handler.lineno:
+        return True
+    if named and "KeyboardInterrupt" in error_names(handler.type, function, project):  # Ctrl-C
         return True
     for node in waits:
         written = ast.unparse(node.value) if isinstance(node, ast.Await) and course.cancelled else ""
@@ -152,12 +166,26 @@ def _is_meant(
 def _keeps_in_mind(
     handler: ast.ExceptHandler, reaction: list[ast.AST], course: Course, function: Scope
 ) -> bool:
-    """``cancelled = True`` for somebody to look at: a variable of a function outside, or a test below."""
+    """``cancelled = True`` for somebody to look at: a variable of a function outside, or a test below.
+
+    ``self.closed = True`` in a ``while not self.closed``.
+    """
     targets = (target for node in reaction if isinstance(node, ast.Assign) for target in node.targets)
-    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    names = {ast.unparse(target) for target in targets if isinstance(target, (ast.Name, ast.Attribute))}
     if names & function.facts.outer.keys():
         return True
     return any(course.looked_at.get(name, 0) > handler.lineno for name in names)
+
+
+def _is_stubborn(function: Scope) -> bool:
+    """``async def stubborn()``, ``class Stubborn``, or a docstring that says so of one of them."""
+    said = [function, function.enclosing_class] if function.enclosing_class is not None else [function]
+    for scope in said:
+        if scope is None or isinstance(scope.node, (ast.Lambda, ast.Module)):
+            continue
+        if STUBBORN.search(scope.name) or SAYS_SO.search(ast.get_docstring(scope.node) or ""):
+            return True
+    return False
 
 
 def _is_explained(handler: ast.ExceptHandler, function: Scope) -> bool:
@@ -208,6 +236,12 @@ def _is_other_task(wait: ast.AST, course: Course) -> bool:
     return ast.unparse(value) not in course.futures
 
 
+def _is_shielded(wait: ast.AST) -> bool:
+    """``await shield(…)``: it is to go on, cancelled or not."""
+    value = wait.value if isinstance(wait, ast.Await) else None
+    return isinstance(value, ast.Call) and called(value) == "shield"
+
+
 def _only_cancelled(wait: ast.AST, waits: list[ast.AST]) -> bool:
     """``await asyncio.Event().wait()``, ``await sleep(inf)`` alone: only a cancellation ends it."""
     value = wait.value if isinstance(wait, ast.Await) else None
@@ -238,19 +272,47 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
         return everything and found.onward is Onward.LOOP
     if in_tests and test_of(unit, project) is not None:  # what cancels a test is its guard: ASL106's matter
         return False
+    body = found.handler.body
     if found.onward is Onward.LOOP:
-        return True
+        return not any(_ends_on_condition(statement) for statement in body)
+    decided = any(isinstance(node, JUMPS) for node in body)
+    if not everything and decided and found.onward is Onward.WAIT:  # ends its loop, and puts things in order
+        return False
     if _speaks_trio(found.scope) and any(isinstance(node, WAITS) for node in inside(found.handler.body)):
         return False
     if found.onward is Onward.WAIT:  # a task that puts things in order before it ends is right
-        return everything or not (in_tests or _is_started(found.scope))
+        return everything or not (in_tests or _is_started(found.scope, project))
     if in_tests:
         return False
-    decided = any(isinstance(node, JUMPS) for node in found.handler.body)
     if not everything and (decided or found.scope is not unit):
         return False
     gives = any(node.value is not None for node in found.scope.facts.returns)
-    return (everything and gives and not decided) or not _is_started(found.scope)
+    if not everything and not gives and _closes_down(found):
+        return False
+    return (everything and gives and not decided) or not _is_started(found.scope, project)
+
+
+def _ends_on_condition(statement: ast.stmt) -> bool:
+    """``if self.stopped: return``: it is known which cancellations are to stop it."""
+    return isinstance(statement, ast.If) and any(
+        isinstance(node, (ast.Return, ast.Break)) for node in inside(statement.body)
+    )
+
+
+def _closes_down(found: Swallowing) -> bool:
+    """Whether a cancellation is how a function is told to end: it says so, or waits until all is in order.
+
+    Who tidies up at once, and doesn't raise, has forgotten it.
+    """
+    body = found.handler.body
+    if any(isinstance(node, WAITS) for node in inside([*body, *found.final])):
+        return True
+    return all(isinstance(statement, ast.Pass) or _is_remark(statement) for statement in body)
+
+
+def _is_remark(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _logs(value))
 
 
 def _speaks_trio(scope: Scope) -> bool:
@@ -268,9 +330,18 @@ STARTING = re.compile(
 )
 
 
-def _is_started(function: Scope) -> bool:
+def _is_started(function: Scope, project: Project) -> bool:
     """Whether its module hands on a coroutine function, or has a call of it start as a task."""
-    for node in ast.walk(function.outline.tree):
+    key = ("started", function.outline)
+    started = project.remembered(key, lambda: set(_started(function.outline.tree)))
+    if (function.name, True) in started:
+        return True
+    return function.enclosing_class is None and (function.name, False) in started
+
+
+def _started(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """The names of what a module starts or hands on, and whether they are those of methods."""
+    for node in ast.walk(tree):
         given: list[ast.expr] = []
         starts = True
         if isinstance(node, ast.Call):
@@ -282,22 +353,22 @@ def _is_started(function: Scope) -> bool:
             given = node.elts
         elif isinstance(node, ast.ListComp):
             given = [node.elt]
-        if any(_is_of(value, function, starts) for value in given):
-            return True
-    return False
+        for value in given:
+            yield from _named(value, starts)
 
 
-def _is_of(value: ast.expr, function: Scope, starts: bool) -> bool:
-    """Whether a value is the function, or a call of it; ``timeout.connect`` is no method of ours."""
+def _named(value: ast.expr, starts: bool) -> Iterator[tuple[str, bool]]:
+    """What a value, or a call in it, is by name; ``timeout.connect`` is no method of ours."""
     if isinstance(value, ast.Starred):
         value = value.value
     is_call = isinstance(value, ast.Call)
     target = value.func if isinstance(value, ast.Call) else value
     if is_call and not starts:
-        return False
+        return
     if isinstance(target, ast.Name):
-        return target.id == function.name and function.enclosing_class is None
-    return isinstance(target, ast.Attribute) and target.attr == function.name and (is_call or _is_own(target))
+        yield target.id, False
+    elif isinstance(target, ast.Attribute) and (is_call or _is_own(target)):
+        yield target.attr, True
 
 
 def _is_own(value: ast.expr) -> bool:

@@ -14,7 +14,7 @@ from asynclint.flow.lives import Life, life
 from asynclint.flow.trace import Trace, unit
 from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
 from asynclint.project.guards.tests import test_of
-from asynclint.project.locks import Acquired, acquired, is_never_released, lock_calls
+from asynclint.project.locks import Acquired, acquired, is_never_released, is_signal, lock_calls
 from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
@@ -48,13 +48,15 @@ def _holds(function: Function, project: Project) -> Iterator[Hold]:
         order = {id(call): place for place, call in enumerate(scope.facts.calls)} if sites else {}
         for index, found in enumerate(sites):
             lock = ast.unparse(found.lock)
-            if _dies_with_test(found.lock, scope, project):
+            if _dies_with_test(found.lock, scope, project) or is_signal(found.lock, scope, project):
                 continue
             calls = lock_calls(_around(lock, scope), project)
             if calls.is_released_elsewhere(lock, scope):
                 continue
             releases = calls.releases.get((scope, lock), [])
             if not releases and not is_never_released(found.lock, scope.outline, project):
+                continue
+            if _are_counted(function, found, releases):
                 continue
             near = _until_next(function, found, sites[index + 1 :], releases, order)
             life = _life(function, project, found, near, scope)
@@ -68,6 +70,16 @@ def _around(lock: str, scope: Scope) -> Scope:
     if method is not None and method.enclosing_class is not None and "." in lock:
         return method.enclosing_class
     return [s for s in outer if s.is_function][-1]
+
+
+def _are_counted(function: Function, found: Acquired, releases: Sequence[ast.Call]) -> bool:
+    """Whether a loop of its own releases a lock: as often as it was acquired, one hopes."""
+    around = set(function.parents(function.cst_of(found.wait)))
+    return any(
+        isinstance(outer, (cst.For, cst.While)) and outer not in around
+        for release in releases
+        for outer in function.parents(function.cst_of(release))
+    )
 
 
 def _until_next(
@@ -100,9 +112,12 @@ def _dies_with_test(lock: ast.expr, scope: Scope, project: Project) -> bool:
     test = [outer for outer in scope.around() if outer.is_function][-1]
     own = test.parameters[0].arg if test.enclosing_class is not None and test.parameters else ""
     root = lock.value if isinstance(lock, ast.Attribute) else lock
-    of_self = root is not lock and isinstance(root, ast.Name) and root.id == own
-    local = root is lock and isinstance(root, ast.Name) and root.id in test.bindings
-    return (of_self or local) and test_of(test, project) is not None
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name):
+        return False
+    of_self = root is not lock and root.id == own
+    return (of_self or root.id in test.bindings) and test_of(test, project) is not None
 
 
 def _life(

@@ -6,6 +6,7 @@ Worked out once for a function and asked for each of its handlers. All on ast.
 from __future__ import annotations
 
 import ast
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from enum import Enum
@@ -18,7 +19,8 @@ from asynclint.source.outline import FUNCTIONS, Scope
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 JUMPS = (ast.Break, ast.Continue, ast.Return)
 # What ends another task before one awaits it.
-CANCELLING = frozenset({"cancel", "cancelled", "cancel_called", "throw", "cancel_all"})
+CANCELLING = frozenset({"cancel", "cancelled", "cancel_called", "throw"})
+CANCELS_ALL = re.compile(r"^_*cancel(_all|_task|_pending|_child|_worker|$)")
 
 
 class Onward(Enum):
@@ -53,7 +55,8 @@ class Course:
     @cached_property
     def cancels(self) -> int:
         """The first line that cancels something, or looks whether it was; 0 where none does."""
-        lines = (start_of(n)[0] for n in self.nodes if isinstance(n, ast.Attribute) and n.attr in CANCELLING)
+        attributes = (node for node in self.nodes if isinstance(node, ast.Attribute))
+        lines = (start_of(n)[0] for n in attributes if n.attr in CANCELLING or CANCELS_ALL.search(n.attr))
         return min(lines, default=0)
 
     @cached_property
@@ -81,10 +84,12 @@ class Course:
         """Names that decide something, and the last line where they do; in a loop's condition: for ever."""
         found: dict[str, int] = {}
         for node in self.nodes:
+            flag = isinstance(node, ast.While)  # of self, or another object
             for asked, line in _asked(node):
                 for part in ast.walk(asked):
-                    if isinstance(part, ast.Name):
-                        found[part.id] = max(found.get(part.id, 0), line)
+                    if isinstance(part, ast.Name) or (flag and isinstance(part, ast.Attribute)):
+                        name = ast.unparse(part)
+                        found[name] = max(found.get(name, 0), line)
         return found
 
     def in_cleanup(self, statement: ast.AST) -> bool:

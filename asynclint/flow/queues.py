@@ -122,6 +122,19 @@ class _Scopes:
         return self._used[scope]
 
     @cached_property
+    def acknowledged(self) -> set[Key]:
+        """Queues whose ``task_done`` itself is handed on: ``Message(item, ack=queue.task_done)``."""
+        found = set()
+        for scope in self.all:
+            called = {id(call.func) for call in scope.facts.calls}
+            for node in own_nodes(scope) if scope.is_function else ():
+                given = isinstance(node, ast.Attribute) and node.attr == DONE and id(node) not in called
+                key = _key(node.value, scope) if given else None  # type: ignore[attr-defined]
+                if key is not None:
+                    found.add(key)
+        return found
+
+    @cached_property
     def using(self) -> dict[Key, list[Scope]]:
         """The scopes of the module that call such methods, by what they are methods of."""
         found: dict[Key, list[Scope]] = {}
@@ -184,6 +197,7 @@ class _Uses:
         self.scopes = scopes
         self.found: list[tuple[Scope, ast.Call]] = []
         self.escapes = not key[0].is_class and key in scopes.stored
+        self.escapes |= key in scopes.acknowledged
         queue = [(key, 0)]
         seen = {key}
         while queue:

@@ -15,7 +15,7 @@ from asynclint.flow.lives import Life, life
 from asynclint.flow.owners import may_be_finished
 from asynclint.flow.trace import Tracer
 from asynclint.knowledge.asyncs import CONTAINER_PARTS
-from asynclint.knowledge.resources import LENDING, LOOP, PROCESS, TRANSPORT, Resource
+from asynclint.knowledge.resources import LENDING, LOOP, PROCESS, TRANSPORT, WRITER, Resource
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Class
@@ -29,6 +29,7 @@ from asynclint.source.outline import Scope
 # A test that speaks of what is left open has it open on purpose.
 ON_PURPOSE = re.compile(r"ResourceWarning|[Uu]nclosed|not_closed|non_close|without_clos")
 
+BROKEN = re.compile(r"^(Connection\w*Error|BrokenPipeError|OSError)$")
 EXITS = frozenset({"__aexit__", "__exit__"})
 # What tells whether something is closed already; a condition on it says that nothing is left to do.
 ASKED = frozenset({"closed", "is_closed", "is_closing", "_closed", "returncode", "is_serving"})
@@ -77,6 +78,8 @@ class ResourceFates(Fates):
             yield Event(Fate.HANDED, attribute)
         elif resource is PROCESS and _reads_to_the_end(attribute, self._function):
             yield Event(Fate.FINISHED, attribute)
+        elif name in ("write", "drain") and resource is WRITER and _breaks(attribute, self._function):
+            yield Event(Fate.HANDED, attribute)
         elif name == "get_extra_info" and isinstance(call, cst.Call):
             yield Event(Fate.FINISHED if self._closes_socket(call) else Fate.LOOKED, attribute)
         elif name == "run_forever":  # in a thread, by a nested function: for as long as the process lives
@@ -128,6 +131,23 @@ class ResourceFates(Fates):
         return isinstance(made, Class) and re.search(r"loop\.close\(", _source(made.scope)) is None
 
 
+def _breaks(node: cst.CSTNode, function: Function) -> bool:
+    """``with raises(ConnectionError): writer.write(data)``, which closes the connection."""
+    return any(
+        isinstance(outer, cst.With)
+        and any(isinstance(item.item, cst.Call) and _expects_break(item.item) for item in outer.items)
+        for outer in function.parents(node)
+    )
+
+
+def _expects_break(call: cst.Call) -> bool:
+    if written_name(call) not in RAISES - {"suppress"} or not call.args:
+        return False
+    error = call.args[0].value
+    kinds = [part.value for part in error.elements] if isinstance(error, cst.Tuple) else [error]
+    return any(isinstance(kind, cst.Name) and BROKEN.search(kind.value) for kind in kinds)
+
+
 def _reads_to_the_end(attribute: cst.Attribute, function: Function) -> bool:
     """``await process.stdout.read()``, after which its transport closes itself."""
     outer = function.parent(attribute)
@@ -144,10 +164,12 @@ def _reads_to_the_end(attribute: cst.Attribute, function: Function) -> bool:
 
 
 def _asks_for_loop(unit: Scope) -> bool:
-    """Whether a function, or what tears down its class, gets at the loop that has been set."""
+    """Whether a function, its fixtures, or what tears down its class, get at the loop that has been set."""
     owner = unit.enclosing_class
     methods = owner.facts.scopes if owner is not None else []
     texts = [_source(unit), *(_source(method) for method in methods if "tear" in method.name.lower())]
+    names = {parameter.arg for parameter in unit.parameters}
+    texts += [_source(fixture) for fixture in unit.outline.scope.facts.scopes if fixture.name in names]
     return any("get_event_loop" in text for text in texts)
 
 
@@ -195,6 +217,12 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
             if _closes_itself(found, scope, project):
                 continue
             trace = Tracer(function, project, _fates(found.resource)).call(birth, scope)
+            if found.resource is WRITER and any(
+                event.fate is Fate.HANDED and _breaks(event.node, function)
+                for events in trace.events.values()
+                for event in events
+            ):
+                continue
             unused = trace.fates() <= {Fate.BORN, Fate.LOOKED} and not trace.names
             if _is_expected_to_fail(function, birth, scope, unused=unused):
                 continue
@@ -238,9 +266,10 @@ def _closes_itself(found: Made, scope: Scope, project: Project) -> bool:
         factory = factory.body.func if isinstance(factory.body, ast.Call) else None
     if factory is None:
         return True
-    if any(name.startswith("asyncio.") for name in chain(factory, scope, project.modules)):
-        return False
     value = project.inference.value(factory, scope)
+    known = any(name.startswith("asyncio.") for name in chain(factory, scope, project.modules))
+    if known and not (isinstance(value, Class) and not value.scope.outline.is_stub):
+        return False
     if not isinstance(value, Class):
         return True
     for cls in ancestors(value, project.inference):

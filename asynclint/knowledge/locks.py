@@ -23,5 +23,5 @@ CALM_METHODS = frozenset(
      "setdefault", "time", "values", "warning"]
 )  # fmt: skip
 CALM_CALLS = frozenset(
-    {"len", "bool", "id", "isinstance", "print", "repr", "str", "type", "list", "set", "dict"}
+    {"len", "bool", "id", "isinstance", "print", "range", "repr", "str", "type", "list", "set", "dict"}
 )

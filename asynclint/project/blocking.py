@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
+from asynclint.project.dead import is_dead
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.index.modules import is_installed
 from asynclint.project.index.values import Calling, Class, Function
@@ -22,10 +23,15 @@ BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
 # A remark that somebody blocks on purpose: the code of a sister rule, or words.
 ON_PURPOSE = re.compile(
-    r"#.*(noqa(?!:)|(ASYNC|TRIO)(2\d\d|10[012])|block|purpose|intention|deliberate)", re.IGNORECASE
+    r"#.*(noqa(?!:)|(ASYNC|TRIO)(2\d\d|10[012])|block|purpose|intention|deliberate|pretend|crunch|busy|\bcpu\b)",
+    re.IGNORECASE,
 )
 # Words of a remark above it, in lines that no empty one parts from it.
-WORDS_ABOVE = re.compile(r"\bblock|hold(s|ing)? |purpose|intention|deliberate|sync sleep", re.IGNORECASE)
+WORDS_ABOVE = re.compile(
+    r"\bblock|hold(s|ing)? |purpose|intention|deliberate|sync sleep|pretend|crunch|busy|\bcpu\b"
+    r"|event loop|(new|own|separate|another) thread",
+    re.IGNORECASE,
+)
 MAX_ABOVE = 8
 # A function whose point it is.
 POINT = re.compile(
@@ -65,6 +71,7 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
             found = _through(call, scope, project, entered=id(call) in entered)
         if (
             found is not None
+            and not is_dead(found.call, scope, project)
             and not is_on_purpose(found.call, scope.outline)
             and not _is_the_point(scope, project)
         ):
@@ -163,6 +170,8 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
         if id(call) in optional or is_on_purpose(call, helper.outline):
             continue
         name = blocks(call, helper, project)
+        if name and is_dead(call, helper, project):
+            continue
         if name and _counts(name, call, helper, project):
             return name, call, helper.outline
         inner = _helper(call, helper, project, entered=id(call) in entered) if depth < MAX_DEPTH else None

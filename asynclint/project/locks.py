@@ -68,14 +68,17 @@ def _lock_calls(around: Scope) -> LockCalls:
 
 
 def is_never_released(lock: ast.expr, outline: Outline, project: Project) -> bool:
-    """Whether a module has no release of a lock, and gives it to nobody who might release it."""
+    """Whether a module makes a lock, has no release of it, and gives it to nobody who might release it."""
     name = _last(lock)
     return project.remembered(("never released", outline, name), lambda: _is_never_released(name, outline))
 
 
 def _is_never_released(name: str, outline: Outline) -> bool:
     used: set[int] = set()
+    is_made = False
     for node in ast.walk(outline.tree):
+        if isinstance(getattr(node, "ctx", None), ast.Store) and _last(node) == name:
+            is_made = True
         if isinstance(node, ast.Attribute) and _last(node.value) == name:
             if node.attr == "release":
                 return False
@@ -86,7 +89,7 @@ def _is_never_released(name: str, outline: Outline) -> bool:
             isinstance(getattr(node, "ctx", None), ast.Load) and _last(node) == name and id(node) not in used
         ):
             return False
-    return True
+    return is_made
 
 
 def acquired(scope: Scope, project: Project) -> list[Acquired]:
@@ -120,16 +123,31 @@ def is_lock(expr: ast.expr, scope: Scope, project: Project) -> bool:
     if isinstance(value, Instance):
         return _is_lock_object(value, expr, scope, project)
     held = expr.value if isinstance(expr, ast.Subscript) else expr
-    if isinstance(held, ast.Name):
-        found = scope.lookup(held.id)
-        made = [(b.value, b.annotation, found[0]) for b in found[1]] if found is not None else []
-    elif isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name):
-        made = list(_of_attribute(held.value.id, held.attr, scope, project))
-    else:
-        return False
-    given = [found for found in made if not _is_none(found[0]) or found[1] is not None]
+    given = [
+        found for found in _bound(held, scope, project) if not _is_none(found[0]) or found[1] is not None
+    ]
     makes = _makes_lock if held is expr else _makes_locks
     return bool(given) and all(makes(*found, project) for found in given)
+
+
+def is_signal(expr: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether it is a ``Semaphore(0)``: what is acquired there is news from another task."""
+    made = (value for value, _, _ in _bound(expr, scope, project) if isinstance(value, ast.Call))
+    return any(
+        call.args and isinstance(call.args[0], ast.Constant) and call.args[0].value == 0 for call in made
+    )
+
+
+def _bound(
+    held: ast.expr, scope: Scope, project: Project
+) -> list[tuple[ast.expr | None, ast.expr | None, Scope]]:
+    """The values and annotations that a name or an attribute of ``self`` is given, and where."""
+    if isinstance(held, ast.Name):
+        found = scope.lookup(held.id)
+        return [(b.value, b.annotation, found[0]) for b in found[1]] if found is not None else []
+    if isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name):
+        return list(_of_attribute(held.value.id, held.attr, scope, project))
+    return []
 
 
 def _is_none(value: ast.expr | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.project.guards.tests import test_of
 from asynclint.project.index.values import Function
 from asynclint.project.moments import NEVER, Moments, called, moments
 from asynclint.project.names import chain, definition
@@ -62,7 +63,7 @@ SETTLED = {
     "result": {"done", "set_result", "set_exception", "cancel", "cancelled", "add_done_callback"},
     "exception": {"done", "set_result", "set_exception", "cancel", "cancelled", "add_done_callback"},
     "join": {"is_alive", "terminate", "kill"},
-    "communicate": {"kill", "terminate", "send_signal"},
+    "communicate": {"kill", "terminate", "send_signal", "poll", "wait"},
     "acquire": {"release", "locked"},
 }
 
@@ -73,13 +74,13 @@ def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> b
     if _is_forbidden(name, call) or _is_settled(call, when):
         return True
     if name.endswith((".connect", "create_connection")):
-        return _is_near(name, call)
+        return _is_near(name, call, scope, project)
     if WAITING_SOCKET.match(name):
         if _comes_from_outside(call, scope) or _never_waits(call, scope, project):
             return True
         return when.sent < call.lineno or when.has_waited(call)
     if name.startswith("socket.get"):
-        return _is_local(call)
+        return _is_local(call) or (project.is_test_code(scope.outline.path) and _is_given(call, scope))
     if name == "os.waitpid":
         return len(call.args) > 1 and not _is_number(call.args[1], 0)
     if name.endswith(".put"):
@@ -129,22 +130,36 @@ def _is_settled(call: ast.Call, when: Moments) -> bool:
 # -- sockets
 
 
-def _is_near(name: str, call: ast.Call) -> bool:
+def _is_near(name: str, call: ast.Call, scope: Scope, project: Project) -> bool:
     """A connection to this machine, which its kernel makes at once."""
     if not call.args or "getsockname" in ast.unparse(call.args[0]) or _is_local(call):
         return True
-    host = call.args[0].elts[0] if isinstance(call.args[0], ast.Tuple) and call.args[0].elts else None
-    return name.endswith(".connect") and not isinstance(host, ast.Constant)  # a server that the test started
+    if name.endswith(".connect"):
+        return not isinstance(_host(call), ast.Constant)
+    return _is_given(call, scope) and project.is_test_code(scope.outline.path)
 
 
 def _is_local(call: ast.Call) -> bool:
     """``("127.0.0.1", port)``, ``"localhost"``: no name server is asked."""
     if not call.args or "NUMERIC" in ast.unparse(call):
         return bool(call.args)
-    host = call.args[0].elts[0] if isinstance(call.args[0], ast.Tuple) and call.args[0].elts else call.args[0]
+    host = _host(call)
     if isinstance(host, ast.Constant):
         return host.value is None or (isinstance(host.value, str) and bool(LOCAL.match(host.value)))
     return False
+
+
+def _is_given(call: ast.Call, scope: Scope) -> bool:
+    """A host that isn't written out, nor a parameter: in tests the server that they started."""
+    host = _host(call)
+    bindings = scope.bindings.get(host.id, ()) if isinstance(host, ast.Name) else ()
+    return not isinstance(host, (ast.Constant, type(None))) and all(b.kind != "param" for b in bindings)
+
+
+def _host(call: ast.Call) -> ast.expr | None:
+    """``host`` of ``(host, port)``, and of ``host``."""
+    first = call.args[0] if call.args else None
+    return first.elts[0] if isinstance(first, ast.Tuple) and first.elts else first
 
 
 def _comes_from_outside(call: ast.Call, scope: Scope) -> bool:
@@ -208,33 +223,35 @@ def _is_over(call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether what another thread does is over, or about to be, when it is waited for.
 
     It was told to stop; or the function has let the loop run before and has nothing left for it to do
-    (a task group may have, which is why its tests give a timeout).
+    (a task group may have, which is why its tests give a timeout); or it is a test that never waits, and
+    one sees what the thread does.
     """
     when = moments(scope, project)
     if when.stop <= call.lineno:
         return True
+    functions = _thread_functions(call, scope, project)
+    has_waited = when.has_waited(call) or (bool(functions) and test_of(scope, project) is not None)
     return (
-        when.has_waited(call)
+        has_waited
         and not when.will_wait(call)
         and (bool(call.args or call.keywords) or not when.is_in_group(call))
-        and not _needs_loop(call, scope, project)
+        and not any(_asks_loop(function, project) for function in functions)
     )
 
 
-def _needs_loop(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether the function of a thread waits for what the loop is to do: joining it there never ends."""
+def _thread_functions(call: ast.Call, scope: Scope, project: Project) -> list[Scope]:
+    """The functions of the project that a thread is made with."""
     assert isinstance(call.func, ast.Attribute)
     made = definition(call.func.value, scope, project.modules)
     if made is None or not isinstance(made[0], ast.Call):
-        return False
-    for given in (*made[0].args, *(keyword.value for keyword in made[0].keywords)):
-        value = project.inference.value(given, made[1]) if isinstance(given, ast.Name) else None
-        if isinstance(value, Function) and _asks_loop(value.scope, project):
-            return True
-    return False
+        return []
+    given = (*made[0].args, *(keyword.value for keyword in made[0].keywords))
+    values = (project.inference.value(one, made[1]) for one in given if isinstance(one, ast.Name))
+    return [value.scope for value in values if isinstance(value, Function)]
 
 
 def _asks_loop(function: Scope, project: Project) -> bool:
+    """Whether it waits for what the loop is to do: joining its thread there never ends."""
     for call in function.facts.calls:
         names = chain(call.func, function, project.modules)
         if any(name.startswith(("anyio.from_thread.", "trio.from_thread.")) for name in names):

@@ -6,7 +6,8 @@ the two can be cancelled, a call can raise, a ``return`` can leave, and no ``fin
 What is a lock is told by how it is made or annotated, never by its name.
 
 Silent where nothing between the two can fail, where another function or a callback releases it as well,
-and in a test that acquires a lock made for it alone, to make somebody wait: that lock ends with the test.
+where a loop releases as often as was acquired, of a ``Semaphore(0)``, which is a signal, and in a test that
+acquires a lock made for it alone, to make somebody wait: that lock ends with the test.
 
 Why it matters: one failure or timeout leaves the lock taken, and whoever wants it next waits for ever:
 the first test fails, and the ones behind it hang.

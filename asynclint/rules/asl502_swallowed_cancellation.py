@@ -11,7 +11,8 @@ cancels a test itself is its guard, which is ASL106's matter.
 It is silent where the cancellation may be another task's: after ``task.cancel()`` (the right way to end
 one's own task), round ``await task``, round a wait that only a cancellation ends; where the error is kept
 or handed on, or a flag is set that is looked at; where ``cancelling()`` or ``uncancel()`` is used; in
-cleanup; and where a comment or the function's name says that it is on purpose.
+cleanup; where a comment, a docstring or a name says that it is on purpose; and where a handler by name
+closes everything down, only reports that it ends, or ends its loop: that is how a program is told to stop.
 
 Why it matters: ``asyncio.timeout`` never fires, a task group never ends, and a test that cancels such a
 task hangs or leaves it behind.
