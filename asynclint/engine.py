@@ -170,13 +170,13 @@ def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tal
 
 def _recalled(text: SourceText, path: Path | None, display: str, judged: Judged, *, noqa: bool) -> Result:
     """The result of a file whose findings are known from an earlier run."""
-    tally = None
-    if judged.counts is not None and path is not None:
+    tally, suppressions = None, Suppressions(text)
+    if judged.counts is not None and path is not None and not (noqa and suppressions.whole_file):
         from asynclint.project.guards.survey import Tally
 
         tally = Tally(find_pytest_config(path.parent), *judged.counts)
     found = (_placed(finding, display) for finding in judged.findings)
-    findings = _left(found, Suppressions(text), noqa=noqa)
+    findings = _left(found, suppressions, noqa=noqa)
     return Result(display, path, findings, before=text.text, after=text.text, tally=tally)
 
 

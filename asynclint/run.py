@@ -53,17 +53,19 @@ def check_files(
         fresh = map(partial(_work, settings, fixing, write), left)
     else:
         fresh = spread(left, partial(_work, settings, fixing, write), jobs, _lost)
+    changed = False  # by a fix, even if it is only shown: what leans on which content is lost then
     for file in files:
         if file.path in known:
             yield _check_file(file, settings, fixing, write, project, caches)
             continue
         result, asked = next(fresh)
+        changed |= result.written is not None
         if caches is not None:
             caches.learn(asked)
             if result.judged is not None:
                 caches.keep(file.path, settings, result.judged)
         yield result
-    if caches is not None:
+    if caches is not None and not changed:
         caches.save()
 
 

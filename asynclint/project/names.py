@@ -119,7 +119,7 @@ def _member_names(
     module: str, level: int, member: str, origin: Outline, modules: Modules, hops: int
 ) -> Chain:
     written = () if level else (f"{module}.{member}",)
-    if hops <= 0 or not (level or modules.reads(module.partition(".")[0], origin.path.parent)):
+    if hops <= 0 or not (level or modules.reads(module.partition(".")[0], origin.path)):
         return written
     found = modules.find(module, level, origin)
     if found is None or found.is_stub:
