@@ -167,7 +167,7 @@ def definition(
 def _single(
     bindings: list[Binding], scope: Scope, modules: Modules, hops: int
 ) -> tuple[ast.AST, Scope] | None:
-    if len(bindings) != 1:
+    if len(bindings) != 1 or hops <= 0:
         return None
     binding = bindings[0]
     if binding.kind in ("def", "class"):
