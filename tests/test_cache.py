@@ -422,3 +422,19 @@ def test_it_runs_nothing(suite: Path) -> None:
     check(suite)
     check(suite)
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_flake8_fills_it_when_it_ends(suite: Path, jobs: str) -> None:
+    for number in range(12):
+        text = f"from lib import m{number}\nfrom . import test_0\n\n\ndef test_it():\n    m{number}.close()\n"
+        (suite / "tests" / f"test_{number}.py").write_text(text)
+        (suite / "lib" / f"m{number}.py").write_text(f"from .m{number - 1} import close\n")
+    flake8 = [sys.executable, "-m", "flake8", "--select", "ASL", "--jobs", jobs, "tests"]
+    for _ in range(int(jobs)):  # processes that run at the same time learn of each other's imports the next time
+        subprocess.run(flake8, cwd=suite, env=environment(), capture_output=True, text=True, check=False)
+    assert len(entries(suite)) == 14
+    before = {path: path.stat().st_mtime_ns for path in entries(suite)}
+    subprocess.run(flake8, cwd=suite, env=environment(), capture_output=True, text=True, check=False)
+    assert {path: path.stat().st_mtime_ns for path in entries(suite)} == before
+    assert not list((suite / ".asynclint_cache").glob("*.json.*"))

@@ -179,7 +179,7 @@ class Cache:
         if not self._found or self._torn:
             return
         self._steps.clear()  # the graph may have grown
-        with suppress(OSError):
+        with suppress(*BROKEN):
             self._make_directory()
             for path, (settings, judged) in self._found.items():
                 entry = {"leans on": self._leans_on(path, settings), **stored.dump(judged)}
@@ -218,7 +218,7 @@ class Cache:
 
     def _make_directory(self) -> None:
         is_new = not self._directory.is_dir()
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(parents=self._directory.name != NAME, exist_ok=True)
         if is_new or self._directory.name == NAME:
             for name, text in ((".gitignore", "*\n"), ("CACHEDIR.TAG", TAG)):
                 if not (self._directory / name).exists():
