@@ -302,6 +302,18 @@ def test_installing_a_package_is_noticed(suite: Path) -> None:
     assert kept(check(suite, VIRTUAL_ENV=str(suite / "env"))) == set()
 
 
+def test_files_beside_packages_that_are_developed_in_place_do_not_matter(suite: Path) -> None:
+    site = suite / ".venv" / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "x.pth").write_text(f"{suite}\n")
+    check(suite)
+    mark(suite)
+    (suite / "notes.txt").write_text("")
+    assert kept(check(suite)) == {ONE, TWO}
+    write("x.egg-info/entry_points.txt", "[pytest11]\nx = lib.plugin\n")(suite)
+    assert kept(check(suite)) == set()
+
+
 def test_fixes_never_come_from_the_cache(suite: Path) -> None:
     check(suite)
     for path in entries(suite):
@@ -431,7 +443,9 @@ def test_flake8_fills_it_when_it_ends(suite: Path, jobs: str) -> None:
         (suite / "tests" / f"test_{number}.py").write_text(text)
         (suite / "lib" / f"m{number}.py").write_text(f"from .m{number - 1} import close\n")
     flake8 = [sys.executable, "-m", "flake8", "--select", "ASL", "--jobs", jobs, "tests"]
-    for _ in range(int(jobs)):  # processes that run at the same time learn of each other's imports the next time
+    for _ in range(
+        int(jobs)
+    ):  # processes that run at the same time learn of each other's imports the next time
         subprocess.run(flake8, cwd=suite, env=environment(), capture_output=True, text=True, check=False)
     assert len(entries(suite)) == 14
     before = {path: path.stat().st_mtime_ns for path in entries(suite)}

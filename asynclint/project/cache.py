@@ -335,8 +335,15 @@ def version() -> str:
 def _surroundings(directory: Path, environment: Path | None) -> str:
     """A digest of what holds for every file of a directory: asynclint, and the environment."""
     packages = packages_for(directory, environment)
-    stamps = [(str(place), _changed(place)) for place in packages.directories]
+    stamps = [(str(place), _installations(place)) for place in packages.directories]
     return digest(repr((version(), str(packages.path), stamps, packages.mapped)).encode(*ANY))
+
+
+def _installations(directory: Path) -> object:
+    """What changes with the packages that are installed in a directory, or developed there."""
+    if is_installed(directory):
+        return _changed(directory)
+    return sorted((info.name, _changed(info / "entry_points.txt")) for info in directory.glob("*-info"))
 
 
 def _changed(path: Path) -> int:
