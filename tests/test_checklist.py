@@ -245,3 +245,16 @@ def test_names_of_files_are_printed_harmlessly(lacking: Path, asynclint: Asyncli
     ran = asynclint("--checklist", "--fix")
     assert "fixed 1 in tests/test_\\x1b[31m.py" in ran.err
     assert "\x1b" not in ran.out + ran.err
+
+
+@pytest.mark.usefixtures("lacking")
+def test_what_cannot_be_written_is_said(asynclint: Asynclint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, _: bytes) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("asynclint.output.fix.write", refuse)
+    ran = asynclint("--checklist", "--fix", "--unsafe-fixes", "--jobs", "1")
+    assert ran.status == 2
+    for name in ("tests/test_lamp.py", "tests/conftest.py", "pyproject.toml"):
+        assert f"{name}:1:1: ASL001 cannot be written: Permission denied" in ran.err
+    assert "missing  every test gets a timeout" in ran.out
