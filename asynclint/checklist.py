@@ -25,7 +25,7 @@ from asynclint.rule import Rule, all_rules
 from asynclint.run import check_files, survey_files
 from asynclint.settings import Settings
 from asynclint.source.files import File, Problem, shown
-from asynclint.source.text import SourceText
+from asynclint.source.text import SourceError, SourceText
 
 GUARDS = ("ASL101", "ASL102", "ASL103")
 CLEANUP = ("ASL2", "ASL5")  # ASL207 asks about the suite, and has a demand of its own
@@ -57,7 +57,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """A suite, the number of its async tests, and where it stands."""
+    """A suite, the number of its async tests, and where it stands; no demands where it has no such test."""
 
     config: PytestConfig
     tests: int
@@ -76,24 +76,34 @@ Groups = Mapping[Settings, Sequence[File]]
 def checklists(groups: Groups) -> Iterator[Checklist]:
     """Where each suite among the files stands; suites without async tests are left out."""
     for settings, root, files in _suites(groups):
-        found, problems = [], []
-        for surveyed in survey_files(files, settings):
-            if isinstance(surveyed, Problem):
-                problems.append(surveyed)
-            else:
-                found += [(surveyed[0].display, test) for test in surveyed[1]]
-        if not found and not problems:
-            continue
-        project = Project(settings)
-        suite = suite_at(root, project)
-        findings = _findings(files, settings)
-        demands = (
-            _timeouts(found),
-            _cleanup(findings),
-            _debug(suite, findings, project),
-            _pending(suite, project),
-        )
-        yield Checklist(find_pytest_config(root), len(found), demands, tuple(problems))
+        try:
+            found = _checklist(settings, root, files)
+        except Exception as error:  # a fault of ours must not cost the other suites
+            found = Checklist(find_pytest_config(root), 0, (), (engine.fault_of_suite(root, error),))
+        if found.tests or found.problems:
+            yield found
+
+
+def _checklist(settings: Settings, root: Path, files: Sequence[File]) -> Checklist:
+    found, problems = [], []
+    for surveyed in survey_files(files, settings):
+        if isinstance(surveyed, Problem):
+            problems.append(surveyed)
+        else:
+            found += [(surveyed[0].display, test) for test in surveyed[1]]
+    config = find_pytest_config(root)
+    if not found:
+        return Checklist(config, 0, (), tuple(problems))
+    project = Project(settings)
+    suite = suite_at(root, project)
+    findings = _findings(files, settings)
+    demands = (
+        _timeouts(found),
+        _cleanup(findings),
+        _debug(suite, findings, project),
+        _pending(suite, project),
+    )
+    return Checklist(config, len(found), demands, tuple(problems))
 
 
 def _suites(groups: Groups) -> Iterator[tuple[Settings, Path, list[File]]]:
@@ -183,7 +193,9 @@ def _debug(suite: Suite, findings: Iterable[Finding], project: Project) -> Deman
             "--fix --unsafe-fixes sets it" if fixed else fix,
         )
     if not mode.by:
-        return Demand("debug-mode", title, True, "no test runs on asyncio")
+        is_asked = engine.check_suite(suite.root, _rules((DEBUG,)), project)
+        summary = f"{DEBUG} is ignored here" if is_asked else "no test runs on asyncio"
+        return Demand("debug-mode", title, True, summary)
     places = tuple(Place(shown(path), line, name) for name, path, line in mode.by if path.is_file())
     return Demand("debug-mode", title, True, f"switched on by {mode.by[0][0]}", places)
 
@@ -197,7 +209,10 @@ def _pending(suite: Suite, project: Project) -> Demand:
     if checks.checks_tasks(suite, project):
         places = _looking(suite, project)
         return Demand("pending-tasks", title, True, "something looks at the tasks that are left", places)
-    (finding,) = _of_suite(suite.root, (LEAKS,), Project(_warning(project.settings)))
+    found = _of_suite(suite.root, (LEAKS,), Project(_warning(project.settings)))
+    if not found:
+        return Demand("pending-tasks", title, True, f"{LEAKS} is ignored here")
+    finding = found[0]
     fix = finding.held_back
     if finding.fix is not None:
         safe = finding.fix.safety is Safety.SAFE
@@ -228,12 +243,18 @@ def _rules(codes: Iterable[str]) -> list[Rule]:
 
 def _of_suite(root: Path, codes: Iterable[str], project: Project) -> list[Finding]:
     """What rules say of a suite; the paths of the findings are as displayed."""
-    found = engine.check_suite(root, _rules(codes), project)
     return [
         replace(finding, path=shown(place))
-        for place, findings in found.items()
-        for finding in engine.unsuppressed(findings, place, project)
+        for place, findings in engine.check_suite(root, _rules(codes), project).items()
+        for finding in _unsuppressed(findings, place, project)
     ]
+
+
+def _unsuppressed(findings: Sequence[Finding], place: Path, project: Project) -> Sequence[Finding]:
+    try:
+        return engine.unsuppressed(findings, place, project)
+    except SourceError:  # nobody can read its comments either
+        return findings
 
 
 def fix(groups: Groups, *, unsafe: bool, jobs: int = 1) -> Iterator[engine.Result]:
@@ -243,14 +264,35 @@ def fix(groups: Groups, *, unsafe: bool, jobs: int = 1) -> Iterator[engine.Resul
     for settings, root, files in _suites(groups):
         results = list(check_files(files, _only(settings, *codes), fixing=fixing, jobs=jobs, write=True))
         chosen = _only(settings if unsafe else _warning(settings), LEAKS)
-        place = suite_at(root, Project(chosen)).place
-        if place.name == "conftest.py" and place.is_file():
-            file = File(place, shown(place))
-            results += check_files([file], chosen, fixing=fixing, write=True)
+        place = _conftest(root, chosen)
+        if place is not None:
+            results += check_files([File(place, shown(place))], chosen, fixing=fixing, write=True)
         if unsafe:
-            results += _configure(root, settings)
+            results += _configured(root, settings)
         yield from (result for result in results if result.written is not None or result.problem is not None)
     forget()
+
+
+def _conftest(root: Path, settings: Settings) -> Path | None:
+    """The conftest.py that takes what is missing, if there is one."""
+    try:
+        place = suite_at(root, Project(settings)).place
+    except Exception:  # reported where the suite is shown
+        return None
+    return place if place.name == "conftest.py" and place.is_file() else None
+
+
+def _configured(root: Path, settings: Settings) -> list[engine.Result]:
+    results: list[engine.Result] = []
+    try:
+        results.extend(_configure(root, settings))
+    except OSError as error:
+        name = shown(Path(error.filename)) if error.filename else shown(root)
+        problem = Problem(name, f"cannot be written: {error.strerror or error}")
+        results.append(engine.Result(name, root, problem=problem))
+    except Exception:  # reported where the suite is shown
+        return results
+    return results
 
 
 def _configure(root: Path, settings: Settings) -> Iterator[engine.Result]:
@@ -259,6 +301,6 @@ def _configure(root: Path, settings: Settings) -> Iterator[engine.Result]:
     found = engine.check_suite(root, _rules((DEBUG, SILENCED)), project)
     for place, findings in found.items():
         if place.suffix != ".py":
-            result = engine.edit(place, engine.unsuppressed(findings, place, project))
+            result = engine.edit(place, _unsuppressed(findings, place, project))
             if result is not None:
                 yield result

@@ -57,6 +57,9 @@ def command(**options: Any) -> int:
     overrides = overrides_of(options)
     if options["show_settings"]:
         return _show_settings(options["paths"], overrides)
+    if options["show_guards"] and options["checklist"]:
+        message = "--show-guards and --checklist are two tables: ask for one"
+        raise click.UsageError(message)
     if options["show_guards"]:
         return _show_guards(options, overrides)
     if options["checklist"]:
@@ -195,6 +198,7 @@ def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
     from asynclint import checklist
     from asynclint.output.checklist import show
     from asynclint.output.report import Report
+    from asynclint.output.text import printable
 
     layout = options["output_format"] or ("full" if sys.stdout.isatty() else "concise")
     report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
@@ -210,7 +214,7 @@ def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
                     result.display, result.problem.line, result.problem.column, result.problem.message
                 )
             elif not options["quiet"]:
-                click.echo(f"fixed {result.fixed} in {result.display}", err=True)
+                click.echo(printable(f"fixed {result.fixed} in {result.display}"), err=True)
         groups = _by_settings(paths, overrides, options["force_exclude"], report)
     lists = list(checklist.checklists(groups))
     for problem in (problem for one in lists for problem in one.problems):

@@ -170,13 +170,13 @@ def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tal
 
 def _recalled(text: SourceText, path: Path | None, display: str, judged: Judged, *, noqa: bool) -> Result:
     """The result of a file whose findings are known from an earlier run."""
-    tally = None
-    if judged.counts is not None and path is not None:
+    tally, suppressions = None, Suppressions(text)
+    if judged.counts is not None and path is not None and not (noqa and suppressions.whole_file):
         from asynclint.project.guards.survey import Tally
 
         tally = Tally(find_pytest_config(path.parent), *judged.counts)
     found = (_placed(finding, display) for finding in judged.findings)
-    findings = _left(found, Suppressions(text), noqa=noqa)
+    findings = _left(found, suppressions, noqa=noqa)
     return Result(display, path, findings, before=text.text, after=text.text, tally=tally)
 
 
@@ -295,6 +295,16 @@ def fault(unit: NameScope, display: str, error: Exception) -> Problem:
     return _fault_in(unit.qualname or "the module", display, position, error)
 
 
+def fault_of_suite(root: Path, error: Exception) -> Problem:
+    """What went wrong with a whole suite, by the directory of its configuration."""
+    from asynclint.source.files import shown
+
+    if isinstance(error, RecursionError):
+        message = "the suite could not be checked: something in it is nested too deeply"
+        return Problem(shown(root), message)
+    return _fault_in("the suite", shown(root), Position(1, 0), error)
+
+
 def _fault_in(name: str, display: str, position: Position, error: Exception) -> Problem:
     cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     message = f"{name} could not be checked, which is a fault of asynclint; please report it: {cause}"
@@ -326,7 +336,7 @@ def _check_elsewhere(
     try:
         found = check_suite(root, rules, project)
     except Exception as error:
-        yield Result(shown(root), root, problem=_fault_in("the suite", shown(root), Position(1, 0), error))
+        yield Result(shown(root), root, problem=fault_of_suite(root, error))
         return
     for place, findings in found.items():
         if place in checked and place.name == "conftest.py":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from asynclint.processes import pause_collector, spread
 from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project
 from asynclint.project.test_files import no_test_module
-from asynclint.settings import Settings
+from asynclint.settings import DEFAULTS, Settings
 from asynclint.source.files import File, Problem
 from asynclint.source.text import SourceError, SourceText
 
@@ -53,17 +53,19 @@ def check_files(
         fresh = map(partial(_work, settings, fixing, write), left)
     else:
         fresh = spread(left, partial(_work, settings, fixing, write), jobs, _lost)
+    changed = False  # by a fix, even if it is only shown: what leans on which content is lost then
     for file in files:
         if file.path in known:
             yield _check_file(file, settings, fixing, write, project, caches)
             continue
         result, asked = next(fresh)
+        changed |= result.written is not None
         if caches is not None:
             caches.learn(asked)
             if result.judged is not None:
                 caches.keep(file.path, settings, result.judged)
         yield result
-    if caches is not None:
+    if caches is not None and not changed:
         caches.save()
 
 
@@ -72,17 +74,26 @@ def check_and_keep(
 ) -> Result:
     """Check one text as flake8 shows it, suppression left out, by what is known from earlier runs.
 
+    What is found is kept when the process ends: to write it for each file takes longer than to check it.
     Raises SourceError where the text can't be parsed.
     """
-    project = process_project(settings)
-    caches = project.remembered("caches", lambda: Caches(project))
+    project, caches = process_project(settings), _process_caches()
     before = project.modules.followed
     result = check_text(text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches)
     caches.learn(asked_by(project, before))
     if result.judged is not None and path is not None:
         caches.keep(path, settings, result.judged)
-        caches.save()
     return result
+
+
+@cache
+def _process_caches() -> Caches:
+    """The caches of a whole process, saved when it ends, be it one that flake8 has started."""
+    from multiprocessing.util import Finalize
+
+    caches = Caches(Project(DEFAULTS))
+    Finalize(None, caches.save, exitpriority=1)
+    return caches
 
 
 def survey_files(

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import product
@@ -118,6 +119,146 @@ def test_what_a_verdict_leaned_on_is_watched(
     assert [line for line in check(suite) if not line.endswith(MARK)] == unmarked
 
 
+MINE = '[project.entry-points.pytest11]\nmine = "lib.plugin"\n'
+STUB = "from .low import close as close\n"
+TYPED = FILES[ONE].replace("import client", "import typed as client")
+SITE = ".venv/lib/python3.11/site-packages"
+EXT = "import ext\n\n\nasync def test_two():\n    ext.tools.send()\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "changed", "text"),
+    [
+        pytest.param(
+            {"lib/typed.pyi": STUB, "lib/low.pyi": "def close() -> None: ...\n", ONE: TYPED},
+            "lib/low.pyi",
+            "async def close() -> None: ...\n",
+            id="a stub that a stub imports",
+        ),
+        pytest.param(
+            {"pyproject.toml": FILES["pyproject.toml"] + MINE, "lib/plugin.py": "x = 1\n"},
+            "lib/plugin.py",
+            "import pytest\n\n\ndef pytest_collection_modifyitems(items):\n    for item in items:\n"
+            "        item.add_marker(pytest.mark.timeout(5))\n",
+            id="a plugin of the project's own entry points",
+        ),
+        pytest.param(
+            {"pyproject.toml": '[project]\nname = "x"\n', ".git/HEAD": ""},
+            "../pytest.ini",
+            "[pytest]\nasyncio_mode = auto\ntimeout = 4\n",
+            id="pytest's configuration above the repository",
+        ),
+        pytest.param(
+            {
+                "pyproject.toml": FILES["pyproject.toml"] + '[tool.asynclint]\nenvironment = ".venv"\n',
+                f"{SITE}/ext.pth": "../../../../elsewhere\n",
+                "elsewhere/ext/__init__.py": "from . import tools\n",
+                "elsewhere/ext/tools.py": "def send():\n    pass\n",
+                TWO: EXT,
+            },
+            "elsewhere/ext/tools.py",
+            "async def send():\n    pass\n",
+            id="a package that is developed in place",
+        ),
+    ],
+)
+def test_what_is_kept_is_what_would_be_said_now(
+    tmp_path: Path, files: dict[str, str], changed: str, text: str
+) -> None:
+    suite = tmp_path / "repository"
+    for name, content in {**FILES, **files}.items():
+        write(name, content)(suite)
+    before = check(suite)
+    assert check(suite, "--no-cache") == before
+    write(changed, text)(suite)
+    now = check(suite, "--no-cache")
+    assert now != before
+    assert check(suite) == now
+
+
+def test_requirements_that_others_include_are_watched(suite: Path) -> None:
+    write("requirements.txt", "-r needs/tests.txt\n")(suite)
+    write("needs/tests.txt", "pytest\n")(suite)
+    check(suite)
+    mark(suite)
+    write("needs/tests.txt", "pytest\npytest-timeout\n")(suite)
+    assert kept(check(suite)) == set()
+
+
+def test_what_is_judged_beside_a_fix_is_not_kept(suite: Path) -> None:
+    (suite / ONE).write_text("async def test_one():\n    pass\n")
+    check(suite, "--diff")
+    assert not (suite / ".asynclint_cache").exists()
+    check(suite)
+    assert len(entries(suite)) == 2
+
+
+def test_a_link_to_elsewhere_is_not_followed(suite: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (suite / ".asynclint_cache").symlink_to(elsewhere)
+    assert len(check(suite)) == 2
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_directory_that_was_not_finished(suite: Path) -> None:
+    (suite / ".asynclint_cache").mkdir()
+    check(suite)
+    assert (suite / ".asynclint_cache" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_directory_of_somebody_gets_no_gitignore(suite: Path) -> None:
+    (suite / "kept").mkdir()
+    check(suite, "--cache-dir", "kept")
+    assert len(entries(suite, "kept")) == 2
+    assert not (suite / "kept" / ".gitignore").exists()
+
+
+def test_what_nobody_asks_for_goes_after_a_month(suite: Path) -> None:
+    directory = suite / ".asynclint_cache"
+    check(suite)
+    old, own = time.time() - 40 * 86_400, directory / "notes.json"
+    own.write_text("")
+    (directory / f"{'a' * 32}.json.77").write_text("")
+    for path in directory.iterdir():
+        os.utime(path, (old, old))
+    (suite / TWO).unlink()
+    (suite / ONE).write_text(FILES[ONE] + "\n")
+    check(suite)
+    assert len(entries(suite)) == 1 + len([own])
+    assert own.exists()
+    assert TWO not in (directory / "modules.json").read_text()
+    assert ONE in (directory / "modules.json").read_text()
+    assert not list(directory.glob("*.77"))
+
+
+def test_a_run_that_finds_nothing_new_writes_nothing(suite: Path) -> None:
+    check(suite)
+    before = {path: path.stat().st_mtime_ns for path in (suite / ".asynclint_cache").iterdir()}
+    check(suite)
+    assert {path: path.stat().st_mtime_ns for path in (suite / ".asynclint_cache").iterdir()} == before
+
+
+@pytest.mark.parametrize("value", ["1e999", "-7", "123456", "99999999999999999999", "NaN"])
+@pytest.mark.parametrize("index", [0, 1, 2, 3])
+def test_places_that_a_file_has_not_are_no_entry(value: str, index: int) -> None:
+    raw = FILES[TWO].encode()
+    finding = {
+        "path": "",
+        "span": [2, 4, 2, 8],
+        "code": "ASL101",
+        "message": "x",
+        "fix": None,
+        "held_back": "",
+        "related": [],
+        "confidence": "certain",
+    }
+    entry = {"content": "x", "counts": None, "findings": [finding]}
+    assert load(entry, raw).findings
+    finding["span"] = [json.loads(value) if at == index else n for at, n in enumerate([2, 4, 2, 8])]
+    with pytest.raises((ValueError, ArithmeticError)):
+        load(entry, raw)
+
+
 def test_a_conftest_that_changes_and_goes(suite: Path) -> None:
     conftest = suite / "tests" / "conftest.py"
     conftest.write_text("x = 1\n")
@@ -161,6 +302,18 @@ def test_installing_a_package_is_noticed(suite: Path) -> None:
     assert kept(check(suite, VIRTUAL_ENV=str(suite / "env"))) == set()
 
 
+def test_files_beside_packages_that_are_developed_in_place_do_not_matter(suite: Path) -> None:
+    site = suite / ".venv" / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "x.pth").write_text(f"{suite}\n")
+    check(suite)
+    mark(suite)
+    (suite / "notes.txt").write_text("")
+    assert kept(check(suite)) == {ONE, TWO}
+    write("x.egg-info/entry_points.txt", "[pytest11]\nx = lib.plugin\n")(suite)
+    assert kept(check(suite)) == set()
+
+
 def test_fixes_never_come_from_the_cache(suite: Path) -> None:
     check(suite)
     for path in entries(suite):
@@ -192,13 +345,13 @@ def test_a_corrupt_cache_is_none(suite: Path, text: str) -> None:
 def test_an_entry_of_another_shape_is_none(suite: Path) -> None:
     check(suite, ONE)
     (path,) = entries(suite)
-    whole = json.loads(path.read_text())
+    whole, raw = json.loads(path.read_text()), FILES[ONE].encode()
     refused = 0
     for key, value in product(whole["findings"][0], [None, 3, "x", [1], {"a": 1}, [[1, 2, 3], 4]]):
         entry = deepcopy(whole)
         entry["findings"][0][key] = value
         try:
-            load(entry)
+            load(entry, raw)
         except (KeyError, TypeError, ValueError):
             refused += 1
     assert refused > 30
@@ -281,3 +434,21 @@ def test_it_runs_nothing(suite: Path) -> None:
     check(suite)
     check(suite)
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_flake8_fills_it_when_it_ends(suite: Path, jobs: str) -> None:
+    for number in range(12):
+        text = f"from lib import m{number}\nfrom . import test_0\n\n\ndef test_it():\n    m{number}.close()\n"
+        (suite / "tests" / f"test_{number}.py").write_text(text)
+        (suite / "lib" / f"m{number}.py").write_text(f"from .m{number - 1} import close\n")
+    flake8 = [sys.executable, "-m", "flake8", "--select", "ASL", "--jobs", jobs, "tests"]
+    for _ in range(
+        int(jobs)
+    ):  # processes that run at the same time learn of each other's imports the next time
+        subprocess.run(flake8, cwd=suite, env=environment(), capture_output=True, text=True, check=False)
+    assert len(entries(suite)) == 14
+    before = {path: path.stat().st_mtime_ns for path in entries(suite)}
+    subprocess.run(flake8, cwd=suite, env=environment(), capture_output=True, text=True, check=False)
+    assert {path: path.stat().st_mtime_ns for path in entries(suite)} == before
+    assert not list((suite / ".asynclint_cache").glob("*.json.*"))

@@ -9,6 +9,10 @@ from textwrap import dedent
 import pytest
 from samples import Asynclint
 
+from asynclint import checklist
+from asynclint.project.project import Project
+from asynclint.project.suite import Suite, suite_at
+
 PYPROJECT = """\
     [project]
     name = "lamp"
@@ -178,3 +182,79 @@ def test_a_file_that_cannot_be_read_is_said(lacking: Path, asynclint: Asynclint)
     assert ran.status == 2
     assert "tests/test_broken.py:1" in ran.err
     assert "missing" in ran.out
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(
+            {"pyproject.toml": PYPROJECT + '\n    [tool.asynclint]\n    ignore = ["ASL207", "ASL4"]\n'},
+            id="settings",
+        ),
+        pytest.param({"tests/conftest.py": "# flake8: noqa\n"}, id="comment"),
+    ],
+)
+@pytest.mark.parametrize("fix", [(), ("--fix",), ("--fix", "--unsafe-fixes")])
+def test_what_is_ignored_is_not_missing(
+    lacking: Path, asynclint: Asynclint, files: dict[str, str], fix: tuple[str, ...]
+) -> None:
+    lay(lacking, files)
+    ran = asynclint("--checklist", *fix)
+    assert ran.status in (0, 1)
+    assert "pending tasks are inspected    ASL207 is ignored here" in ran.out
+    assert "no test runs on asyncio" not in ran.out
+    assert ("ASL401 is ignored here" in ran.out) is ("pyproject.toml" in files)
+
+
+@pytest.mark.parametrize("fix", [(), ("--fix",), ("--fix", "--unsafe-fixes")])
+def test_a_conftest_that_cannot_be_parsed(lacking: Path, asynclint: Asynclint, fix: tuple[str, ...]) -> None:
+    (lacking / "tests" / "conftest.py").write_text("\x00")
+    ran = asynclint("--checklist", *fix, "tests")
+    assert ran.status == 2
+    assert "tests/conftest.py:1:1: ASL001 cannot be parsed: it contains a NUL character" in ran.err
+    assert "missing  pending tasks are inspected" in ran.out
+
+
+def test_a_fault_in_one_suite_costs_no_other(
+    lacking: Path, asynclint: Asynclint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay(lacking, {f"sub/{name}": text for name, text in DONE.items()})
+
+    def broken(root: Path, project: Project) -> Suite:
+        if root.name == "sub":
+            raise RecursionError
+        return suite_at(root, project)
+
+    monkeypatch.setattr(checklist, "suite_at", broken)
+    ran = asynclint("--checklist", "--fix", "--unsafe-fixes", "--quiet")
+    assert ran.status == 2
+    assert "sub:1:1: ASL001 the suite could not be checked: something in it is nested too deeply" in ran.err
+    assert ran.out.startswith(". (pyproject.toml [tool.pytest.ini_options]): 2 async tests")
+    assert "sub" not in ran.out
+
+
+@pytest.mark.usefixtures("lacking")
+def test_two_tables_at_once(asynclint: Asynclint) -> None:
+    ran = asynclint("--checklist", "--show-guards")
+    assert (ran.status, ran.out) == (2, "")
+    assert "ask for one" in ran.err
+
+
+def test_names_of_files_are_printed_harmlessly(lacking: Path, asynclint: Asynclint) -> None:
+    (lacking / "tests" / "test_lamp.py").rename(lacking / "tests" / "test_\x1b[31m.py")
+    ran = asynclint("--checklist", "--fix")
+    assert "fixed 1 in tests/test_\\x1b[31m.py" in ran.err
+    assert "\x1b" not in ran.out + ran.err
+
+
+@pytest.mark.usefixtures("lacking")
+def test_what_cannot_be_written_is_said(asynclint: Asynclint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, _: bytes) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("asynclint.output.fix.write", refuse)
+    ran = asynclint("--checklist", "--fix", "--unsafe-fixes", "--jobs", "1")
+    assert ran.status == 2
+    for name in ("tests/test_lamp.py", "tests/conftest.py", "pyproject.toml"):
+        assert f"{name}:1:1: ASL001 cannot be written: Permission denied" in ran.err
+    assert "missing  every test gets a timeout" in ran.out

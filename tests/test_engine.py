@@ -128,3 +128,24 @@ def test_suite_rules_see_the_project_s_directory(tmp_path: Path) -> None:
     }
     assert seen == []
     assert check_suite(tmp_path / "other", [rule], project) == {}
+
+
+def test_modules_that_import_fixtures_from_each_other(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": '[tool.pytest.ini_options]\nasyncio_mode = "auto"\ntimeout = "5"\n',
+        "lib/__init__.py": "from lib.mocks import *\nfrom lib.mocks import sender\n",
+        "lib/mocks.py": (
+            "import pytest\nfrom lib import *\nfrom lib import sender as again\n\n\n"
+            "class Sender:\n    async def send(self): ...\n\n\n"
+            "@pytest.fixture\ndef sender():\n    return Sender()\n"
+        ),
+        "tests/conftest.py": "from lib import sender as postman\n",
+        "tests/test_it.py": "async def test_it(postman):\n    postman.send()\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    path = tmp_path / "tests" / "test_it.py"
+    result = check_text(SourceText.from_bytes(path.read_bytes()), path, "test_it.py", Settings())
+    assert result.problem is None
+    assert [finding.code for finding in result.findings] == ["ASL301"]

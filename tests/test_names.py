@@ -126,12 +126,19 @@ DEFINITIONS = {
     "parameter": ("def f(a):\n    a  # ?", ""),
     "unknown module": ("import elsewhere\nelsewhere.A  # ?", ""),
     "call": ("f()  # ?", ""),
+    "two modules that hand it to each other": ("from ring import x\nx  # ?", ""),
 }
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_definition(name: str, tmp_path: Path) -> None:
     source, expected = DEFINITIONS[name]
-    project = small(tmp_path, source, {"consts.py": "LIMIT = 2 + 3", "more.py": "from consts import LIMIT"})
+    files = {
+        "consts.py": "LIMIT = 2 + 3",
+        "more.py": "from consts import LIMIT",
+        "ring.py": "from other import x",
+        "other.py": "from ring import x",
+    }
+    project = small(tmp_path, source, files)
     found = definition(*project.asked(), project.project.modules)
     assert (ast.unparse(found[0]).replace("\n    ", " ") if found else "") == expected

@@ -27,6 +27,7 @@ FEW = 3  # places shown of one demand
 
 def show(lists: Sequence[Checklist], stream: TextIO, layout: str) -> None:
     """Print checklists to ``stream``; ``layout`` is ``full``, ``concise`` or ``json``."""
+    lists = [checklist for checklist in lists if checklist.demands]
     if layout == "json":
         stream.write(json.dumps(document(lists), indent=2) + "\n")
         return

@@ -86,7 +86,7 @@ def _with_packages(outline: Outline, project: Project) -> Project:
     wider = project.with_installed(directory)
     modules = plugin_modules(outline, find_pytest_config(directory), project)
     tops = {top for module in modules for top in _imported(module)}
-    return wider if any(_is_async_package(top, directory, wider) for top in tops) else project
+    return wider if any(_is_async_package(top, outline.path, wider) for top in tops) else project
 
 
 def _imported(outline: Outline) -> Iterator[str]:
@@ -95,12 +95,12 @@ def _imported(outline: Outline) -> Iterator[str]:
     yield from (b.module.partition(".")[0] for b in bindings if b.kind in ("import", "from"))
 
 
-def _is_async_package(top: str, directory: Path, project: Project) -> bool:
+def _is_async_package(top: str, origin: Path, project: Project) -> bool:
     """Whether an installed package, which tables do not tell enough of, has a coroutine function."""
-    packages = project.modules.packages
-    if packages is None or is_known_package(top) or project.modules.has_top_level(top, directory):
+    if is_known_package(top) or project.modules.has_top_level(top, origin):
         return False
-    return project.remembered(
+    packages = project.modules.searched(top, origin)
+    return packages is not None and project.remembered(
         ("async package", top), lambda: packages.has(top) and packages.mentions(top, ASYNC_WORDS)
     )
 

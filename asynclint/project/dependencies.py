@@ -7,7 +7,7 @@ tox.ini and requirements files. A dependency counts only where its marker certai
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from packaging.markers import Marker
 
-_REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "requirements/*.txt", "requirements/*.in")
+REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "requirements/*.txt", "requirements/*.in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def dependencies(directory: Path) -> Dependencies:
         found += _from_lines(_pyproject_lines(pyproject), above / "pyproject.toml")
         found += _from_lines(_setup_lines(setup), above / "setup.cfg")
         found += _from_lines(_tox_lines(_ini(above / "tox.ini")), above / "tox.ini")
-        for path in sorted({path for glob in _REQUIREMENTS for path in above.glob(glob)}):
+        for path in sorted({path for glob in REQUIREMENTS for path in above.glob(glob)}):
             if not path.name.startswith("constraints"):
                 found += _from_lines(_requirement_lines(path, frozenset()), path)
         if "project" in pyproject or "poetry" in _tables(pyproject, "tool"):
@@ -224,19 +224,39 @@ def _requirement_lines(path: Path, seen: frozenset[Path]) -> Iterator[str]:
 
     https://pip.pypa.io/en/stable/reference/requirements-file-format/
     """
+    for line in _whole_lines(path):
+        below = _included(line, path)
+        if below is not None and below not in seen:
+            yield from _requirement_lines(below, seen | {path, below})
+        elif not line.startswith("-"):
+            yield re.split(r"\s--?[a-z]", line)[0]  # `name==1 --hash=…`
+
+
+def requirement_files(path: Path) -> Sequence[Path]:
+    """A requirements file and those that it includes, also where there is no such file."""
+    found = {path: None}
+    queue = [path]
+    while queue:
+        file = queue.pop()
+        included = [_included(line, file) for line in _whole_lines(file)]
+        new = [below for below in included if below is not None and below not in found]
+        found |= dict.fromkeys(new)
+        queue += new
+    return list(found)
+
+
+def _whole_lines(path: Path) -> Iterator[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError):
         return
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        line = re.sub(r"(^|\s)#.*", "", line).strip()
-        include = re.match(r"(?:-r|--requirement)[\s=]*(.+)", line)
-        if include is not None:
-            below = path.parent / include[1].strip()
-            if below not in seen:
-                yield from _requirement_lines(below, seen | {path, below})
-        elif not line.startswith("-"):
-            yield re.split(r"\s--?[a-z]", line)[0]  # `name==1 --hash=…`
+        yield re.sub(r"(^|\s)#.*", "", line).strip()
+
+
+def _included(line: str, path: Path) -> Path | None:
+    include = re.match(r"(?:-r|--requirement)[\s=]*(.+)", line)
+    return path.parent / include[1].strip() if include is not None else None
 
 
 def _from_lines(lines: Iterable[str], path: Path) -> Iterator[Dependency]:

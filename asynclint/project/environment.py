@@ -12,13 +12,13 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from asynclint.keys import site_packages
-from asynclint.project.index.modules import project_directories
+from asynclint.project.index.modules import is_installed, project_directories
 
 MANY_FILES = 400
 FINDER = re.compile(r"import\s+(__editable___\w+_finder)\b")
@@ -58,12 +58,40 @@ class Packages:
 
     def mentions(self, top: str, words: re.Pattern[bytes]) -> bool:
         """Whether a file of a top-level module or package matches; a package of very many files may."""
-        targets = [target for name, target in self.mapped if name.partition(".")[0] == top]
-        for base in (*targets, *(directory / top for directory in self.directories)):
-            files = [base.with_name(f"{base.name}.py"), *base.rglob("*.py")]
+        for base in self._bases(top):
+            files = _sources(base)
             if len(files) > MANY_FILES or any(words.search(_raw(path)) for path in files):
                 return True
         return False
+
+    def stamps(self, top: str) -> Sequence[tuple[str, int, int]]:
+        """Paths, times and sizes of the files of a top-level module or package that is developed in place.
+
+        What lies in ``site-packages`` comes and goes with changes of that directory.
+        """
+        return [
+            (str(path), stat.st_mtime_ns, stat.st_size)
+            for base in self._bases(top)
+            if not is_installed(base)
+            for path in sorted(_sources(base))[: MANY_FILES + 1]
+            for stat in _stats(path)
+        ]
+
+    def _bases(self, top: str) -> Sequence[Path]:
+        targets = [target for name, target in self.mapped if name.partition(".")[0] == top]
+        return (*targets, *(directory / top for directory in self.directories))
+
+
+def _sources(base: Path) -> list[Path]:
+    return [base.with_name(f"{base.name}.py"), *base.rglob("*.py")]
+
+
+def _stats(path: Path) -> Sequence[os.stat_result]:
+    """At most one."""
+    try:
+        return [path.stat()]
+    except OSError:
+        return []
 
 
 def _source(base: Path) -> Path | None:

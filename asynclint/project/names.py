@@ -119,7 +119,7 @@ def _member_names(
     module: str, level: int, member: str, origin: Outline, modules: Modules, hops: int
 ) -> Chain:
     written = () if level else (f"{module}.{member}",)
-    if hops <= 0 or not (level or modules.reads(module.partition(".")[0], origin.path.parent)):
+    if hops <= 0 or not (level or modules.reads(module.partition(".")[0], origin.path)):
         return written
     found = modules.find(module, level, origin)
     if found is None or found.is_stub:
@@ -167,7 +167,7 @@ def definition(
 def _single(
     bindings: list[Binding], scope: Scope, modules: Modules, hops: int
 ) -> tuple[ast.AST, Scope] | None:
-    if len(bindings) != 1:
+    if len(bindings) != 1 or hops <= 0:
         return None
     binding = bindings[0]
     if binding.kind in ("def", "class"):

@@ -43,7 +43,7 @@ def search(directory: Path) -> tuple[Path, Table] | None:
 
     Raises BrokenConfigError for a file on the way that cannot be read or parsed.
     """
-    for name, load in _LOADERS.items():
+    for name, load in LOADERS.items():
         path = directory / name
         try:
             table = load(path.read_text(encoding="utf-8")) if path.is_file() else None
@@ -107,7 +107,7 @@ def _subtable(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     raise ValueError(msg)
 
 
-_LOADERS: Mapping[str, Callable[[str], Table | None]] = MappingProxyType(
+LOADERS: Mapping[str, Callable[[str], Table | None]] = MappingProxyType(
     {
         "pytest.toml": _load_pytest_toml,
         ".pytest.toml": _load_pytest_toml,

@@ -32,13 +32,30 @@ def dump(judged: Judged) -> dict[str, Any]:
     return {"content": judged.content, "findings": findings, "counts": judged.counts}
 
 
-def load(stored: Any) -> Judged:
-    """Raises KeyError, TypeError or ValueError for what ``dump`` did not write."""
+def load(stored: Any, raw: bytes) -> Judged:
+    """What was found in a file of this content.
+
+    Raises KeyError, TypeError, ValueError or ArithmeticError for what ``dump`` did not write of it.
+    """
     counts = stored["counts"]
     if counts is not None:
         unbounded, others, by_pytest = counts
         counts = (int(unbounded), int(others), bool(by_pytest))
-    return Judged(_text(stored["content"]), tuple(map(_load_finding, stored["findings"])), counts)
+    findings = tuple(map(_load_finding, stored["findings"]))
+    if not all(_fits(finding.span, raw) for finding in findings):
+        raise ValueError(findings)
+    return Judged(_text(stored["content"]), findings, counts)
+
+
+def _fits(span: Span, raw: bytes) -> bool:
+    """Whether a file of this content may have such lines and columns."""
+    start, end = span.start, span.end
+    lines = raw.count(b"\n") + raw.count(b"\r") + 1
+    return (
+        1 <= start.line <= end.line <= lines
+        and min(start.column, end.column) >= 0
+        and max(start.column, end.column) <= len(raw)
+    )
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

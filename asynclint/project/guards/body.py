@@ -123,9 +123,7 @@ def _call_guard(
     first = made[0].args[:1] if made is not None and isinstance(made[0], ast.Call) else []
     if made is not None and any(n in GUARD_CALLS for f in first for n in chain(f, made[1], project.modules)):
         return Guard(call, UNREAD)  # soon = functools.partial(asyncio.wait_for, timeout=5)
-    foreign = names and not project.modules.has_top_level(
-        names[0].partition(".")[0], function.outline.path.parent
-    )
+    foreign = names and not project.modules.has_top_level(names[0].partition(".")[0], function.outline.path)
     if foreign and "timeout" in names[0].rpartition(".")[2] and names[0].partition(".")[0] not in KNOWN_TOPS:
         return Guard(call, UNREAD)  # tornado.gen.with_timeout and its like
     return None

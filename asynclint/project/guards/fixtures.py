@@ -200,8 +200,19 @@ def _visible_fixtures(outline: Outline, config: PytestConfig, project: Project) 
 
 
 def _fixtures(owner: Scope, project: Project) -> list[Fixture]:
-    """Fixtures that a module or class defines."""
-    return project.remembered(("fixtures of", owner), lambda: list(_defined_fixtures(owner, project)))
+    """Fixtures that a module or class defines, and those that a module imports."""
+    return project.remembered(("fixtures of", owner), lambda: list(_all_fixtures(owner, project)))
+
+
+def _all_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
+    yield from _own_fixtures(owner, project)
+    if owner.parent is None:
+        yield from _imported_fixtures(owner.outline, "", project, frozenset())
+
+
+def _own_fixtures(owner: Scope, project: Project) -> list[Fixture]:
+    """Fixtures that a module or class defines itself."""
+    return project.remembered(("own fixtures", owner), lambda: list(_defined_fixtures(owner, project)))
 
 
 def _defined_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
@@ -213,8 +224,6 @@ def _defined_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
         for binding in bindings:
             if binding.kind == "assign" and isinstance(binding.value, ast.Call):
                 yield from _called_fixtures(binding.value, name, owner, project)
-    if owner.parent is None:
-        yield from _imported_fixtures(owner, project)
 
 
 def _fixture(function: Scope, decorator: ast.expr, attribute: str) -> Fixture:
@@ -238,15 +247,22 @@ def _called_fixtures(call: ast.Call, name: str, owner: Scope, project: Project) 
             yield replace(made, autouse=made.autouse or (handed_on and _is_autouse(call)))
 
 
-def _imported_fixtures(module: Scope, project: Project) -> Iterator[Fixture]:
-    """Fixtures that a conftest or test module imports from another module."""
-    for name, bindings in module.bindings.items():
+def _imported_fixtures(
+    module: Outline, member: str, project: Project, seen: frozenset[Outline]
+) -> Iterator[Fixture]:
+    """Fixtures that a module imports, under one name or (without ``member``) under any.
+
+    ``seen`` are the modules that import it, for two may import from each other.
+    """
+    seen |= {module}
+    bound = module.scope.bindings
+    for name, bindings in bound.items() if not member else [(member, bound.get(member, []))]:
         for binding in bindings:
             if binding.kind == "from":
-                origin = _origin(binding, module.outline, project)
-                yield from _fixtures_named(origin, binding.member, name, project)
-    for star in module.facts.stars:
-        yield from _fixtures_named(_origin(star, module.outline, project), "", "", project)
+                origin = _origin(binding, module, project)
+                yield from _fixtures_named(origin, binding.member, name, project, seen)
+    for star in module.scope.facts.stars:
+        yield from _fixtures_named(_origin(star, module, project), member, member, project, seen)
 
 
 def _origin(binding: Binding, importer: Outline, project: Project) -> Outline | None:
@@ -258,14 +274,17 @@ def _origin(binding: Binding, importer: Outline, project: Project) -> Outline | 
     return wider.modules.find(binding.module, 0, importer, b"fixture")
 
 
-def _fixtures_named(origin: Outline | None, member: str, name: str, project: Project) -> Iterator[Fixture]:
-    if origin is None or origin.is_stub or "fixture" not in origin.text.text:
+def _fixtures_named(
+    origin: Outline | None, member: str, name: str, project: Project, seen: frozenset[Outline]
+) -> Iterator[Fixture]:
+    """Fixtures of a module, one or (without ``member``) all of them, as who imports them calls them."""
+    if origin is None or origin.is_stub or origin in seen or "fixture" not in origin.text.text:
         return
-    for fixture in _fixtures(origin.scope, project):
-        if not member or fixture.attribute == member:
-            own_name = fixture.name != fixture.attribute or not name
-            attribute = name or fixture.attribute
-            yield Fixture(fixture.scope, fixture.name if own_name else name, fixture.autouse, attribute)
+    own = [f for f in _own_fixtures(origin.scope, project) if not member or f.attribute == member]
+    for fixture in (*own, *_imported_fixtures(origin, member, project, seen)):
+        own_name = fixture.name != fixture.attribute or not name
+        attribute = name or fixture.attribute
+        yield Fixture(fixture.scope, fixture.name if own_name else name, fixture.autouse, attribute)
 
 
 def _used_by_mark(test: Test, project: Project) -> Iterator[str]:

@@ -11,6 +11,7 @@ import ast
 import builtins
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
@@ -41,10 +42,13 @@ GUARD_WORDS = re.compile(
 OPAQUE = frozenset({"eval", "exec", "__import__", "getattr"})
 
 
-def may_guard(name: str, project: Project) -> bool:
-    """Whether the package of a dotted name says a word of a guard anywhere; far cheaper than reading it."""
-    packages = project.modules.packages
+def may_guard(name: str, origin: Path, project: Project) -> bool:
+    """Whether the package of a dotted name, as a file asks for it, says a word of a guard anywhere.
+
+    Far cheaper than reading it.
+    """
     top = name.partition(".")[0]
+    packages = project.modules.searched(top, origin)
     return packages is not None and project.remembered(
         ("guard words", top), lambda: packages.mentions(top, GUARD_WORDS)
     )

@@ -93,10 +93,7 @@ def _pytest_plugins(outline: Outline) -> list[str]:
 
 def _of_entry_points(outline: Outline, config: PytestConfig, project: Project) -> list[Outline]:
     """Plugins that come with what is installed, if they may bound a test."""
-    if not config.autoload:
-        return []
-    key = ("entry points", outline.path.parent, config, project.settings.environment)
-    return project.remembered(key, lambda: list(_autoloaded(outline, config, project)))
+    return list(_autoloaded(outline, config, project)) if config.autoload else []
 
 
 def _autoloaded(outline: Outline, config: PytestConfig, project: Project) -> Iterator[Outline]:
@@ -106,7 +103,7 @@ def _autoloaded(outline: Outline, config: PytestConfig, project: Project) -> Ite
         found = project.modules.find(module, 0, outline)
         if found is None:
             wider = project.with_installed(outline.path.parent)
-            found = wider.modules.find(module, 0, outline) if may_guard(module, wider) else None
+            found = wider.modules.find(module, 0, outline) if may_guard(module, outline.path, wider) else None
         if found is not None:
             yield found
 

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from asynclint.project.environment import Packages
 
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+SEARCHED = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Lean:
-    """What a module was asked to import (PEP 328); ``wide`` where installed packages counted."""
+    """What a module was asked to import (PEP 328); ``wide`` where installed packages counted.
+
+    ``level`` is SEARCHED for a package of which all files counted.
+    """
 
     module: str
     level: int
@@ -65,7 +69,7 @@ class Modules:
     def load(self, path: Path) -> Outline | None:
         """The outline of a file; None if it can't be read or parsed."""
         if path not in self._outlines:
-            if path.suffix != ".pyi":
+            if not _is_fixed(path):
                 self._leans[path, None] = None
             try:
                 text = SourceText.from_bytes(path.read_bytes())
@@ -92,12 +96,21 @@ class Modules:
         asked = (module, level, origin)
         if asked not in self._followed:
             self._followed[asked] = self.place(module, level, origin.path)
-            if not origin.is_stub and (level or not _is_stdlib(module)):
-                self._leans[origin.path, Lean(module, level, self.packages is not None)] = None
+            self._lean(module, level, origin.path)
         path = self._followed[asked]
         if path is None or (word and path not in self._outlines and word not in _bytes(path)):
             return None
         return self.load(path)
+
+    def _lean(self, module: str, level: int, origin: Path) -> None:
+        if not _is_fixed(origin) and (level or not _is_stdlib(module)):
+            self._leans[origin, Lean(module, level, self.packages is not None)] = None
+
+    def searched(self, top: str, origin: Path) -> Packages | None:
+        """The installed packages, for a search through all files of one that a file asks for."""
+        if self.packages is not None and not _is_fixed(origin):
+            self._leans[origin, Lean(top, SEARCHED, wide=True)] = None
+        return self.packages
 
     @property
     def followed(self) -> int:
@@ -139,18 +152,23 @@ class Modules:
             return None
         return self.packages.find(module)
 
-    def reads(self, name: str, directory: Path) -> bool:
+    def reads(self, name: str, origin: Path) -> bool:
         """Whether a top-level name is one whose modules ``find`` may find, the standard library's aside."""
-        if self.has_top_level(name, directory):
+        if self.has_top_level(name, origin):
             return True
         return self.packages is not None and not is_known_package(name) and self.packages.has(name)
 
-    def has_top_level(self, name: str, directory: Path) -> bool:
-        """Whether imports from a directory can find a top-level module or package of the project.
+    def has_top_level(self, name: str, origin: Path) -> bool:
+        """Whether imports of a file can find a top-level module or package of the project.
 
         Names of the standard library never do: those modules are imported long before pytest
         puts a ``tests`` directory in front of them.
         """
+        self._lean(name, 0, origin)
+        return self.holds(name, origin.parent)
+
+    def holds(self, name: str, directory: Path) -> bool:
+        """Whether imports from a directory can find a top-level module or package of the project."""
         if _is_stdlib(name):
             return False
         key = (name, directory)
@@ -224,6 +242,11 @@ def project_directories(directory: Path) -> tuple[Path, ...]:
 def is_installed(path: Path) -> bool:
     """Whether a file is an installed package's."""
     return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
+
+
+def _is_fixed(path: Path) -> bool:
+    """Whether a file is a stub of typeshed's, which never changes."""
+    return path.suffix == ".pyi" and is_installed(path)
 
 
 def _unless_installed_stub(path: Path | None) -> Path | None:
