@@ -201,7 +201,9 @@ def _visible_fixtures(outline: Outline, config: PytestConfig, project: Project) 
 
 def _fixtures(owner: Scope, project: Project) -> list[Fixture]:
     """Fixtures that a module or class defines, and those that a module imports."""
-    return project.remembered(("fixtures of", owner), lambda: list(_all_fixtures(owner, project)))
+    return project.remembered(
+        ("fixtures of", owner), lambda: list(dict.fromkeys(_all_fixtures(owner, project)))
+    )
 
 
 def _all_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
@@ -278,9 +280,10 @@ def _fixtures_named(
     origin: Outline | None, member: str, name: str, project: Project, seen: frozenset[Outline]
 ) -> Iterator[Fixture]:
     """Fixtures of a module, one or (without ``member``) all of them, as who imports them calls them."""
-    if origin is None or origin.is_stub or origin in seen or "fixture" not in origin.text.text:
+    if origin is None or origin.is_stub or origin in seen:
         return
-    own = [f for f in _own_fixtures(origin.scope, project) if not member or f.attribute == member]
+    all_own = _own_fixtures(origin.scope, project) if "fixture" in origin.text.text else ()
+    own = [fixture for fixture in all_own if not member or fixture.attribute == member]
     for fixture in (*own, *_imported_fixtures(origin, member, project, seen)):
         own_name = fixture.name != fixture.attribute or not name
         attribute = name or fixture.attribute
