@@ -164,21 +164,30 @@ def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Cal
 def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
     if _is_the_point(helper, project):
         return None
-    optional = _chosen_by_caller(helper)
     entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
     for call in helper.facts.calls:
-        if id(call) in optional or is_on_purpose(call, helper.outline):
-            continue
-        name = blocks(call, helper, project)
-        if name and is_dead(call, helper, project):
-            continue
-        if name and _counts(name, call, helper, project):
-            return name, call, helper.outline
-        inner = _helper(call, helper, project, entered=id(call) in entered) if depth < MAX_DEPTH else None
-        found = _first_in(inner, project, depth + 1) if inner is not None and inner is not helper else None
-        if found is not None and not is_replaced(call.func, helper, project):
+        found = _in_helper(call, helper, project, depth, entered=id(call) in entered)
+        if (
+            found is not None
+            and id(call) not in _chosen_by_caller(helper)
+            and not is_on_purpose(call, helper.outline)
+        ):
             return found
     return None
+
+
+def _in_helper(
+    call: ast.Call, helper: Scope, project: Project, depth: int, *, entered: bool
+) -> tuple[str, ast.Call, Outline] | None:
+    """What blocks when a plain function makes a call."""
+    name = blocks(call, helper, project)
+    if name and is_dead(call, helper, project):
+        return None
+    if name and _counts(name, call, helper, project):
+        return name, call, helper.outline
+    inner = _helper(call, helper, project, entered=entered) if depth < MAX_DEPTH else None
+    found = _first_in(inner, project, depth + 1) if inner is not None and inner is not helper else None
+    return found if found is not None and not is_replaced(call.func, helper, project) else None
 
 
 def _counts(name: str, call: ast.Call, helper: Scope, project: Project) -> bool:
