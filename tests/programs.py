@@ -127,7 +127,7 @@ def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing) -
 MAY_GO = (
     r"^\s*_ = |\basync for \w+ in (?=[\w.]+\()|\basync\s+(?=with\b|for\b)|\bassert (?=\w+\.\w+_once)"
     r"|\bawait (?=\S+\.acquire\(\))|\.acquire\(\)|^\s*\S+\.release\(\)$"
-    r"|(?<=\w)\((?=[^()\n]*\)  # ASL402)|\b[\w.]+(?=\(.*# ASL403)"
+    r"|(?<=\w)\((?=[^()\n]*\)  # ASL402)|\b(?:time(?=\.sleep\()|pause(?=\())(?=.*# ASL403)"
 )
 
 
