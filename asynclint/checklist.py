@@ -116,8 +116,8 @@ def _suites(groups: Groups) -> Iterator[tuple[Settings, Path, list[File]]]:
 
 
 def _only(settings: Settings, *codes: str) -> Settings:
-    """Settings that select these codes, as far as the suite's own don't ignore them."""
-    return replace(settings, select=codes, extend_select=())
+    """Settings that select these codes, as far as the suite's own don't ignore them; known or not."""
+    return replace(settings, select=codes, extend_select=(), baseline=None)
 
 
 def _findings(files: Sequence[File], settings: Settings) -> list[Finding]:

@@ -10,32 +10,23 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from glob import glob
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from asynclint import __version__
-from asynclint.options import Command, absolute, overrides_of, with_options
-from asynclint.settings import (
-    DEFAULTS,
-    Overrides,
-    Settings,
-    SettingsError,
-    loaded_for,
-    override,
-    settings_for,
-)
+from asynclint.options import Command, overrides_of, with_options
+from asynclint.settings import Overrides, Settings, SettingsError, loaded_for, settings_for
+from asynclint.source.files import absolute
 
 if TYPE_CHECKING:
     from asynclint.engine import Fixing, Result
     from asynclint.output.report import Report
     from asynclint.source.files import File
-
-FEW_FILES = 60  # below this many, starting processes takes longer than checking
 
 
 @click.command(
@@ -64,6 +55,8 @@ def command(**options: Any) -> int:
         return _show_guards(options, overrides)
     if options["checklist"]:
         return _checklist(options, overrides)
+    if options["write_baseline"] or options["add_noqa"]:
+        return _adopt(options, overrides)
     if options["output_format"] == "json":
         message = (
             "--output-format json is for --show-guards and --checklist; findings come as concise or full"
@@ -300,71 +293,68 @@ def _check_stdin(
 def _check_files(
     paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
 ) -> None:
-    from asynclint.engine import check_suites
-    from asynclint.run import Caching, check_files
+    groups = _by_settings(paths, overrides, options["force_exclude"], report)
+    for result, named in _results(groups, options, fixing):
+        _record(result, report, named=named)
+
+
+def _results(
+    groups: dict[Settings, list[File]], options: dict[str, Any], fixing: Fixing
+) -> Iterator[tuple[Result, bool]]:
+    """What becomes of each file, and whether it was named; what is said of whole suites at the end."""
+    from asynclint.run import Caching, check_groups
 
     write = options["fix"] and not options["diff"]
     directory = options["cache_dir"]
     cache = None if options["no_cache"] else Caching(absolute(directory) if directory is not None else None)
+    return check_groups(groups, fixing=fixing, jobs=options["jobs"], write=write, cache=cache)
+
+
+def _adopt(options: dict[str, Any], overrides: Overrides) -> int:
+    """Record what is found, or silence it where it stands."""
+    from asynclint import adopt
+    from asynclint.engine import Fixing
+    from asynclint.output.report import Report
+
+    paths, target = options["paths"] or _default_paths(), options["write_baseline"]
+    name = "--write-baseline" if target else "--add-noqa"
+    if Path("-") in paths or options["fix"] or (target and (options["diff"] or options["add_noqa"])):
+        with_diff = "" if target else ", with --diff if need be"
+        message = f"{name} reads files, and goes alone{with_diff}: run --fix before it"
+        raise click.UsageError(message)
+    layout, quiet, diff = options["output_format"], options["quiet"], options["diff"]
+    report = Report(sys.stdout, layout=layout, fixing=not target, diff=diff, quiet=quiet, verb="silence")
     groups = _by_settings(paths, overrides, options["force_exclude"], report)
-    for settings, files in groups.items():
-        jobs = options["jobs"] or _jobs(len(files))
-        results = check_files(files, settings, fixing=fixing, jobs=jobs, write=write, cache=cache)
-        for file, result in zip(files, results, strict=True):
-            _record(result, report, named=file.explicit)
-    for result in check_suites(groups):
+    results = (result for result, _ in _results(groups, options, Fixing.NONE))
+    if target:
+        written = adopt.write_baseline(absolute(target), groups, _problems_said(results, report))
+        report.baseline_written(str(target), written.findings, written.files, written.kept)
+        return report.status
+    files = [file for files in groups.values() for file in files]
+    for result in adopt.add_noqa(results, files, write=not diff):
         _record(result, report, named=False)
+    report.close(" ".join(map(str, paths)))
+    return 0 if options["exit_zero"] and report.status == 1 else report.status
+
+
+def _problems_said(results: Iterable[Result], report: Report) -> Iterator[Result]:
+    """The results; what could not be checked is reported on the way."""
+    for result in results:
+        if result.problem is not None:
+            _record(replace(result, findings=()), report, named=False)
+        yield result
 
 
 def _by_settings(
     paths: Sequence[Path], overrides: Overrides, force_exclude: bool, report: Report
 ) -> dict[Settings, list[File]]:
     """The files below ``paths`` by the settings that hold for them; those that can't be used are reported."""
-    groups: dict[Settings, list[File]] = {}
-    broken: dict[str, SettingsError] = {}
-    for file in _found(paths, overrides, force_exclude, report, broken):
-        try:
-            groups.setdefault(settings_for(file.path, overrides), []).append(file)
-        except SettingsError as error:
-            broken.setdefault(str(error), error)
-    for unusable in broken.values():
-        report.broken_settings(unusable)
-    return groups
+    from asynclint.collect import collect
 
-
-def _found(
-    paths: Sequence[Path],
-    overrides: Overrides,
-    force_exclude: bool,
-    report: Report,
-    broken: dict[str, SettingsError],
-) -> Iterator[File]:
-    """Each file below ``paths`` once; what is excluded is up to the settings that hold for its path."""
-    from asynclint.source.files import Problem, find
-
-    def settings_of(path: Path) -> Settings:
-        try:
-            return settings_for(absolute(path), overrides)
-        except SettingsError as error:
-            broken.setdefault(str(error), error)
-            return override(DEFAULTS, overrides)
-
-    seen: set[Path] = set()
-    for settings, alike in groupby(paths, settings_of):
-        for found in find(list(alike), settings, force_exclude=force_exclude):
-            if isinstance(found, Problem):
-                report.problem(found.display, found.line, found.column, found.message)
-            elif found.path not in seen:
-                seen.add(found.path)
-                yield found
-
-
-def _jobs(files: int) -> int:
-    if files < FEW_FILES:
-        return 1
-    # Only Python 3.13 has os.process_cpu_count; a container may own fewer cores than the machine has.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return (len(affinity(0)) if affinity else os.cpu_count()) or 1
+    collected = collect(paths, overrides, force_exclude=force_exclude)
+    for problem in collected.problems:
+        report.problem(problem.display, problem.line, problem.column, problem.message, problem.code)
+    return collected.groups
 
 
 def _record(result: Result, report: Report, *, named: bool) -> None:
@@ -376,6 +366,7 @@ def _record(result: Result, report: Report, *, named: bool) -> None:
             return
     if result.tally is not None:
         report.counted(result.tally)
+    report.known(result.recorded, result.gone)
     if not result.note:
         report.checked(result.display, result.findings, result.before, result.after, result.fixed)
     elif named:

@@ -21,7 +21,7 @@ from asynclint.project.config import find_pytest_config
 from asynclint.project.project import Project
 from asynclint.project.stored import Judged
 from asynclint.project.test_files import is_test_file, no_test_module
-from asynclint.rule import Rule, Scope, all_rules
+from asynclint.rule import UNUSED_NOQA, Rule, Scope, all_rules
 from asynclint.settings import Selection, Settings
 from asynclint.source.files import File, Problem
 from asynclint.source.function import Function, UnparsedError
@@ -29,6 +29,7 @@ from asynclint.source.noqa import Suppressions
 from asynclint.source.outline import Outline
 from asynclint.source.outline import Scope as NameScope
 from asynclint.source.text import SourceError, SourceText
+from asynclint.suppress.sift import Sieve, Sifted, by_place
 
 if TYPE_CHECKING:
     from asynclint.project.guards.survey import Tally
@@ -54,7 +55,7 @@ class Result:
     could only be checked in part has a ``problem`` beside them. ``before`` and ``after`` are equal
     unless fixes changed the text; ``written`` are then the new bytes, ``fixed`` the fixes applied.
     ``tally`` counts its bounded and unbounded tests, where rules asked what bounds them. ``judged`` is what
-    a cache may keep of it.
+    a cache may keep of it. ``recorded`` findings are in the baseline, ``gone`` ones were and are fixed.
     """
 
     display: str
@@ -68,6 +69,8 @@ class Result:
     fixed: int = 0
     tally: Tally | None = None
     judged: Judged | None = None
+    recorded: int = 0
+    gone: int = 0
 
 
 _projects: dict[Settings, Project] = {}
@@ -103,12 +106,6 @@ def is_kept(path: Path, settings: Settings) -> bool:
     return not settings.guard_from_junit and not any(selection.enabled(rule) for rule in wide)
 
 
-def _left(found: Iterable[Finding], suppressions: Suppressions, *, noqa: bool) -> tuple[Finding, ...]:
-    """What is not suppressed, by position."""
-    kept = (f for f in found if not (noqa and suppressions.hides(f.span.start.line, f.code)))
-    return tuple(sorted(kept, key=lambda f: (f.span, f.code, f.message)))
-
-
 def check_text(
     text: SourceText,
     path: Path | None,
@@ -139,23 +136,26 @@ def check_text(
         return Result(display, path, note=note, before=text.text, after=text.text)
     if not suites:
         rules = [rule for rule in rules if rule.scope is not Scope.SUITE]
+    sieve = Sieve(path, settings, rules, noqa)
     kept = path is not None and is_kept(path, settings)
     judged = caches.find(place, text.raw, settings) if caches is not None and kept else None
     if judged is not None and (fixing is Fixing.NONE or not judged.fixable):
-        return _recalled(text, path, display, judged, noqa=noqa)
-    suppressions = Suppressions(text)
-    if noqa and suppressions.whole_file:
+        return _recalled(text, display, judged, sieve)
+    if noqa and Suppressions(text).whole_file:
         text.parse()
         return Result(display, path, before=text.text, after=text.text)
     one = partial(_judge_once, place=place, display=display, rules=rules, project=project)
+    tree = text.parse() if tree is None else tree
     found, problem = one(text, tree=tree)
-    findings = _left(found, suppressions, noqa=noqa)
-    if fixing is not Fixing.NONE and any(finding.fix for finding in findings):
-        return _fix(text, path, display, findings, problem, fixing, one, noqa)
+    sifted = sieve.sift(found, text, tree)
+    if fixing is not Fixing.NONE and any(finding.fix for finding in sifted.left):
+        return _fix(text, display, sifted, problem, fixing, one, sieve)
     counted = _tally(place, rules, project)
     if kept and problem is None:
         judged = _judged(found, text, display, counted)
-    return Result(display, path, findings, problem, "", text.text, text.text, tally=counted, judged=judged)
+    gone = sifted.gone if problem is None else 0
+    result = Result(display, path, sifted.left, problem, "", text.text, text.text, tally=counted)
+    return replace(result, judged=judged, recorded=sifted.recorded, gone=gone)
 
 
 def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tally | None) -> Judged:
@@ -168,16 +168,16 @@ def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tal
     return Judged(digest(text.raw), tuple(findings), counts)
 
 
-def _recalled(text: SourceText, path: Path | None, display: str, judged: Judged, *, noqa: bool) -> Result:
+def _recalled(text: SourceText, display: str, judged: Judged, sieve: Sieve) -> Result:
     """The result of a file whose findings are known from an earlier run."""
-    tally, suppressions = None, Suppressions(text)
-    if judged.counts is not None and path is not None and not (noqa and suppressions.whole_file):
+    tally, path = None, sieve.path
+    if judged.counts is not None and path is not None and not (sieve.noqa and Suppressions(text).whole_file):
         from asynclint.project.guards.survey import Tally
 
         tally = Tally(find_pytest_config(path.parent), *judged.counts)
-    found = (_placed(finding, display) for finding in judged.findings)
-    findings = _left(found, suppressions, noqa=noqa)
-    return Result(display, path, findings, before=text.text, after=text.text, tally=tally)
+    sifted = sieve.sift((_placed(finding, display) for finding in judged.findings), text)
+    result = Result(display, path, sifted.left, before=text.text, after=text.text, tally=tally)
+    return replace(result, recorded=sifted.recorded, gone=sifted.gone)
 
 
 def _tally(place: Path, rules: Sequence[Rule], project: Project) -> Tally | None:
@@ -195,31 +195,31 @@ def _tally(place: Path, rules: Sequence[Rule], project: Project) -> Tally | None
 
 def _fix(
     text: SourceText,
-    path: Path | None,
     display: str,
-    findings: tuple[Finding, ...],
+    sifted: Sifted,
     problem: Problem | None,
     fixing: Fixing,
     one: partial[tuple[set[Finding], Problem | None]],
-    noqa: bool,
+    sieve: Sieve,
 ) -> Result:
     from asynclint.output.fix import apply
 
     current, fixed = text, 0
     for _ in range(MAX_ROUNDS):
-        applied = apply(current, findings, unsafe=fixing is Fixing.UNSAFE)
+        applied = apply(current, sifted.left, unsafe=fixing is Fixing.UNSAFE)
         if not applied.applied:
             break
         try:
             after = SourceText.from_bytes(current.encode(applied.text))
             found, problem = one(after, tree=None)
-            findings = _left(found, Suppressions(after), noqa=noqa)
+            sifted = sieve.sift(found, after)
         except SourceError as error:
             problem = Problem(display, error.message, error.line, error.column)
             break
         current, fixed = after, fixed + len(applied.applied)
     written = current.raw if current is not text else None
-    return Result(display, path, findings, problem, "", text.text, current.text, written, fixed)
+    result = Result(display, sieve.path, sifted.left, problem, "", text.text, current.text, written, fixed)
+    return replace(result, recorded=sifted.recorded)
 
 
 def _judge_once(
@@ -252,6 +252,11 @@ def _judge_once(
                 found.update(_placed(finding, display) for finding in here)
         except Exception as error:
             problems.append(fault(outline.scope, display, error))
+    if not problems and Selection(project.settings, place).code_on(UNUSED_NOQA, default=False):
+        from asynclint.suppress.comments import unused
+
+        judged = [rule for rule in rules if rule.code > "ASL2" or not no_test_module(text, place)]
+        found.update(_placed(finding, display) for finding in unused(text, found, judged))
     return found, _first(problems)
 
 
@@ -359,7 +364,8 @@ def _selected(
     why = f"{shown(place)} is not among the files to check: name it, too, to have it changed"
     if place.suffix != ".py":
         why = f"--checklist --fix --unsafe-fixes changes {shown(place)}"
-    for finding in unsuppressed(findings, place, project, text):
+    kept = unsuppressed(findings, place, project, text)
+    for finding in Sieve(place, project.settings, ()).sift(kept, text).left:
         held_back = why if finding.fix is not None else finding.held_back
         yield replace(_placed(finding, shown(place)), fix=None, held_back=held_back)
 
@@ -402,10 +408,7 @@ def check_suite(root: Path, rules: Iterable[Rule], project: Project) -> dict[Pat
         for finding in check(root, project) if check is not None and asked else ():
             place = Path(finding.path) if finding.path else _place(root, project)
             found.setdefault(place, set()).add(finding)
-    return {
-        place: tuple(sorted(findings, key=lambda f: (f.span, f.code, f.message)))
-        for place, findings in found.items()
-    }
+    return {place: tuple(sorted(findings, key=by_place)) for place, findings in found.items()}
 
 
 def _place(root: Path, project: Project) -> Path:

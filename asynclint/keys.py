@@ -39,10 +39,12 @@ def _globs(key: str, value: Any) -> tuple[str, ...]:
 
 
 def _codes(key: str, value: Any) -> tuple[str, ...]:
-    from asynclint.rule import all_rules
+    from asynclint.rule import UNUSED_NOQA, all_rules
 
     codes = _strings(key, value, '["ASL1", "ASL204"]')
     for code in codes:
+        if code == UNUSED_NOQA:
+            continue
         if not code or not any(rule.code.startswith(code) for rule in all_rules()):
             meant = [rule.code for rule in all_rules() if code.lower() in (rule.code.lower(), rule.slug)]
             hint = f"did you mean {meant[0]}?" if meant else "--list-rules shows them all"
@@ -145,6 +147,12 @@ def _version_of(directory: Path) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", directory.parent.name))
 
 
+def _file(key: str, value: Any) -> Path:
+    if not isinstance(value, str) or not value.strip():
+        raise _must_be(key, 'a path such as "asynclint-baseline.json"', value)
+    return Path(value).expanduser()
+
+
 def _scope(key: str, value: Any) -> str:
     if value not in ("tests", "all"):
         raise _must_be(key, '"tests" or "all"', value)
@@ -173,4 +181,5 @@ PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "target-version": _version,
     "scope": _scope,
     "environment": _environment,
+    "baseline": _file,
 }

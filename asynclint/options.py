@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from asynclint.settings import Overrides, from_text
+from asynclint.source.files import absolute
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -96,6 +96,22 @@ OPTIONS = (
     ),
     flag("Files", "--isolated", "Read no settings from files."),
     option(
+        "Adoption",
+        "--baseline",
+        "FILE",
+        "Report only what this file does not record.",
+        type=click.Path(dir_okay=False, path_type=Path),
+    ),
+    flag("Adoption", "--no-baseline", "Report also what the project's baseline records."),
+    option(
+        "Adoption",
+        "--write-baseline",
+        "FILE",
+        "Record all findings in this file, report none.",
+        type=click.Path(dir_okay=False, path_type=Path),
+    ),
+    flag("Adoption", "--add-noqa", "Add a # noqa comment to each line that is reported (--diff: show them)."),
+    option(
         "Output",
         "--output-format",
         "concise|full|json",
@@ -147,6 +163,10 @@ def overrides_of(options: Mapping[str, Any]) -> Overrides:
         values.append(("loop_guards_only", True))
     if options["guard_from_junit"]:
         values.append(("guard_from_junit", _reports(options["guard_from_junit"])))
+    if options["no_baseline"] or options["write_baseline"]:
+        values.append(("baseline", None))
+    elif options["baseline"]:
+        values.append(("baseline", absolute(options["baseline"])))
     config = options["config"]
     return Overrides(tuple(values), absolute(config) if config else None, options["isolated"])
 
@@ -158,8 +178,3 @@ def _reports(paths: Iterable[Path]) -> tuple[Path, ...]:
     found = tuple(absolute(path) for path in paths)
     junit.read(found)
     return found
-
-
-def absolute(path: Path) -> Path:
-    """The path from the root, links not resolved: a file belongs to the project it is reached through."""
-    return Path(os.path.abspath(path))  # noqa: PTH100

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asynclint.engine import FAULT, Fixing, Result, check_text, fault, forget, is_kept, process_project
+from asynclint.engine import (
+    FAULT,
+    Fixing,
+    Result,
+    check_suites,
+    check_text,
+    fault,
+    forget,
+    is_kept,
+    process_project,
+)
 from asynclint.processes import pause_collector, spread
 from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project
@@ -20,6 +31,8 @@ from asynclint.source.text import SourceError, SourceText
 
 if TYPE_CHECKING:
     from asynclint.project.guards.survey import Survey
+
+FEW_FILES = 60  # below this many, starting processes takes longer than checking
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,34 @@ def check_files(
         yield result
     if caches is not None and not changed:
         caches.save()
+
+
+def check_groups(
+    groups: Mapping[Settings, Sequence[File]],
+    *,
+    fixing: Fixing = Fixing.NONE,
+    jobs: int | None = None,
+    write: bool = False,
+    cache: Caching | None = None,
+) -> Iterator[tuple[Result, bool]]:
+    """What becomes of each file, and whether it was named; then what is said of whole suites.
+
+    ``jobs`` None starts as many processes as the number of files is worth. The rest: see ``check_files``.
+    """
+    for settings, files in groups.items():
+        processes = jobs or _jobs(len(files))
+        results = check_files(files, settings, fixing=fixing, jobs=processes, write=write, cache=cache)
+        for file, result in zip(files, results, strict=True):
+            yield result, file.explicit
+    yield from ((result, False) for result in check_suites(groups))
+
+
+def _jobs(files: int) -> int:
+    if files < FEW_FILES:
+        return 1
+    # Only Python 3.13 has os.process_cpu_count; a container may own fewer cores than the machine has.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return (len(affinity(0)) if affinity else os.cpu_count()) or 1
 
 
 def check_and_keep(

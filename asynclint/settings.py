@@ -7,6 +7,7 @@ ruff does it. What a door was told directly (:class:`Overrides`) wins over the f
 from __future__ import annotations
 
 import functools
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ class Settings:
 
     ``guard_seconds`` are seconds; ``target_version`` is ``(3, minor)`` or None to read ``requires-python``.
     Globs that a file gives with a slash are absolute here: they are meant from that file's directory.
-    ``environment`` is an absolute path, of a directory or of a Python in it.
+    ``environment`` is an absolute path, of a directory or of a Python in it; ``baseline`` one of a file.
     ``guard_from_junit`` are absolute paths, and has no key: measured times belong to one run.
     """
 
@@ -54,6 +55,7 @@ class Settings:
     target_version: tuple[int, int] | None = None
     scope: str = "tests"
     environment: Path | None = None
+    baseline: Path | None = None
 
     def guard_seconds_for(self, path: Path) -> float:
         """Seconds of the guards that fixes insert in a file (absolute); the last glob that matches wins."""
@@ -168,6 +170,8 @@ def load_file(path: Path) -> Loaded:
             values[field] = tuple((_anchored(glob, path.parent), value) for glob, value in values[field])
     if "environment" in values:
         values["environment"] = _environment(values["environment"], path)
+    if "baseline" in values:
+        values["baseline"] = Path(os.path.abspath(path.parent / values["baseline"]))  # noqa: PTH100 (follows links)
     return Loaded(replace(DEFAULTS, **values), path, frozenset(values))
 
 

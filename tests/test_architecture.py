@@ -22,16 +22,18 @@ LAYERS = (
     ("project",),
     ("flow",),
     ("rules",),
-    ("output", "processes"),
+    ("suppress",),
+    ("output", "processes", "collect"),
     ("engine", "options"),
     ("run",),
-    ("checklist",),
-    ("cli", "flake8_plugin"),
+    ("checklist", "adopt"),
+    ("cli", "flake8_plugin", "api"),
     ("__main__",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-SIBLINGS = {"knowledge", "source", "project", "flow", "output"}  # rooms whose files may use each other
-DOORS = {"cli", "flake8_plugin", "checklist"}  # the last is a room of the first
+# Rooms whose files may use each other
+SIBLINGS = {"knowledge", "source", "project", "flow", "suppress", "output"}
+DOORS = {"cli", "flake8_plugin", "checklist", "adopt", "api"}  # checklist and adopt are rooms of the first
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

@@ -32,7 +32,7 @@ class Report:
 
     ``layout`` is ``concise``, ``full`` or None: full on a terminal. ``diff`` prints changes instead of
     findings. ``fixing`` and ``unsafe`` tell what the run was asked to fix. ``quiet`` leaves out notes
-    and the summary.
+    and the summary. ``verb`` is what a run that changes files does with findings: fix or silence.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Report:
         diff: bool = False,
         unsafe: bool = False,
         quiet: bool = False,
+        verb: str = "fix",
     ) -> None:
         self.stream = stream
         self.layout = layout or ("full" if stream.isatty() else "concise")
@@ -51,9 +52,11 @@ class Report:
         self.diff = diff
         self.unsafe = unsafe
         self.quiet = quiet
+        self.verb = verb
         self.files = self.files_reported = self.files_changed = 0
         self.findings = self.fixable = self.unsafe_fixable = self.fixed = 0
         self.problems = self.notes = 0
+        self.recorded = self.gone = 0
         self._suites: dict[tuple[Path, Path | None], list[Tally]] = {}
 
     @property
@@ -99,9 +102,9 @@ class Report:
 
                 self.stream.write(diff(display, before, after))
         elif self.layout == "full" and findings:
-            from asynclint.rule import all_rules
+            from asynclint.rule import UNUSED_NOQA, all_rules
 
-            slugs = {rule.code: rule.slug for rule in all_rules()}
+            slugs = {rule.code: rule.slug for rule in all_rules()} | {UNUSED_NOQA: "unused-noqa"}
             terminal = console(self.stream)
             for block in text.full(findings, after, slugs):
                 terminal.print(block, soft_wrap=True)
@@ -111,6 +114,17 @@ class Report:
     def counted(self, tally: Tally) -> None:
         """How many tests of one file are bounded."""
         self._suites.setdefault((tally.config.root, tally.config.path), []).append(tally)
+
+    def known(self, recorded: int, gone: int) -> None:
+        """Of one file: findings that the baseline records, and entries that nothing matches any more."""
+        self.recorded += recorded
+        self.gone += gone
+
+    def baseline_written(self, name: str, findings: int, files: int, kept: int) -> None:
+        """Say what a baseline holds now, and how much of it this run did not look for."""
+        unasked = f", {kept} of them not looked for in this run" if kept else ""
+        where = f"{text.printable(name)} records {_count(findings, 'finding')} in {_count(files, 'file')}"
+        self._say(f"{where}{unasked}{self._unchecked()}.")
 
     def close(self, paths: str) -> None:
         """Print the summary; ``paths`` are what was asked for."""
@@ -125,12 +139,18 @@ class Report:
                 self._unbounded_suite(tallies)
         else:
             self._say(f"No findings in {_count(self.files, 'file')}{self._unchecked()}.")
+        if self.gone:
+            entries = (
+                "1 entry of the baseline is" if self.gone == 1 else f"{self.gone} entries of the baseline are"
+            )
+            self._say(f"{entries} fixed: --write-baseline renews it.")
 
     def _fix_summary(self) -> str:
-        would, left = ("Would fix", "would be left") if self.diff else ("Fixed", "left")
+        past = {"fix": "Fixed", "silence": "Silenced"}[self.verb]
+        would, left = (f"Would {self.verb}", "would be left") if self.diff else (past, "left")
         fixed = f"{would} {_count(self.fixed, 'finding')} in {_count(self.files_changed, 'file')}"
         ways_out = ""
-        if self.unsafe_fixable and not self.unsafe:
+        if self.unsafe_fixable and not self.unsafe and self.verb == "fix":
             have = "has" if self.unsafe_fixable == 1 else "have"
             ways_out = f" ({self.unsafe_fixable} of them {have} an unsafe fix: --unsafe-fixes)"
         return f"{fixed}; {self.findings} {left}{ways_out}{self._unchecked()}."
@@ -164,7 +184,8 @@ class Report:
         return "; " + ", ".join(ways) if ways else ""
 
     def _unchecked(self) -> str:
-        return f", {self.problems} could not be checked" if self.problems else ""
+        known = f", {self.recorded} in the baseline" if self.recorded else ""
+        return known + (f", {self.problems} could not be checked" if self.problems else "")
 
     def _say(self, message: str) -> None:
         if not self.quiet:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from asynclint.settings import TABLE, Loaded, Overrides, Settings, override
 
-_SHOWN_APART = ("target_version", "guard_from_junit", "environment")  # they may have no value, or no key
+_SHOWN_APART = (
+    "target_version",
+    "guard_from_junit",
+    "environment",
+    "baseline",
+)  # they may have no value, or no key
 
 
 def page(
@@ -45,6 +50,11 @@ def page(
         rows.append((found, _origin("environment", loaded, overrides)))
     else:
         rows.append((f"# {found}", f"not set: {origin}"))
+    if settings.baseline:
+        shown = f"baseline = {_toml('baseline', str(settings.baseline))}"
+        rows.append((shown, _origin("baseline", loaded, overrides)))
+    else:
+        rows.append(("# baseline", _origin("baseline", loaded, overrides).replace("default", "not set")))
     rows += [(f"# --guard-from-junit {report}", "command line") for report in settings.guard_from_junit]
     width = max(len(assignment) for assignment, _ in rows)
     lines = [f"{assignment.ljust(width)}  # {origin}" for assignment, origin in rows]

@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
 from importlib.util import find_spec
@@ -226,7 +226,8 @@ class Cache:
 
     def _entry(self, path: Path, settings: Settings) -> Path:
         variables = [os.environ.get(name) for name in VARIABLES]
-        name = digest(repr((str(path), settings, str(Path.cwd()), variables)).encode(*ANY))
+        judging = replace(settings, baseline=None)  # which is asked afterwards
+        name = digest(repr((str(path), judging, str(Path.cwd()), variables)).encode(*ANY))
         return self._directory / f"{name}.json"
 
     def _read_graph(self) -> dict[Path, Node]:

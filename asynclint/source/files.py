@@ -90,7 +90,7 @@ def find(
     taken even if its own name is excluded, unless ``force_exclude`` says that excludes count there too.
     """
     excluded = _Excludes(settings)
-    arguments = [(_absolute(path), path) for path in paths]
+    arguments = [(absolute(path), path) for path in paths]
     named = frozenset(path for path, _ in arguments)
     seen: set[Path] = set()
     for path, argument in arguments:
@@ -254,8 +254,9 @@ def _walk(
         stack.extend(reversed(below))
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 (Path.resolve would follow symbolic links)
+def absolute(path: Path) -> Path:
+    """The path from the root, links not resolved: a file belongs to the project it is reached through."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _display(shown: Path) -> str:

@@ -9,10 +9,30 @@ hides the whole file (https://flake8.pycqa.org/en/latest/user/violations.html).
 from __future__ import annotations
 
 import io
+import re
 import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
+from asynclint.finding import Position, Span
 from asynclint.source.text import SourceText
+
+_CODE = re.compile(r"[^,\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Noqa:
+    """What flake8 takes for the ``# noqa`` of some lines (1-based).
+
+    ``span`` is from ``#`` to the last code; ``codes`` are as written, none for a blanket comment.
+    ``comment`` is the span of the whole comment, None where the words stand in a string.
+    """
+
+    lines: range
+    span: Span
+    codes: tuple[tuple[str, Span], ...]
+    comment: Span | None
 
 
 class Suppressions:
@@ -37,37 +57,89 @@ class Suppressions:
             return False
         if self.whole_file:
             return True
-        searched = self._searched.get(line)
-        if searched is None:  # flake8 then takes the physical line, if there is one
-            searched = self._lines[line - 1] if 1 <= line <= len(self._lines) else ""
+        searched = self._searched(self.lines_with(line))
         if "noqa" not in searched.lower():
             return False
         from flake8.violation import Violation  # type: ignore[import-untyped]
 
         return bool(Violation(code, "", line, 1, "", searched).is_inline_ignored(disable_noqa=False))
 
+    def lines_with(self, line: int) -> range:
+        """The physical lines in which flake8 looks for the comment of what is reported on this one."""
+        return self._groups.get(line) or range(line, line + 1)
+
+    def noqa_of(self, line: int) -> Noqa | None:
+        """The comment that decides about this line; only the first of several counts."""
+        from flake8.violation import _find_noqa
+
+        lines = self.lines_with(line)
+        searched = self._searched(lines)
+        match = _find_noqa(searched)
+        if match is None:
+            return None
+
+        def place(offset: int) -> Position:
+            start = searched.rfind("\n", 0, offset) + 1
+            return Position(lines.start + searched.count("\n", 0, offset), offset - start)
+
+        listed = match["codes"] or ""
+        at = match.start("codes")
+        codes = tuple(
+            (code[0], Span(place(at + code.start()), place(at + code.end())))
+            for code in _CODE.finditer(listed)
+        )
+        span = Span(place(match.start()), codes[-1][1].end if codes else place(match.end()))
+        comment = self._comments.get(span.start.line)
+        inside = comment is not None and comment.start <= span.start
+        return Noqa(lines, span, codes, comment if inside else None)
+
+    def listing(self) -> Iterator[Noqa]:
+        """Every comment that lists codes and that flake8 looks at."""
+        if not self._any:
+            return
+        seen = -1
+        for line in [number for number, text in enumerate(self._lines, 1) if "noqa" in text.lower()]:
+            found = self.noqa_of(line)
+            if found is not None and found.comment is not None and found.codes and found.lines.start > seen:
+                seen = found.lines.start
+                yield found
+
     @cached_property
     def _lines(self) -> list[str]:
         """The lines as flake8 reads them: every line end is a line feed."""
         return list(io.StringIO(self._text.text, newline=None))
 
+    def _searched(self, lines: range) -> str:
+        return "".join(self._lines[max(lines.start, 1) - 1 : lines.stop - 1])
+
     @cached_property
-    def _searched(self) -> dict[int, str]:
-        """The text that is searched for the comment, by reported line; empty if the tokenizer gives up."""
-        searched: dict[int, str] = {}
-        lines = iter(self._lines)
+    def _groups(self) -> dict[int, range]:
+        """The lines that are searched together, by each of them; empty if the tokenizer gives up."""
+        groups: dict[int, range] = {}
         first, last = 0, 0
-        try:
-            tokens = list(tokenize.generate_tokens(lambda: next(lines)))
-        except (tokenize.TokenError, SyntaxError):
-            return searched
-        for token in tokens:
+        for token in self._tokens:
             if token.type in (tokenize.ENDMARKER, tokenize.DEDENT):
                 continue
             first = min(first or token.start[0], token.start[0])
             last = max(last, token.end[0])
             if token.type in (tokenize.NL, tokenize.NEWLINE):
-                joined = "".join(self._lines[first - 1 : last])
-                searched.update(dict.fromkeys(range(first, last + 1), joined))
+                lines = range(first, last + 1)
+                groups.update(dict.fromkeys(lines, lines))
                 first, last = 0, 0
-        return searched
+        return groups
+
+    @cached_property
+    def _comments(self) -> dict[int, Span]:
+        return {
+            token.start[0]: Span(Position(*token.start), Position(*token.end))
+            for token in self._tokens
+            if token.type == tokenize.COMMENT
+        }
+
+    @cached_property
+    def _tokens(self) -> list[tokenize.TokenInfo]:
+        lines = iter(self._lines)
+        try:
+            return list(tokenize.generate_tokens(lambda: next(lines)))
+        except (tokenize.TokenError, SyntaxError):
+            return []

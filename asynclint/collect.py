@@ -1,0 +1,71 @@
+"""The files of a run: found below the paths it is given, and grouped by the settings that hold for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from asynclint.settings import DEFAULTS, Overrides, Settings, SettingsError, override, settings_for
+from asynclint.source.files import File, Problem, absolute, find, shown
+from asynclint.suppress import baseline
+
+
+@dataclass
+class Collected:
+    """Files in ``groups``, each once; ``problems`` are what cannot be read or used of files and settings."""
+
+    groups: dict[Settings, list[File]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def collect(paths: Sequence[Path], overrides: Overrides, *, force_exclude: bool = False) -> Collected:
+    """Group the files that ``paths`` name, and the ``*.py`` files below the directories that they name.
+
+    Raises SettingsError where the overrides themselves are at fault.
+    """
+    collected, broken = Collected(), dict[str, SettingsError]()
+    for file in _found(paths, overrides, force_exclude, collected.problems, broken):
+        try:
+            settings = settings_for(file.path, overrides)
+            if settings.baseline is not None:
+                baseline.load(settings.baseline)  # at fault now, and not in the middle of the run
+            collected.groups.setdefault(settings, []).append(file)
+        except SettingsError as error:
+            broken.setdefault(str(error), error)
+    collected.problems += map(problem_of, broken.values())
+    return collected
+
+
+def problem_of(error: SettingsError) -> Problem:
+    """Settings that cannot be used as a result; raises those that no file is to blame for."""
+    if error.path is None:
+        raise error
+    return Problem(shown(error.path), error.message, error.line, error.column, "ASL003")
+
+
+def _found(
+    paths: Sequence[Path],
+    overrides: Overrides,
+    force_exclude: bool,
+    problems: list[Problem],
+    broken: dict[str, SettingsError],
+) -> Iterator[File]:
+    """Each file below ``paths`` once; what is excluded is up to the settings that hold for its path."""
+
+    def settings_of(path: Path) -> Settings:
+        try:
+            return settings_for(absolute(path), overrides)
+        except SettingsError as error:
+            broken.setdefault(str(error), error)
+            return override(DEFAULTS, overrides)
+
+    seen: set[Path] = set()
+    for settings, alike in groupby(paths, settings_of):
+        for found in find(list(alike), settings, force_exclude=force_exclude):
+            if isinstance(found, Problem):
+                problems.append(found)
+            elif found.path not in seen:
+                seen.add(found.path)
+                yield found

@@ -1,0 +1,67 @@
+"""What of all that was found in a file is reported: nothing with a ``# noqa``, nothing in the baseline."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asynclint.finding import Finding
+from asynclint.rule import Rule
+from asynclint.settings import Settings
+from asynclint.source.noqa import Suppressions
+from asynclint.source.text import SourceText
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """The findings that are left, by position; how many the baseline knows, how many of its own are gone."""
+
+    left: tuple[Finding, ...]
+    recorded: int = 0
+    gone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """How the findings of one file (absolute ``path``; None where it has no name) are sifted.
+
+    ``rules`` are those that judged it. ``noqa`` False leaves comments to the caller: what they suppress
+    stays, and takes nothing from the baseline.
+    """
+
+    path: Path | None
+    settings: Settings
+    rules: Sequence[Rule]
+    noqa: bool = True
+
+    def sift(self, found: Iterable[Finding], text: SourceText, tree: ast.Module | None = None) -> Sifted:
+        """Sort findings and drop what isn't reported; ``tree`` is the text's ast, where the caller has it.
+
+        Raises SettingsError for a baseline that can't be used.
+        """
+        findings = sorted(found, key=by_place)
+        baseline = self.settings.baseline
+        if baseline is None or self.path is None:
+            return Sifted(tuple(self._open(findings, text) if self.noqa else findings))
+        from asynclint.suppress.baseline import split
+
+        # what concerns suites is not judged with a file
+        codes = {rule.code for rule in self.rules if rule.of_suites is None}
+        bare = self._open(findings, text)
+        new, recorded, gone = split(bare, text, self.path, baseline, codes, tree)
+        if not self.noqa:
+            new = sorted([*new, *(finding for finding in findings if finding not in set(bare))], key=by_place)
+        return Sifted(tuple(new), recorded, gone)
+
+    def _open(self, findings: Sequence[Finding], text: SourceText) -> list[Finding]:
+        if not findings:
+            return []
+        suppressions = Suppressions(text)
+        return [f for f in findings if not suppressions.hides(f.span.start.line, f.code)]
+
+
+def by_place(finding: Finding) -> tuple[object, ...]:
+    """The order of reports."""
+    return finding.span, finding.code, finding.message
