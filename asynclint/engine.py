@@ -350,22 +350,22 @@ def _check_elsewhere(
             text = SourceText.from_bytes(project.modules.source(place))
         except SourceError:
             continue
-        kept = tuple(_selected(findings, place, text, project))
-        if kept:
-            yield Result(shown(place), place, kept, before=text.text, after=text.text)
+        open_ = unsuppressed(findings, place, project, text)
+        sifted = Sieve(place, project.settings, rules).sift(open_, text)
+        left = tuple(_unfixed(sifted.left, place))
+        if open_:
+            result = Result(shown(place), place, left, before=text.text, after=text.text)
+            yield replace(result, recorded=sifted.recorded)
 
 
-def _selected(
-    findings: Iterable[Finding], place: Path, text: SourceText, project: Project
-) -> Iterator[Finding]:
-    """Findings of a suite in a file, without their fixes."""
+def _unfixed(findings: Iterable[Finding], place: Path) -> Iterator[Finding]:
+    """Findings of a suite as they are shown where their fixes are not applied."""
     from asynclint.source.files import shown
 
     why = f"{shown(place)} is not among the files to check: name it, too, to have it changed"
     if place.suffix != ".py":
         why = f"--checklist --fix --unsafe-fixes changes {shown(place)}"
-    kept = unsuppressed(findings, place, project, text)
-    for finding in Sieve(place, project.settings, ()).sift(kept, text).left:
+    for finding in findings:
         held_back = why if finding.fix is not None else finding.held_back
         yield replace(_placed(finding, shown(place)), fix=None, held_back=held_back)
 

@@ -13,6 +13,7 @@ from asynclint.finding import Finding
 from asynclint.source.text import SourceError, SourceText
 
 LONGEST = 100  # characters of code that a baseline shows; of more it keeps the beginning and a digest
+_DEFINITION = re.compile(r"(async[\s\\]+)?(def|class)[\s\\]+\w+")
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -65,7 +66,8 @@ def _owners(text: SourceText, tree: ast.Module) -> list[str]:
 
 def _normal(source: str) -> str:
     """The code without what formatters change: blanks, quotes, parentheses, trailing commas."""
-    for form in (f"(\n{source}\n)", textwrap.dedent(source)):
+    forms = (f"(\n{source}\n)", textwrap.dedent(source)) if not _DEFINITION.fullmatch(source) else ()
+    for form in forms:
         try:
             return _short(ast.unparse(ast.parse(form)))
         except _UNPARSABLE:
