@@ -63,9 +63,7 @@ def _load(path: Path, mtime: int, size: int) -> Entries:  # noqa: ARG001 (what i
         try:
             file, identity, count = _entry(entry)
         except (KeyError, TypeError, ValueError):
-            message = (
-                f"entry {number} of the baseline is not as asynclint writes it: {_shown(entry)}; {WAY_OUT}"
-            )
+            message = f"the baseline's entry {number} is not one of asynclint's: {_shown(entry)}; {WAY_OUT}"
             raise SettingsError(message, path, _line_of(path, number)) from None
         of_file = entries.setdefault(file, {})
         of_file[identity] = max(count, of_file.get(identity, 0))  # two branches that were merged

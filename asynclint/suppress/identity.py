@@ -69,7 +69,8 @@ def _normal(source: str) -> str:
     forms = (f"(\n{source}\n)", textwrap.dedent(source)) if not _DEFINITION.fullmatch(source) else ()
     for form in forms:
         try:
-            return _short(ast.unparse(ast.parse(form)))
+            # versions of Python differ in the quotes they put round an f-string
+            return _short(re.sub(r"\\?[\"']", "'", ast.unparse(ast.parse(form))))
         except _UNPARSABLE:
             continue
     # the head of a statement, such as `async def test_it` or `except (OSError, CancelledError)`
