@@ -54,7 +54,7 @@ def write_baseline(baseline: Path, groups: Groups, results: Iterable[Result]) ->
     entries = {name: {**kept.get(name, {}), **fresh.get(name, {})} for name in {*kept, *fresh}}
     content = dump(entries)
     if not baseline.is_file() or baseline.read_bytes() != content:
-        write_file(baseline, content)
+        write_file(baseline, content, new=True)
     total = sum(sum(of_file.values()) for of_file in entries.values())
     found = sum(of_file.total() for of_file in fresh.values())
     return Written(total, len(entries), total - found)

@@ -80,14 +80,15 @@ def check_paths(
     paths: Iterable[StrPath],
     settings: Settings | None = None,
     *,
-    jobs: int | None = None,
+    jobs: int = 1,
     cache: bool = False,
 ) -> Iterator[Checked]:
     """Check files and directories as the command does; yields one result a file, in a fixed order.
 
     Findings about a whole suite come at the end, in the file that configures it. ``settings`` None takes
-    those of the nearest ``pyproject.toml`` for each file. ``jobs`` is the number of processes, None as many
-    as the number of files is worth. ``cache`` reads and writes ``.asynclint_cache`` in the project.
+    those of the nearest ``pyproject.toml`` for each file. ``jobs`` is the number of processes; more than one
+    start as those of ``concurrent.futures`` do, and ask for the same care. ``cache`` reads and writes
+    ``.asynclint_cache`` in the project.
 
     >>> import asynclint
     >>> settings = asynclint.Settings(select=("ASL1",), guard_seconds=10)

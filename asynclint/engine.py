@@ -140,7 +140,7 @@ def check_text(
     kept = path is not None and is_kept(path, settings)
     judged = caches.find(place, text.raw, settings) if caches is not None and kept else None
     if judged is not None and (fixing is Fixing.NONE or not judged.fixable):
-        return _recalled(text, display, judged, sieve)
+        return _recalled(text, display, judged, sieve, tree)
     if noqa and Suppressions(text).whole_file:
         text.parse()
         return Result(display, path, before=text.text, after=text.text)
@@ -168,14 +168,16 @@ def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tal
     return Judged(digest(text.raw), tuple(findings), counts)
 
 
-def _recalled(text: SourceText, display: str, judged: Judged, sieve: Sieve) -> Result:
+def _recalled(
+    text: SourceText, display: str, judged: Judged, sieve: Sieve, tree: ast.Module | None
+) -> Result:
     """The result of a file whose findings are known from an earlier run."""
     tally, path = None, sieve.path
     if judged.counts is not None and path is not None and not (sieve.noqa and Suppressions(text).whole_file):
         from asynclint.project.guards.survey import Tally
 
         tally = Tally(find_pytest_config(path.parent), *judged.counts)
-    sifted = sieve.sift((_placed(finding, display) for finding in judged.findings), text)
+    sifted = sieve.sift((_placed(finding, display) for finding in judged.findings), text, tree)
     result = Result(display, path, sifted.left, before=text.text, after=text.text, tally=tally)
     return replace(result, recorded=sifted.recorded, gone=sifted.gone)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,9 @@ from hypothesis import strategies as st
 from samples import BAD, DROPPED, Asynclint, environment, spawn
 
 from asynclint.cli import run
+from asynclint.rule import all_rules
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 LEGACY = """\
 import asyncio
@@ -244,6 +249,29 @@ def test_fix_repairs_what_is_reported_only(legacy: Path, asynclint: Asynclint) -
         "No findings in 1 file, 4 in the baseline.",
         "2 entries of the baseline are fixed: --write-baseline renews it.",
     ]
+
+
+def test_one_rule_at_a_time(suite: Path, asynclint: Asynclint) -> None:
+    """README's guide: --fix of one rule leaves what other rules say as it is."""
+    path = suite / "tests" / "test_a.py"
+    path.write_text(LEGACY)
+    assert asynclint("--fix", "--select", "ASL101").err == "Fixed 2 findings in 1 file; 0 left.\n"
+    assert path.read_text().count("asyncio.timeout(30)") == 3
+    assert {line.split()[1] for line in asynclint().out.splitlines()} == {"ASL201", "ASL301"}
+
+
+@pytest.mark.slow
+def test_every_fixture_survives_a_formatter(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES, tmp_path / "fixtures", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    arguments = ("--no-cache", "--extend-select", ",".join(rule.code for rule in all_rules()))
+    recorded = spawn(tmp_path, *arguments, "--write-baseline", "base.json").stderr
+    number = int(re.fullmatch(r"base.json records (\d+) findings in \d+ files.\n", recorded)[1])  # type: ignore[index]
+    assert number > 800
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--quiet", "--line-length", "60"]
+    subprocess.run([*command, "."], cwd=tmp_path, check=True)
+    done = spawn(tmp_path, *arguments, "--baseline", "base.json")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f", {number} in the baseline" in done.stderr
 
 
 def test_what_noqa_suppresses_takes_no_entry(legacy: Path, asynclint: Asynclint) -> None:

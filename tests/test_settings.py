@@ -65,6 +65,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         target-version = "3.9"
         scope = "all"
         environment = "env"
+        baseline = "known/../base.json"
         per-file-ignores = { "test_a.py" = ["ASL101"], "tests/old/*" = ["ASL1", "ASL2"] }
         per-file-guard-seconds = { "test_slow.py" = 60.0, "tests/old/*" = 0.5 }
         """,
@@ -91,6 +92,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         target_version=(3, 9),
         scope="all",
         environment=tmp_path / "env",
+        baseline=tmp_path / "base.json",
         per_file_ignores=(("test_a.py", ("ASL101",)), (f"{tmp_path}/tests/old/*", ("ASL1", "ASL2"))),
     )
     assert loaded.keys == {key.replace("-", "_") for key in PARSERS}

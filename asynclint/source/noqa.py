@@ -93,12 +93,14 @@ class Suppressions:
         inside = comment is not None and comment.start <= span.start
         return Noqa(lines, span, codes, comment if inside else None)
 
-    def listing(self) -> Iterator[Noqa]:
-        """Every comment that lists codes and that flake8 looks at."""
+    def listing(self, prefix: str) -> Iterator[Noqa]:
+        """Every comment that lists codes and that flake8 looks at, on lines that hold ``prefix``."""
         if not self._any:
             return
         seen = -1
-        for line in [number for number, text in enumerate(self._lines, 1) if "noqa" in text.lower()]:
+        words = ("noqa", prefix.lower())
+        lines = [n for n, text in enumerate(self._lines, 1) if all(word in text.lower() for word in words)]
+        for line in lines:
             found = self.noqa_of(line)
             if found is not None and found.comment is not None and found.codes and found.lines.start > seen:
                 seen = found.lines.start

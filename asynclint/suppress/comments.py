@@ -11,7 +11,7 @@ from asynclint.source.noqa import Noqa, Suppressions
 from asynclint.source.text import SourceText
 
 BLANKS = " \t\f"
-OWN = "ASL0"
+OURS, OWN = "ASL", "ASL0"  # the codes of rules, and those of asynclint itself
 
 
 def added(text: SourceText, findings: Sequence[Finding]) -> list[Finding]:
@@ -68,13 +68,13 @@ def unused(text: SourceText, found: Iterable[Finding], rules: Iterable[Rule]) ->
     at: dict[int, set[str]] = {}
     for finding in found:
         at.setdefault(finding.span.start.line, set()).add(finding.code)
-    for noqa in suppressions.listing():
+    for noqa in suppressions.listing(OURS):
         here = {code for line in noqa.lines for code in at.get(line, ())}
         idle, unknown = [], []
         for written, _ in noqa.codes:
             code = written.upper()
             meant = {rule for rule in known if rule.startswith(code)}
-            if not code.startswith("ASL") or code.startswith(OWN):
+            if not code.startswith(OURS) or code.startswith(OWN):
                 continue
             if not meant:
                 unknown.append(written)

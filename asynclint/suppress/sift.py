@@ -44,18 +44,20 @@ class Sieve:
         findings = sorted(found, key=by_place)
         baseline = self.settings.baseline
         if baseline is None or self.path is None:
-            return Sifted(tuple(self._open(findings, text) if self.noqa else findings))
+            return Sifted(tuple(self._unsuppressed(findings, text) if self.noqa else findings))
+        if self.noqa and Suppressions(text).whole_file:  # nobody looks, so no entry is fixed
+            return Sifted(())
         from asynclint.suppress.baseline import split
 
         # what concerns suites is not judged with a file
         codes = {rule.code for rule in self.rules if rule.of_suites is None}
-        bare = self._open(findings, text)
+        bare = self._unsuppressed(findings, text)
         new, recorded, gone = split(bare, text, self.path, baseline, codes, tree)
         if not self.noqa:
-            new = sorted([*new, *(finding for finding in findings if finding not in set(bare))], key=by_place)
+            new = sorted([*new, *(set(findings) - set(bare))], key=by_place)
         return Sifted(tuple(new), recorded, gone)
 
-    def _open(self, findings: Sequence[Finding], text: SourceText) -> list[Finding]:
+    def _unsuppressed(self, findings: Sequence[Finding], text: SourceText) -> list[Finding]:
         if not findings:
             return []
         suppressions = Suppressions(text)
