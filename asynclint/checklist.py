@@ -301,6 +301,20 @@ def _configure(root: Path, settings: Settings) -> Iterator[engine.Result]:
     found = engine.check_suite(root, _rules((DEBUG, SILENCED)), project)
     for place, findings in found.items():
         if place.suffix != ".py":
-            result = engine.edit(place, _unsuppressed(findings, place, project))
+            result = _edit(place, _unsuppressed(findings, place, project))
             if result is not None:
                 yield result
+
+
+def _edit(place: Path, findings: Iterable[Finding]) -> engine.Result | None:
+    """Apply the fixes of findings in a file that is no Python, and write it; None where there are none."""
+    from asynclint.output.fix import edited, write
+
+    text = SourceText.from_bytes(place.read_bytes())
+    fixable = [finding for finding in findings if finding.fix is not None]
+    after = edited(text, fixable)
+    if after == text.text:
+        return None
+    written = text.encode(after)
+    write(place, written)
+    return engine.Result(shown(place), place, (), None, "", text.text, after, written, len(fixable))

@@ -386,21 +386,6 @@ def unsuppressed(
     ]
 
 
-def edit(place: Path, findings: Iterable[Finding]) -> Result | None:
-    """Apply the fixes of findings in a file that is no Python, and write it; None where there are none."""
-    from asynclint.output.fix import edited, write
-    from asynclint.source.files import shown
-
-    text = SourceText.from_bytes(place.read_bytes())
-    fixable = [finding for finding in findings if finding.fix is not None]
-    after = edited(text, fixable)
-    if after == text.text:
-        return None
-    written = text.encode(after)
-    write(place, written)
-    return Result(shown(place), place, (), None, "", text.text, after, written, len(fixable))
-
-
 def check_suite(root: Path, rules: Iterable[Rule], project: Project) -> dict[Path, tuple[Finding, ...]]:
     """Findings of suite rules about one project, by file; ``root`` is where it is configured (absolute)."""
     found: dict[Path, set[Finding]] = {}
