@@ -77,9 +77,9 @@ def process_project(settings: Settings) -> Project:
     """The project of a whole process; a new one where the last has read more than is worth its memory."""
     project = _projects.get(settings)
     if project is None or project.modules.size > MAX_SIZE:
-        _projects.pop(settings, None)
         if project is not None:
-            del project
+            project.modules.fold()
+            del project, _projects[settings]
             gc.collect()
         project = _projects[settings] = Project(settings)
     return project
@@ -151,7 +151,10 @@ def check_text(
     found, problem = one(text, tree=tree)
     findings = _left(found, suppressions, noqa=noqa)
     if fixing is not Fixing.NONE and any(finding.fix for finding in findings):
-        return _fix(text, path, display, findings, problem, fixing, one, noqa)
+        result = _fix(text, path, display, findings, problem, fixing, one, noqa)
+        if result.written is not None:
+            project.modules.load(place)  # kept: what imports it sees what was fixed, be it written or not
+        return result
     counted = _tally(place, rules, project)
     if kept and problem is None:
         judged = _judged(found, text, display, counted)
@@ -182,7 +185,7 @@ def _recalled(text: SourceText, path: Path | None, display: str, judged: Judged,
 
 def _tally(place: Path, rules: Sequence[Rule], project: Project) -> Tally | None:
     """How many tests are bounded: free where ASL101 has asked already, None where it has not."""
-    outline = project.modules.load(place)
+    outline = project.modules.get(place)
     if outline is None or not any(rule.code == "ASL101" for rule in rules):
         return None
     from asynclint.project.guards.survey import tally
@@ -232,7 +235,7 @@ def _judge_once(
     project: Project,
 ) -> tuple[set[Finding], Problem | None]:
     """What rules find in a file before anything is suppressed."""
-    outline = project.modules.add(place, text, tree if tree is not None else text.parse())
+    outline = project.begin(place, text, tree)
     found: set[Finding] = set()
     problems: list[Problem] = []
     for kind, unit in _units(outline):
@@ -243,6 +246,8 @@ def _judge_once(
                     found.update(_judge(rule, unit, subject, project, display))
                 except Exception as error:  # a fault of ours must not cost the other findings
                     problems.append(fault(unit, display, error))
+        if isinstance(subject, Function):
+            subject.fold()
     if place.name == "conftest.py" and any(rule.scope is Scope.SUITE for rule in rules):
         try:
             root = find_pytest_config(place.parent).root

@@ -109,7 +109,7 @@ def survey_files(
             text = SourceText.from_bytes(file.path.read_bytes())
             if no_test_module(text, file.path):
                 continue
-            outline = project.modules.add(file.path, text, text.parse())
+            outline = project.begin(file.path, text, None)
         except OSError as error:
             yield Problem(file.display, f"cannot be read: {error.strerror or error}")
         except SourceError as error:
