@@ -238,14 +238,14 @@ def _judge_once(
     outline = project.begin(place, text, tree)
     found: set[Finding] = set()
     problems: list[Problem] = []
+    by_scope = {kind: [rule for rule in rules if rule.scope is kind] for kind in Scope}
     for kind, unit in _units(outline):
         subject = Function(unit) if kind is Scope.FUNCTION else unit
-        for rule in rules:
-            if rule.scope is kind:
-                try:
-                    found.update(_judge(rule, unit, subject, project, display))
-                except Exception as error:  # a fault of ours must not cost the other findings
-                    problems.append(fault(unit, display, error))
+        for rule in by_scope[kind]:
+            try:
+                found.update(_judge(rule, unit, subject, project, display))
+            except Exception as error:  # a fault of ours must not cost the other findings
+                problems.append(fault(unit, display, error))
         if isinstance(subject, Function):
             subject.fold()
     if place.name == "conftest.py" and any(rule.scope is Scope.SUITE for rule in rules):

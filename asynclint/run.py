@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asynclint.engine import FAULT, Fixing, Result, check_text, fault, forget, is_kept, process_project
-from asynclint.processes import pause_collector, spread
+from asynclint.processes import pause_collector, spared_by_collector, spread
 from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project
 from asynclint.project.test_files import no_test_module
@@ -79,7 +79,10 @@ def check_and_keep(
     """
     project, caches = process_project(settings), _process_caches()
     before = project.modules.followed
-    result = check_text(text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches)
+    with spared_by_collector():
+        result = check_text(
+            text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches
+        )
     caches.learn(asked_by(project, before))
     if result.judged is not None and path is not None:
         caches.keep(path, settings, result.judged)

@@ -26,17 +26,16 @@ class Mark:
         """Drop what has been learnt about a module since; of dictionaries made since, everything is new."""
         for answers in memories:
             new = len(answers) - self._sizes.get(id(answers), 0)
-            for key in [key for key in islice(reversed(answers), max(new, 0)) if _about(key) is outline]:
+            for key in [key for key in islice(reversed(answers), max(new, 0)) if _is_about(key, outline)]:
                 del answers[key]
 
 
-def _about(key: Hashable) -> Outline | None:
-    """The module that a key is about; None for others."""
-    if isinstance(key, tuple):
-        return next((found for found in map(_about, key) if found is not None), None)
-    if isinstance(key, Scope):
-        return key.outline
-    if isinstance(key, Outline):
-        return key
-    scope = getattr(key, "scope", None)  # a test, a mark, a method
-    return scope.outline if isinstance(scope, Scope) else None
+def _is_about(key: Hashable, outline: Outline) -> bool:
+    parts = key if isinstance(key, tuple) else (key,)
+    for part in parts:
+        if isinstance(part, Scope):
+            return part.outline is outline
+        if isinstance(part, Outline):
+            return part is outline
+    # a test, a mark, a method
+    return any(getattr(getattr(part, "scope", None), "outline", None) is outline for part in parts)
