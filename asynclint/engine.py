@@ -80,9 +80,9 @@ def process_project(settings: Settings) -> Project:
     """The project of a whole process; a new one where the last has read more than is worth its memory."""
     project = _projects.get(settings)
     if project is None or project.modules.size > MAX_SIZE:
-        _projects.pop(settings, None)
         if project is not None:
-            del project
+            project.modules.fold()
+            del project, _projects[settings]
             gc.collect()
         project = _projects[settings] = Project(settings)
     return project
@@ -145,11 +145,14 @@ def check_text(
         text.parse()
         return Result(display, path, before=text.text, after=text.text)
     one = partial(_judge_once, place=place, display=display, rules=rules, project=project)
-    tree = text.parse() if tree is None else tree
     found, problem = one(text, tree=tree)
-    sifted = sieve.sift(found, text, tree)
+    outline = project.modules.get(place)
+    sifted = sieve.sift(found, text, outline.tree if outline is not None else tree)
     if fixing is not Fixing.NONE and any(finding.fix for finding in sifted.left):
-        return _fix(text, display, sifted, problem, fixing, one, sieve)
+        result = _fix(text, display, sifted, problem, fixing, one, sieve)
+        if result.written is not None:
+            project.modules.load(place)  # kept: what imports it sees what was fixed, be it written or not
+        return result
     counted = _tally(place, rules, project)
     if kept and problem is None:
         judged = _judged(found, text, display, counted)
@@ -184,7 +187,7 @@ def _recalled(
 
 def _tally(place: Path, rules: Sequence[Rule], project: Project) -> Tally | None:
     """How many tests are bounded: free where ASL101 has asked already, None where it has not."""
-    outline = project.modules.load(place)
+    outline = project.modules.get(place)
     if outline is None or not any(rule.code == "ASL101" for rule in rules):
         return None
     from asynclint.project.guards.survey import tally
@@ -234,17 +237,19 @@ def _judge_once(
     project: Project,
 ) -> tuple[set[Finding], Problem | None]:
     """What rules find in a file before anything is suppressed."""
-    outline = project.modules.add(place, text, tree if tree is not None else text.parse())
+    outline = project.begin(place, text, tree)
     found: set[Finding] = set()
     problems: list[Problem] = []
+    by_scope = {kind: [rule for rule in rules if rule.scope is kind] for kind in Scope}
     for kind, unit in _units(outline):
         subject = Function(unit) if kind is Scope.FUNCTION else unit
-        for rule in rules:
-            if rule.scope is kind:
-                try:
-                    found.update(_judge(rule, unit, subject, project, display))
-                except Exception as error:  # a fault of ours must not cost the other findings
-                    problems.append(fault(unit, display, error))
+        for rule in by_scope[kind]:
+            try:
+                found.update(_judge(rule, unit, subject, project, display))
+            except Exception as error:  # a fault of ours must not cost the other findings
+                problems.append(fault(unit, display, error))
+        if isinstance(subject, Function):
+            subject.fold()
     if place.name == "conftest.py" and any(rule.scope is Scope.SUITE for rule in rules):
         try:
             root = find_pytest_config(place.parent).root

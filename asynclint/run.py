@@ -21,7 +21,7 @@ from asynclint.engine import (
     is_kept,
     process_project,
 )
-from asynclint.processes import pause_collector, spread
+from asynclint.processes import pause_collector, spared_by_collector, spread
 from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project
 from asynclint.project.test_files import no_test_module
@@ -120,7 +120,10 @@ def check_and_keep(
     """
     project, caches = process_project(settings), _process_caches()
     before = project.modules.followed
-    result = check_text(text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches)
+    with spared_by_collector():
+        result = check_text(
+            text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches
+        )
     caches.learn(asked_by(project, before))
     if result.judged is not None and path is not None:
         caches.keep(path, settings, result.judged)
@@ -150,7 +153,7 @@ def survey_files(
             text = SourceText.from_bytes(file.path.read_bytes())
             if no_test_module(text, file.path):
                 continue
-            outline = project.modules.add(file.path, text, text.parse())
+            outline = project.begin(file.path, text, None)
         except OSError as error:
             yield Problem(file.display, f"cannot be read: {error.strerror or error}")
         except SourceError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,3 +151,37 @@ def test_modules_that_import_fixtures_from_each_other(tmp_path: Path) -> None:
     result = check_text(SourceText.from_bytes(path.read_bytes()), path, "test_it.py", Settings())
     assert result.problem is None
     assert [finding.code for finding in result.findings] == ["ASL301"]
+
+
+def test_a_judged_module_is_let_go_unless_another_asked_for_it(tmp_path: Path) -> None:
+    """With the garbage collector off, as in a run: nothing may be left to it."""
+    files = {
+        "pyproject.toml": "",
+        "tests/conftest.py": "import pytest\n\n\n@pytest.fixture\nasync def port():\n    yield 1\n",
+        "tests/test_a.py": (
+            "import asyncio\n\n\nclass Server:\n    async def stop(self): ...\n\n\n"
+            "async def helper(task):\n    await task\n\n\n"
+            "async def test_a(port):\n    server = Server()\n    task = asyncio.create_task(server.stop())\n"
+            "    if port:\n        return\n    await helper(task)\n    server.stop()\n"
+        ),
+        "tests/test_b.py": "from test_c import Client\n\n\nasync def test_b():\n    Client().get()\n",
+        "tests/test_c.py": "class Client:\n    async def get(self): ...\n",
+        "tests/test_d.py": "",
+    }
+    for name, source in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(source)
+    project, found, outlines = Project(Settings()), list[str](), {}
+    gc.disable()
+    try:
+        for path in sorted(tmp_path.glob("tests/*.py")):
+            text = SourceText.from_bytes(path.read_bytes())
+            found += [
+                f.code for f in check_text(text, path, path.name, project.settings, project=project).findings
+            ]
+            outlines[path.name] = weakref.ref(project.modules.get(path) or pytest.fail(path.name))
+    finally:
+        gc.enable()
+    kept = {name for name, outline in outlines.items() if outline() is not None}
+    assert found == ["ASL101", "ASL202", "ASL301", "ASL301"]
+    assert kept == {"conftest.py", "test_c.py", "test_d.py"}

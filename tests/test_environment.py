@@ -272,7 +272,7 @@ def read_with(root: Path, source: str, files: dict[str, str]) -> tuple[str, set[
 
 
 def read_files(modules: Modules, below: Path) -> list[Path]:
-    return [path for path in modules._outlines if path.is_relative_to(below)]
+    return [path for path in modules._read.outlines if path.is_relative_to(below)]
 
 
 def test_only_the_modules_that_are_named_are_read(tmp_path: Path) -> None:

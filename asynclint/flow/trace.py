@@ -53,11 +53,10 @@ class Tracer:
     ) -> None:
         self._function = function
         self._project = project
-        self._depth = depth
         self._birth: cst.CSTNode = function.node
         self._window = ("", range(0))
         self._kind = kind
-        self._fates = kind(function, project, self._argument)
+        self._fates = kind(function, project, _Arguments(function, project, kind, depth).fate)
         self._order = function.once("order", lambda: _evaluation_order(function))
 
     def call(self, birth: cst.BaseExpression, scope: Scope) -> Trace:
@@ -210,25 +209,33 @@ class Tracer:
             ("bound", scope, name), lambda: sorted(map(self._function.cst_of, plain), key=self._index)
         )
 
-    # -- helpers
 
-    def _argument(self, call: ast.Call, place: int | str, scope: Scope) -> tuple[Fate | None, bool]:
+@dataclass(frozen=True)
+class _Arguments:
+    """What the project's functions do with what a function hands them."""
+
+    function: Function
+    project: Project
+    kind: type[Fates]
+    depth: int
+
+    def fate(self, call: ast.Call, place: int | str, scope: Scope) -> tuple[Fate | None, bool]:
         """What a function of the project does with an argument; see ``Follow``."""
-        value = self._project.inference.value(call.func, scope)
-        if not isinstance(value, FunctionValue) or value.scope.outline.is_stub or self._depth >= MAX_DEPTH:
+        value = self.project.inference.value(call.func, scope)
+        if not isinstance(value, FunctionValue) or value.scope.outline.is_stub or self.depth >= MAX_DEPTH:
             return None, False
         name = _parameter(value, place) if not _is_empty(value.scope) else ""
         if not name or value.calling not in (Calling.SYNC, Calling.COROUTINE):
             return None, False
-        key = ("argument", value.scope, name, self._kind)
-        fate = self._project.remembered(key, lambda: self._of_parameter(value.scope, name))
+        key = ("argument", value.scope, name, self.kind)
+        fate = self.project.remembered(key, lambda: self._of_parameter(value.scope, name))
         return fate, value.calling is Calling.COROUTINE
 
     def _of_parameter(self, helper: Scope, name: str) -> Fate:
         outermost = [scope for scope in helper.around() if scope.is_function][-1]
-        function = self._function if outermost is self._function.scope else Function(outermost)
+        function = self.function if outermost is self.function.scope else Function(outermost)
         try:
-            found = Tracer(function, self._project, self._kind, self._depth + 1).parameter(name, helper)
+            found = Tracer(function, self.project, self.kind, self.depth + 1).parameter(name, helper)
         except UnparsedError:
             return Fate.HANDED
         for fate in (Fate.HANDED, Fate.FINISHED, Fate.CANCELLED):

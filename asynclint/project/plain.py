@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 JUMPS = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 BLOCKS = ("body", "orelse", "finalbody")
 Ends = Callable[[ast.expr], bool]
+Places = dict[ast.stmt, tuple[list[ast.stmt], int]]
 
 
 def ends_plainly(statement: ast.stmt, scope: Scope, ends: Ends, project: Project) -> bool:
@@ -44,27 +45,30 @@ def _is_end(statement: ast.stmt, ends: Ends) -> bool:
     return False
 
 
-def _blocks(scope: Scope) -> tuple[dict[ast.stmt, tuple[list[ast.stmt], int]], set[ast.stmt]]:
+def _blocks(scope: Scope) -> tuple[Places, set[ast.stmt]]:
     """The block and index of each statement of a scope's own body, and those that hold a jump."""
-    places: dict[ast.stmt, tuple[list[ast.stmt], int]] = {}
+    places: Places = {}
     jumping: set[ast.stmt] = set()
-
-    def enter(block: list[ast.stmt]) -> bool:
-        for index, statement in enumerate(block):
-            places[statement] = block, index
-            if _jumps(statement):
-                jumping.add(statement)
-        return not jumping.isdisjoint(block)
-
-    def _jumps(statement: ast.stmt) -> bool:
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            return False
-        inner = [enter(getattr(part, name, [])) for part in _parts(statement) for name in BLOCKS]
-        return isinstance(statement, JUMPS) or any(inner)
-
     if isinstance(scope.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        enter(scope.node.body)
+        _enter(scope.node.body, places, jumping)
     return places, jumping
+
+
+def _enter(block: list[ast.stmt], places: Places, jumping: set[ast.stmt]) -> bool:
+    """Whether something in a block jumps; its statements are put where they belong."""
+    for index, statement in enumerate(block):
+        places[statement] = block, index
+        if _jumps(statement, places, jumping):
+            jumping.add(statement)
+    return not jumping.isdisjoint(block)
+
+
+def _jumps(statement: ast.stmt, places: Places, jumping: set[ast.stmt]) -> bool:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return False
+    blocks = [getattr(part, name, []) for part in _parts(statement) for name in BLOCKS]
+    inner = [_enter(block, places, jumping) for block in blocks]
+    return isinstance(statement, JUMPS) or any(inner)
 
 
 def _parts(statement: ast.stmt) -> list[ast.AST]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import ast
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from asynclint.project.environment import Packages, packages_for
+from asynclint.project.forgetting import Answers, Mark
 from asynclint.project.index.infer import Inference
 from asynclint.project.index.modules import Modules
 from asynclint.project.test_files import is_test_file
 from asynclint.settings import Settings
+from asynclint.source.outline import Outline
+from asynclint.source.text import SourceText
 
 T = TypeVar("T")
 
@@ -29,6 +33,7 @@ class Project:
         self.settings = settings
         self.modules: Modules = (modules or Modules()) if shared is None else shared.modules
         self._shared = shared
+        self._mark: Mark | None = None
         self._wider: dict[Packages, Project] = {} if shared is None else shared._wider  # noqa: SLF001
         self._answers: dict[Hashable, Any] = {} if shared is None else shared._answers  # noqa: SLF001
 
@@ -56,6 +61,26 @@ class Project:
         if packages not in self._wider:
             self._wider[packages] = Project(self.settings, modules=Modules(packages, self.modules))
         return self._wider[packages].at(self.settings)
+
+    def begin(self, path: Path, text: SourceText, tree: ast.Module | None) -> Outline:
+        """The outline of the module that is judged next; ``tree`` is its ast, where that is at hand.
+
+        What was learnt of the last one is forgotten, unless another module has asked for it.
+        Raises SourceError where the text can't be parsed.
+        """
+        shared = self._shared or self
+        if shared._mark is not None and (judged := self.modules.end()) is not None:  # noqa: SLF001
+            shared._mark.forget(judged, shared._memories())  # noqa: SLF001
+            judged.fold()
+        shared._mark = Mark(shared._memories())  # noqa: SLF001
+        return self.modules.begin(path, text, tree)
+
+    def _memories(self) -> Iterator[Answers]:
+        """All that is known, by question."""
+        for project in (self, *self._wider.values()):
+            yield project._answers  # noqa: SLF001
+            yield from project.modules.memories()
+            yield from project.inference.memories()
 
     @cached_property
     def inference(self) -> Inference:

@@ -67,6 +67,10 @@ class Function:
         found: T = self._answers[key]
         return found
 
+    def fold(self) -> None:
+        """Forget the answers, which hold the function that holds them."""
+        self._answers.clear()
+
     def twin(self, node: cst.CSTNode) -> ast.AST | None:
         """The ast node of a node; None for those that have none."""
         return self._tree.twins.get(node)

@@ -150,6 +150,18 @@ class Scope:
     def _nested(self) -> tuple[Scope, ...]:
         return (self, *(inner for scope in self.facts.scopes for inner in scope.nested()))
 
+    def made(self) -> Iterator[Scope]:
+        """The scope itself and those inside it that somebody has asked about."""
+        facts: Facts | None = self.__dict__.get("facts")
+        for scope in facts.scopes if facts is not None else ():
+            yield from scope.made()
+        yield self
+
+    def fold(self) -> None:
+        """Give up what was worked out of its own body."""
+        self.__dict__.pop("facts", None)
+        self.__dict__.pop("_nested", None)
+
     def around(self) -> Iterator[Scope]:
         """The scope itself and every scope round it, innermost first."""
         scope: Scope | None = self
@@ -189,7 +201,21 @@ class Outline:
         self.tree = tree
         self.version = version
         self.is_stub = path.suffix == ".pyi"
-        self.scope = Scope(self, tree, None)
+
+    @cached_property
+    def scope(self) -> Scope:
+        """The module's own scope."""
+        return Scope(self, self.tree, None)
+
+    def fold(self) -> None:
+        """Give up what was worked out, so that no scope keeps the outline alive.
+
+        What some answer still holds of it works as before, and collects its facts anew if it must.
+        """
+        for scope in self.scope.made():
+            scope.fold()
+        for name in ("scope", "functions", "classes"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def functions(self) -> list[Scope]:

@@ -551,7 +551,7 @@ def score(source: Source, mutants: Iterable[Mutant], kind: Kind, project: Projec
             line = getattr(mutant.node, "lineno", 0)
             tally.missed.append(f"{source.path}:{line}: {source.text.lines[line - 1].strip()}")
     if before is not None:
-        project.modules.add(source.path, source.text, source.tree)
+        project.begin(source.path, source.text, source.tree)
 
 
 def sites_in(path: Path, kind: Kind) -> tuple[Source | None, list[Mutant]]:

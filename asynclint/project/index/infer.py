@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
 from asynclint.project.index import awaitables, mocks, results, stars
@@ -56,6 +56,10 @@ class Inference:
         self.awaitable: dict[Scope, bool | None] = {}  # and asynclint.project.index.awaitables
         self._attributes: dict[Scope, dict[str, list[tuple[ast.expr | None, Scope]]]] = {}
         self._parsed: dict[str, ast.expr | None] = {}
+
+    def memories(self) -> Sequence[dict[Any, Any]]:
+        """All that has been worked out, by question."""
+        return self._known, self.dynamic, self.awaitable, self._attributes
 
     def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
         """What an expression evaluates to, as seen from a scope."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
@@ -39,49 +39,89 @@ class Lean:
     wide: bool
 
 
+@dataclass(slots=True)
+class _Read:
+    """What has been read: outlines by path (None: can't be), imports, and the size in characters.
+
+    ``subject`` is the module under judgement, as long as no other module has asked for it.
+    """
+
+    outlines: dict[Path, Outline | None] = field(default_factory=dict)
+    leans: dict[tuple[Path, Lean | None], None] = field(default_factory=dict)
+    size: int = 0
+    subject: Path | None = None
+
+
 class Modules:
     """Every module that has been read, by path; None stands for one that can't be read or parsed.
 
-    ``packages`` are the installed ones that names may lie in; ``beside`` other Modules, whose outlines
-    are shared.
+    ``packages`` are the installed ones that names may lie in; what ``beside`` has read is shared with it.
     """
 
     def __init__(self, packages: Packages | None = None, beside: Modules | None = None) -> None:
         self.packages = packages
-        self._outlines: dict[Path, Outline | None] = beside._outlines if beside is not None else {}  # noqa: SLF001
+        self._read: _Read = beside._read if beside is not None else _Read()  # noqa: SLF001
         self._followed: dict[tuple[str, int, Outline], Path | None] = {}
         self._found: dict[tuple[str, int, Path], Path | None] = {}
-        self.size = 0  # of the sources that it has read itself, in characters
-        self._leans: dict[tuple[Path, Lean | None], None] = beside._leans if beside is not None else {}  # noqa: SLF001
         self._tops: dict[tuple[str, Path], bool] = {}
         self._roots: dict[Path, tuple[Path, ...]] = {}
         self._names: dict[Outline, str] = {}
         self.chains: dict[Hashable, tuple[str, ...]] = {}  # what asynclint.project.names has worked out
 
-    def add(self, path: Path, text: SourceText, tree: ast.Module) -> Outline:
-        """Take a module whose text (perhaps unsaved) is at hand."""
-        outline = Outline(path, text, tree, sys.version_info[:2])
-        self._outlines[path] = outline
-        self._leans[path, None] = None
-        self.size += len(text.text)
+    def begin(self, path: Path, text: SourceText, tree: ast.Module | None) -> Outline:
+        """Take the module that is judged next, whose text (perhaps unsaved) is at hand.
+
+        Raises SourceError where the text can't be parsed.
+        """
+        asked_for = path in self._read.outlines or path.name == "conftest.py"
+        known = self._read.outlines.get(path)
+        if known is None or known.text.raw != text.raw:
+            known = Outline(path, text, text.parse() if tree is None else tree, sys.version_info[:2])
+            self._read.outlines[path] = known
+            self._read.size += len(text.text)
+        self._read.subject = None if asked_for else path
+        self._read.leans[path, None] = None
+        return known
+
+    def end(self) -> Outline | None:
+        """The module that was begun last, taken out again; None where another module has asked for it."""
+        subject, self._read.subject = self._read.subject, None
+        outline = self._read.outlines.pop(subject) if subject is not None else None
+        self._read.size -= len(outline.text.text) if outline is not None else 0
         return outline
+
+    def fold(self) -> None:
+        """Let go of all that has been read, so that nothing is left to the garbage collector."""
+        for outline in self._read.outlines.values():
+            if outline is not None:
+                outline.fold()
+
+    def memories(self) -> Sequence[dict[Any, Any]]:
+        """All that has been worked out, by question."""
+        return self._followed, self._names, self.chains
 
     def load(self, path: Path) -> Outline | None:
         """The outline of a file; None if it can't be read or parsed."""
-        if path not in self._outlines:
+        if path == self._read.subject:
+            self._read.subject = None
+        if path not in self._read.outlines:
             if not _is_fixed(path):
-                self._leans[path, None] = None
+                self._read.leans[path, None] = None
             try:
                 text = SourceText.from_bytes(path.read_bytes())
-                self._outlines[path] = Outline(path, text, text.parse(), sys.version_info[:2])
-                self.size += len(text.text)
+                self._read.outlines[path] = Outline(path, text, text.parse(), sys.version_info[:2])
+                self._read.size += len(text.text)
             except (OSError, SourceError):
-                self._outlines[path] = None
-        return self._outlines[path]
+                self._read.outlines[path] = None
+        return self._read.outlines[path]
+
+    def get(self, path: Path) -> Outline | None:
+        """The outline of a file if it has been read."""
+        return self._read.outlines.get(path)
 
     def source(self, path: Path) -> bytes:
         """The source of a file as this run has it, perhaps unsaved; empty where it can't be read."""
-        outline = self._outlines.get(path)
+        outline = self._read.outlines.get(path)
         try:
             return path.read_bytes() if outline is None else outline.text.raw
         except OSError:
@@ -98,28 +138,33 @@ class Modules:
             self._followed[asked] = self.place(module, level, origin.path)
             self._lean(module, level, origin.path)
         path = self._followed[asked]
-        if path is None or (word and path not in self._outlines and word not in _bytes(path)):
+        if path is None or (word and path not in self._read.outlines and word not in _bytes(path)):
             return None
         return self.load(path)
 
     def _lean(self, module: str, level: int, origin: Path) -> None:
         if not _is_fixed(origin) and (level or not _is_stdlib(module)):
-            self._leans[origin, Lean(module, level, self.packages is not None)] = None
+            self._read.leans[origin, Lean(module, level, self.packages is not None)] = None
 
     def searched(self, top: str, origin: Path) -> Packages | None:
         """The installed packages, for a search through all files of one that a file asks for."""
         if self.packages is not None and not _is_fixed(origin):
-            self._leans[origin, Lean(top, SEARCHED, wide=True)] = None
+            self._read.leans[origin, Lean(top, SEARCHED, wide=True)] = None
         return self.packages
+
+    @property
+    def size(self) -> int:
+        """How much source is kept, in characters."""
+        return self._read.size
 
     @property
     def followed(self) -> int:
         """How many imports of modules were followed so far."""
-        return len(self._leans)
+        return len(self._read.leans)
 
     def asked(self, since: int = 0) -> Sequence[tuple[Path, Lean | None]]:
         """Modules that were read (None) and imports of theirs that were followed; not the first ``since``."""
-        return list(islice(self._leans, since, None))
+        return list(islice(self._read.leans, since, None))
 
     def place(self, module: str, level: int, origin: Path) -> Path | None:
         """The file of the module that an import statement of a file means; None where there is none."""

@@ -1,0 +1,41 @@
+"""How a run lets a module go once it has been judged: most test modules are of no use to any other.
+
+A dictionary of answers has keys that name the question and what it is about: tuples of words, paths,
+nodes, scopes and what belongs to a scope. Answers about a module stand among those that were added
+while it was judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from itertools import islice
+from typing import Any
+
+from asynclint.source.outline import Outline, Scope
+
+Answers = dict[Any, Any]  # by question
+
+
+class Mark:
+    """How much was known when a module's turn came."""
+
+    def __init__(self, memories: Iterable[Answers]) -> None:
+        self._sizes = {id(answers): len(answers) for answers in memories}
+
+    def forget(self, outline: Outline, memories: Iterable[Answers]) -> None:
+        """Drop what has been learnt about a module since; of dictionaries made since, everything is new."""
+        for answers in memories:
+            new = len(answers) - self._sizes.get(id(answers), 0)
+            for key in [key for key in islice(reversed(answers), max(new, 0)) if _is_about(key, outline)]:
+                del answers[key]
+
+
+def _is_about(key: Hashable, outline: Outline) -> bool:
+    parts = key if isinstance(key, tuple) else (key,)
+    for part in parts:
+        if isinstance(part, Scope):
+            return part.outline is outline
+        if isinstance(part, Outline):
+            return part is outline
+    # a test, a mark, a method
+    return any(getattr(getattr(part, "scope", None), "outline", None) is outline for part in parts)
