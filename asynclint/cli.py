@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from asynclint import __version__
-from asynclint.options import Command, absolute, overrides_of, with_options
+from asynclint.options import (
+    Command,
+    absolute,
+    output_file,
+    output_of,
+    overrides_of,
+    table_layout,
+    with_options,
+)
 from asynclint.settings import (
     DEFAULTS,
     Overrides,
@@ -51,7 +59,7 @@ def command(**options: Any) -> int:
     configuration, else the current directory.
     """
     if options["explain"] is not None:
-        return _explain(options["explain"])
+        return _explain(options["explain"], options["color"])
     if options["list_rules"]:
         return _list_rules()
     overrides = overrides_of(options)
@@ -64,11 +72,6 @@ def command(**options: Any) -> int:
         return _show_guards(options, overrides)
     if options["checklist"]:
         return _checklist(options, overrides)
-    if options["output_format"] == "json":
-        message = (
-            "--output-format json is for --show-guards and --checklist; findings come as concise or full"
-        )
-        raise click.UsageError(message)
     return _check(options, overrides)
 
 
@@ -130,18 +133,22 @@ def _complain(message: str) -> int:
     return 2
 
 
-def _explain(name: str) -> int:
+def _explain(name: str, color: str) -> int:
     from asynclint.output import explain
     from asynclint.output.report import console
     from asynclint.rule import all_rules
 
+    terminal = console(sys.stdout, color)
     if name.upper() in explain.OWN_CODES:
-        click.echo(f"{name.upper()} {explain.OWN_CODES[name.upper()]}")
+        explain.print_own_code(name.upper(), terminal)
         return 0
     found = explain.find(name, all_rules())
     if isinstance(found, str):
         return _complain(f"--explain: {found}")
-    console(sys.stdout).print(explain.page(found), soft_wrap=True)
+    if terminal.is_terminal:
+        explain.print_page(found, terminal)
+    else:
+        click.echo(explain.plain(found), nl=False)
     return 0
 
 
@@ -170,11 +177,12 @@ def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
 
 
 def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
+    from asynclint.output.output_file import opened
     from asynclint.output.report import Report
     from asynclint.output.show_guards import Row, show
     from asynclint.run import survey_files
 
-    layout = options["output_format"] or ("full" if sys.stdout.isatty() else "concise")
+    layout, target = table_layout(options), output_file(options)
     report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
     paths = options["paths"] or _default_paths()
     if Path("-") in paths:
@@ -188,7 +196,8 @@ def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
                 rows += [Row(file.display, test) for test in tests]
             else:
                 report.problem(surveyed.display, surveyed.line, surveyed.column, surveyed.message)
-    show(rows, sys.stdout, layout)
+    with opened(target) as stream:
+        show(rows, stream, layout, options["color"])
     if not rows and not report.problems and not options["quiet"]:
         click.echo(f"no async test found in {' '.join(map(str, paths))}", err=True)
     return report.status
@@ -197,10 +206,11 @@ def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
 def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
     from asynclint import checklist
     from asynclint.output.checklist import show
+    from asynclint.output.output_file import opened
     from asynclint.output.report import Report
     from asynclint.output.text import printable
 
-    layout = options["output_format"] or ("full" if sys.stdout.isatty() else "concise")
+    layout, target = table_layout(options), output_file(options)
     report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
     paths = options["paths"] or _default_paths()
     if Path("-") in paths or options["diff"]:
@@ -219,7 +229,8 @@ def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
     lists = list(checklist.checklists(groups))
     for problem in (problem for one in lists for problem in one.problems):
         report.problem(problem.display, problem.line, problem.column, problem.message, problem.code)
-    show(lists, sys.stdout, layout)
+    with opened(target) as stream:
+        show(lists, stream, layout, options["color"])
     if not lists and not report.problems and not options["quiet"]:
         click.echo(f"no async test found in {' '.join(map(str, paths))}", err=True)
     missing = any(not one.done for one in lists) and not options["exit_zero"]
@@ -241,17 +252,19 @@ def _check(options: dict[str, Any], overrides: Overrides) -> int:
     prints_source = from_stdin and options["fix"] and not options["diff"]
     report = Report(
         sys.stderr if prints_source else sys.stdout,
-        layout=options["output_format"],
         fixing=options["fix"],
         diff=options["diff"],
         unsafe=options["unsafe_fixes"],
-        quiet=options["quiet"],
+        **output_of(options),
     )
-    if from_stdin:
-        _check_stdin(options, overrides, fixing, report, prints_source)
-    else:
-        _check_files(paths, options, overrides, fixing, report)
-    report.close(" ".join(map(str, paths)))
+    try:
+        if from_stdin:
+            _check_stdin(options, overrides, fixing, report, prints_source)
+        else:
+            _check_files(paths, options, overrides, fixing, report)
+        report.close(" ".join(map(str, paths)))
+    finally:
+        report.hide()
     return 0 if options["exit_zero"] and report.status == 1 else report.status
 
 
@@ -307,10 +320,12 @@ def _check_files(
     directory = options["cache_dir"]
     cache = None if options["no_cache"] else Caching(absolute(directory) if directory is not None else None)
     groups = _by_settings(paths, overrides, options["force_exclude"], report)
+    report.expect(sum(map(len, groups.values())))
     for settings, files in groups.items():
         jobs = options["jobs"] or _jobs(len(files))
         results = check_files(files, settings, fixing=fixing, jobs=jobs, write=write, cache=cache)
         for file, result in zip(files, results, strict=True):
+            report.advance()
             _record(result, report, named=file.explicit)
     for result in check_suites(groups):
         _record(result, report, named=False)

@@ -167,14 +167,16 @@ def _compiles(text: str) -> bool:
 def write(path: Path, data: bytes) -> None:
     """Replace a file's content in one step: whoever reads it sees the old bytes or the new, never half.
 
-    Keeps the mode; follows a symbolic link and replaces its target. Raises OSError, with the file as it
-    was: a directory or file that may not be written, a full disk.
+    Makes the file where there is none. Keeps the mode; follows a symbolic link and replaces its target.
+    Raises OSError, with the file as it was: a directory or file that may not be written, a full disk.
     """
     import tempfile
 
     target = os.path.realpath(path)
-    status = os.stat(target)  # noqa: PTH116 (realpath gives text)
-    if not os.access(target, os.W_OK):  # replacing it would be allowed, and not what its mode asks for
+    status = os.stat(target) if os.path.lexists(target) else None  # noqa: PTH116 (realpath gives text)
+    if status is not None and not os.access(
+        target, os.W_OK
+    ):  # replacing it would be allowed, and not what its mode asks for
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     handle, temporary = tempfile.mkstemp(prefix=".asynclint-", suffix=".tmp", dir=os.path.dirname(target))  # noqa: PTH120
     try:
@@ -182,15 +184,22 @@ def write(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if hasattr(os, "chown"):
+        if hasattr(os, "chown") and status is not None:
             with suppress(OSError):  # root keeps the owner, others are it
                 os.chown(temporary, status.st_uid, status.st_gid)
-        os.chmod(temporary, stat.S_IMODE(status.st_mode))  # noqa: PTH101
+        os.chmod(temporary, stat.S_IMODE(status.st_mode) if status is not None else _new_mode())  # noqa: PTH101
         os.replace(temporary, target)  # noqa: PTH105
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108
         raise
+
+
+def _new_mode() -> int:
+    """The mode that a new file gets from ``open``."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def diff(display: str, before: str, after: str) -> str:
