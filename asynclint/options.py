@@ -101,8 +101,8 @@ OPTIONS = (
         "Output",
         "--output-format",
         "FORMAT",
-        "concise (a line a finding), full (with its source; default on a terminal); for programs: json, sarif,"
-        " github, gitlab, junit.",
+        "concise (a line a finding), full (with its source; default on a terminal); for programs: json,"
+        " sarif, github, gitlab, junit.",
         type=click.Choice(["concise", "full", *FORMATS]),
     ),
     option(

@@ -19,8 +19,9 @@ class Progress:
     No thread draws it, so that whoever prints has only to hide it first.
     """
 
-    def __init__(self, stream: TextIO, total: int) -> None:
+    def __init__(self, stream: TextIO, total: int, color: str = "auto") -> None:
         self._stream = stream
+        self._color = color
         self._total = total
         self._done = 0
         self._next = time.monotonic() + DELAY
@@ -41,8 +42,9 @@ class Progress:
         if self._bar is None:
             self._bar = self._made()
             self._bar.start()
-        self._bar.update(self._bar.task_ids[0], completed=self._done)
-        self._bar.refresh()
+        else:
+            self._bar.update(self._bar.task_ids[0], completed=self._done)
+            self._bar.refresh()
 
     def hide(self) -> None:
         """Take it off the screen; the next drawing brings it back."""
@@ -59,11 +61,13 @@ class Progress:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("files"),
-            console=Console(file=self._stream, force_terminal=True),
+            console=Console(
+                file=self._stream, force_terminal=True, no_color=True if self._color == "never" else None
+            ),
             transient=True,
             auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        bar.add_task("", total=self._total)
+        bar.add_task("", total=self._total, completed=self._done)
         return bar

@@ -159,7 +159,7 @@ class Report:
     def expect(self, files: int) -> None:
         """So many calls of ``advance`` are to come: a terminal is shown how far they are."""
         if self._shows_progress:
-            self._progress = Progress(sys.stderr, files)
+            self._progress = Progress(sys.stderr, files, self.color)
 
     def advance(self) -> None:
         """One of the expected files is done."""
