@@ -57,7 +57,7 @@ def plain(rule: Rule) -> str:
 
 def markdown(rule: Rule) -> str:
     """The same as Markdown; its examples are fenced, and its sections have headings."""
-    pieces = [f"# {rule.code} {rule.slug}", _metadata(rule), _inline(rule.summary)]
+    pieces = [f"# {rule.code} {rule.slug}", _metadata(rule), _inline(_capital(rule.summary))]
     for kind, text in _parts(rule.docs):
         if kind is Part.CODE:
             pieces.append(f"```python\n{text}\n```")
@@ -72,14 +72,15 @@ def print_page(rule: Rule, terminal: Console) -> None:
     from rich.text import Text
 
     width = min(terminal.width, WIDEST)
+    # of the sixteen colours that every terminal has, and that its owner chose
+    highlighter = Syntax("", "python", theme="ansi_dark", background_color="default")
     terminal.print(Text(f"{rule.code} {rule.slug}", style="bold"))
     terminal.print(Text(_metadata(rule), style="dim"), width=width)
-    terminal.print(_marked(f"\n{rule.summary}"), width=width)
+    terminal.print(_marked(f"\n{_capital(rule.summary)}"), width=width)
     for kind, text in _parts(rule.docs):
         if kind is Part.CODE:
-            # of the sixteen colours that every terminal has, and that its owner chose
-            code = Syntax(text, "python", theme="ansi_dark", background_color="default", padding=(0, 4))
-            terminal.print(code)
+            for line in highlighter.highlight(text).split():
+                terminal.print(Text("    ").append_text(line), soft_wrap=True)
         elif kind is Part.HEADING:
             terminal.print(Text(f"\n{text}", style="bold"))
         else:
@@ -94,7 +95,7 @@ def print_own_code(code: str, terminal: Console) -> None:
     name, _, text = OWN_CODES[code].partition(": ")
     terminal.print(Text(f"{code} {name}", style="bold"), soft_wrap=True)
     if terminal.is_terminal:
-        terminal.print(_marked(" ".join(text.split())), width=min(terminal.width, WIDEST))
+        terminal.print(_marked(_capital(" ".join(text.split()))), width=min(terminal.width, WIDEST))
     else:
         terminal.print(text, soft_wrap=True)
 
@@ -137,8 +138,13 @@ def _prose(block: str) -> Iterator[tuple[Part, str]]:
     for text in re.split(r"\n(?=- )", block):
         if text.strip():
             joined = " ".join(text.split())
-            yield kind, joined
+            yield kind, _capital(joined) if heading else joined
         kind = Part.ITEM
+
+
+def _capital(text: str) -> str:
+    """With a capital, unless it begins with code."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+(?![\w.(])", text) else text
 
 
 def _inline(text: str) -> str:
