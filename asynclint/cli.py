@@ -172,7 +172,8 @@ def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
     loaded = loaded_for(directory, overrides)
     packages = packages_for(directory, loaded.settings.environment)
     environment = packages.path, packages.origin
-    click.echo(show_settings.page(str(path), loaded, overrides, stated, environment))
+    flake8 = tuple(show_settings.flake8_settings())
+    click.echo(show_settings.page(str(path), loaded, overrides, stated, environment, flake8))
     return 0
 
 
