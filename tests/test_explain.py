@@ -27,11 +27,7 @@ def uncoloured(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words in order, without what lays them out."""
-    return (
-        re.sub(r"```python|`|^#+ |^- |:$|(?<=matters):|(?<=Fix):", "", text, flags=re.MULTILINE)
-        .lower()
-        .split()
-    )
+    return re.sub(r"```python|[`#:]|^- ", "", text, flags=re.MULTILINE).lower().split()
 
 
 @RULES
