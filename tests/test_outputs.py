@@ -526,7 +526,7 @@ def test_full_shows_every_line_of_a_finding(suite: Path, asynclint: Asynclint) -
 
 def test_full_leaves_out_the_middle_of_a_long_finding(suite: Path, asynclint: Asynclint) -> None:
     lines = block(suite, asynclint, MULTILINE.replace("work(),", "work(),\n" * 90 + "\n"))
-    at = lines.index("    ⋮")
+    at = lines.index("    ...")
     assert lines[at - 2 : at] == [" 15 | work(),", "    | ^^^^^^^"]
     assert lines[at + 1] == "106 |         )"
     assert lines[3] == " 13 |         asyncio.create_task("

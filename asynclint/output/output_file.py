@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +16,11 @@ from asynclint.settings import SettingsError
 
 
 def prepare(path: Path) -> None:
-    """Make the directories above ``path`` before the run; raises SettingsError where that fails."""
+    """Make the directories above ``path``; raises SettingsError, before a run, for what can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _failed(path, error) from None
 

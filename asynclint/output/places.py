@@ -15,9 +15,9 @@ def root() -> Path:
     """The directory that paths in CI are relative to: the checkout that we are in, else where we are."""
     here = Path.cwd()
     for variable in CHECKOUTS:
-        checkout = Path(os.environ.get(variable) or "/nowhere").resolve()
-        if here.is_relative_to(checkout):
-            return checkout
+        checkout = os.environ.get(variable)
+        if checkout and here.is_relative_to(Path(checkout).resolve()):
+            return Path(checkout).resolve()
     return here
 
 

@@ -64,7 +64,7 @@ def _block(finding: Finding, lines: Sequence[str], slug: str) -> Text:
         block.append(f"{margin} |\n", style="not bold blue")
     for previous, row in zip([start.line, *rows], rows, strict=False):
         if row > previous + 1:
-            block.append(f"{margin} ⋮\n", style="not bold blue")
+            block.append(f"{margin} ...\n", style="not bold blue")
         _append_source(block, row, finding.span, lines[row - 1], margin)
     for style, remark in _remarks(finding):
         block.append(f"{margin} = ", style="not bold blue")
