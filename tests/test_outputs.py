@@ -156,6 +156,9 @@ def test_a_completed_fix_is_the_whole_fix(tmp_path: Path, monkeypatch: pytest.Mo
                 whole = complete(finding.fix, text)
                 assert whole is not None
                 assert all(one.span.end <= two.span.start for one, two in pairwise(whole.edits))
+                for place in (place for edit in whole.edits for place in (edit.span.start, edit.span.end)):
+                    line = (*text.lines, "")[place.line - 1]
+                    assert place.column <= len(line.rstrip("\r\n")), "no line end is part of a line"
                 assert changed(text, whole.edits) == fix.apply(text, [finding], unsafe=True).text
                 checked += 1
                 with_imports += whole.edits != finding.fix.edits

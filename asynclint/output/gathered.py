@@ -58,14 +58,21 @@ class Gathered:
 
 
 def complete(fix: Fix, text: SourceText) -> Fix | None:
-    """The fix with edits in ``text`` for the imports that it needs, all by place; None if they have none."""
-    edits = fix.edits
+    """The fix with edits in ``text`` for the imports that it needs, all by place; None if they have none.
+
+    A place behind a line's end is the beginning of the next line, as editors want it.
+    """
+    edits = tuple(replace(edit, span=_span(text, edit.span)) for edit in fix.edits)
     if fix.imports:
         try:
             edits = (*_difference(text, add_imports(text, fix.imports)), *edits)
         except SourceError:
             return None
     return replace(fix, edits=tuple(sorted(edits, key=lambda edit: edit.span)), imports=())
+
+
+def _span(text: SourceText, span: Span) -> Span:
+    return Span(text.position(text.offset(span.start)), text.position(text.offset(span.end)))
 
 
 def _difference(text: SourceText, after: str) -> Iterable[Edit]:
