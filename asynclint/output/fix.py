@@ -164,16 +164,17 @@ def _compiles(text: str) -> bool:
     return True
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, *, new: bool = False) -> None:
     """Replace a file's content in one step: whoever reads it sees the old bytes or the new, never half.
 
-    Makes the file where there is none. Keeps the mode; follows a symbolic link and replaces its target.
-    Raises OSError, with the file as it was: a directory or file that may not be written, a full disk.
+    Keeps the mode; follows a symbolic link and replaces its target; ``new`` makes the file where there is
+    none. Raises OSError, with the file as it was: one that is gone or may not be written, a full disk.
     """
     import tempfile
 
     target = os.path.realpath(path)
-    status = os.stat(target) if os.path.lexists(target) else None  # noqa: PTH116 (realpath gives text)
+    missing = new and not os.path.lexists(target)
+    status = None if missing else os.stat(target)  # noqa: PTH116 (realpath gives text)
     if status is not None and not os.access(
         target, os.W_OK
     ):  # replacing it would be allowed, and not what its mode asks for

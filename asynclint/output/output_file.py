@@ -33,7 +33,7 @@ def write_output(path: Path, text: str) -> None:
             with path.open("wb") as stream:
                 stream.write(data)
         else:
-            write(path, data)
+            write(path, data, new=True)
     except OSError as error:
         raise _failed(path, error) from None
 
