@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from asynclint import __version__
-from asynclint.options import Command, overrides_of, with_options
+from asynclint.options import (
+    Command,
+    output_file,
+    output_of,
+    overrides_of,
+    table_layout,
+    with_options,
+)
 from asynclint.settings import Overrides, Settings, SettingsError, loaded_for, settings_for
 from asynclint.source.files import absolute
 
@@ -44,7 +51,7 @@ def command(**options: Any) -> int:
     configuration, else the current directory.
     """
     if options["explain"] is not None:
-        return _explain(options["explain"])
+        return _explain(options["explain"], options["color"])
     if options["list_rules"]:
         return _list_rules()
     overrides = overrides_of(options)
@@ -59,11 +66,6 @@ def command(**options: Any) -> int:
         return _checklist(options, overrides)
     if options["write_baseline"] or options["add_noqa"]:
         return _adopt(options, overrides)
-    if options["output_format"] == "json":
-        message = (
-            "--output-format json is for --show-guards and --checklist; findings come as concise or full"
-        )
-        raise click.UsageError(message)
     return _check(options, overrides)
 
 
@@ -133,18 +135,22 @@ def _complain(message: str) -> int:
     return 2
 
 
-def _explain(name: str) -> int:
+def _explain(name: str, color: str) -> int:
     from asynclint.output import explain
     from asynclint.output.report import console
     from asynclint.rule import all_rules
 
+    terminal = console(sys.stdout, color)
     if name.upper() in explain.OWN_CODES:
-        click.echo(f"{name.upper()} {explain.OWN_CODES[name.upper()]}")
+        explain.print_own_code(name.upper(), terminal)
         return 0
     found = explain.find(name, all_rules())
     if isinstance(found, str):
         return _complain(f"--explain: {found}")
-    console(sys.stdout).print(explain.page(found), soft_wrap=True)
+    if terminal.is_terminal:
+        explain.print_page(found, terminal)
+    else:
+        click.echo(explain.plain(found), nl=False)
     return 0
 
 
@@ -168,16 +174,18 @@ def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
     loaded = loaded_for(directory, overrides)
     packages = packages_for(directory, loaded.settings.environment)
     environment = packages.path, packages.origin
-    click.echo(show_settings.page(str(path), loaded, overrides, stated, environment))
+    flake8 = tuple(show_settings.flake8_settings())
+    click.echo(show_settings.page(str(path), loaded, overrides, stated, environment, flake8))
     return 0
 
 
 def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
+    from asynclint.output.output_file import opened
     from asynclint.output.report import Report
     from asynclint.output.show_guards import Row, show
     from asynclint.run import survey_files
 
-    layout = options["output_format"] or ("full" if sys.stdout.isatty() else "concise")
+    layout, target = table_layout(options), output_file(options)
     report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
     paths = options["paths"] or _default_paths()
     if Path("-") in paths:
@@ -191,7 +199,8 @@ def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
                 rows += [Row(file.display, test) for test in tests]
             else:
                 report.problem(surveyed.display, surveyed.line, surveyed.column, surveyed.message)
-    show(rows, sys.stdout, layout)
+    with opened(target) as stream:
+        show(rows, stream, layout, options["color"])
     if not rows and not report.problems and not options["quiet"]:
         click.echo(f"no async test found in {' '.join(map(str, paths))}", err=True)
     return report.status
@@ -200,10 +209,11 @@ def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
 def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
     from asynclint import checklist
     from asynclint.output.checklist import show
+    from asynclint.output.output_file import opened
     from asynclint.output.report import Report
     from asynclint.output.text import printable
 
-    layout = options["output_format"] or ("full" if sys.stdout.isatty() else "concise")
+    layout, target = table_layout(options), output_file(options)
     report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
     paths = options["paths"] or _default_paths()
     if Path("-") in paths or options["diff"]:
@@ -222,7 +232,8 @@ def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
     lists = list(checklist.checklists(groups))
     for problem in (problem for one in lists for problem in one.problems):
         report.problem(problem.display, problem.line, problem.column, problem.message, problem.code)
-    show(lists, sys.stdout, layout)
+    with opened(target) as stream:
+        show(lists, stream, layout, options["color"])
     if not lists and not report.problems and not options["quiet"]:
         click.echo(f"no async test found in {' '.join(map(str, paths))}", err=True)
     missing = any(not one.done for one in lists) and not options["exit_zero"]
@@ -244,17 +255,19 @@ def _check(options: dict[str, Any], overrides: Overrides) -> int:
     prints_source = from_stdin and options["fix"] and not options["diff"]
     report = Report(
         sys.stderr if prints_source else sys.stdout,
-        layout=options["output_format"],
         fixing=options["fix"],
         diff=options["diff"],
         unsafe=options["unsafe_fixes"],
-        quiet=options["quiet"],
+        **output_of(options),
     )
-    if from_stdin:
-        _check_stdin(options, overrides, fixing, report, prints_source)
-    else:
-        _check_files(paths, options, overrides, fixing, report)
-    report.close(" ".join(map(str, paths)))
+    try:
+        if from_stdin:
+            _check_stdin(options, overrides, fixing, report, prints_source)
+        else:
+            _check_files(paths, options, overrides, fixing, report)
+        report.close(" ".join(map(str, paths)))
+    finally:
+        report.hide()
     return 0 if options["exit_zero"] and report.status == 1 else report.status
 
 
@@ -304,12 +317,12 @@ def _check_files(
     paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
 ) -> None:
     groups = _by_settings(paths, overrides, options["force_exclude"], report)
-    for result, named in _results(groups, options, fixing):
+    for result, named in _results(groups, options, fixing, report):
         _record(result, report, named=named)
 
 
 def _results(
-    groups: dict[Settings, list[File]], options: dict[str, Any], fixing: Fixing
+    groups: dict[Settings, list[File]], options: dict[str, Any], fixing: Fixing, report: Report
 ) -> Iterator[tuple[Result, bool]]:
     """What becomes of each file, and whether it was named; what is said of whole suites at the end."""
     from asynclint.run import Caching, check_groups
@@ -317,7 +330,10 @@ def _results(
     write = options["fix"] and not options["diff"]
     directory = options["cache_dir"]
     cache = None if options["no_cache"] else Caching(absolute(directory) if directory is not None else None)
-    return check_groups(groups, fixing=fixing, jobs=options["jobs"], write=write, cache=cache)
+    report.expect(sum(map(len, groups.values())))
+    for result, named in check_groups(groups, fixing=fixing, jobs=options["jobs"], write=write, cache=cache):
+        report.advance()
+        yield result, named
 
 
 def _adopt(options: dict[str, Any], overrides: Overrides) -> int:
@@ -332,18 +348,21 @@ def _adopt(options: dict[str, Any], overrides: Overrides) -> int:
         with_diff = "" if target else ", with --diff if need be"
         message = f"{name} reads files, and goes alone{with_diff}: run --fix before it"
         raise click.UsageError(message)
-    layout, quiet, diff = options["output_format"], options["quiet"], options["diff"]
-    report = Report(sys.stdout, layout=layout, fixing=not target, diff=diff, quiet=quiet, verb="silence")
+    diff = options["diff"]
+    report = Report(sys.stdout, fixing=not target, diff=diff, verb="silence", **output_of(options))
     groups = _by_settings(paths, overrides, options["force_exclude"], report)
-    results = (result for result, _ in _results(groups, options, Fixing.NONE))
-    if target:
-        written = adopt.write_baseline(absolute(target), groups, _problems_said(results, report))
-        report.baseline_written(str(target), written.findings, written.files, written.kept)
-        return report.status
-    files = [file for files in groups.values() for file in files]
-    for result in adopt.add_noqa(results, files, write=not diff):
-        _record(result, report, named=False)
-    report.close(" ".join(map(str, paths)))
+    results = (result for result, _ in _results(groups, options, Fixing.NONE, report))
+    try:
+        if target:
+            written = adopt.write_baseline(absolute(target), groups, _problems_said(results, report))
+            report.baseline_written(str(target), written.findings, written.files, written.kept)
+            return report.status
+        files = [file for files in groups.values() for file in files]
+        for result in adopt.add_noqa(results, files, write=not diff):
+            _record(result, report, named=False)
+        report.close(" ".join(map(str, paths)))
+    finally:
+        report.hide()
     return 0 if options["exit_zero"] and report.status == 1 else report.status
 
 

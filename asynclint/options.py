@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from asynclint.output.formats import FORMATS
 from asynclint.settings import Overrides, from_text
 from asynclint.source.files import absolute
 
@@ -114,10 +116,28 @@ OPTIONS = (
     option(
         "Output",
         "--output-format",
-        "concise|full|json",
-        "A line a finding, or with its source (default on a terminal); json: --show-guards, --checklist.",
-        type=click.Choice(["concise", "full", "json"]),
+        "FORMAT",
+        "concise (a line a finding), full (with its source; default on a terminal); for programs: json,"
+        " sarif, github, gitlab, junit.",
+        type=click.Choice(["concise", "full", *FORMATS]),
     ),
+    option(
+        "Output",
+        "--output-file",
+        "FILE",
+        "Write the report here instead of printing it.",
+        type=click.Path(dir_okay=False, path_type=Path),
+    ),
+    flag("Output", "--statistics", "How often each code was found, instead of each finding."),
+    option(
+        "Output",
+        "--color",
+        "auto|always|never",
+        "Colours (default: auto, on a terminal).",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+    ),
+    flag("Output", "--no-progress", "No progress bar."),
     flag("Output", "--quiet", "Print findings only: no notes, no summary."),
     flag("Output", "--exit-zero", "Exit 0 in spite of findings."),
     option("Output", "--jobs", "N", "Processes (default: by number of files).", type=click.IntRange(min=1)),
@@ -169,6 +189,47 @@ def overrides_of(options: Mapping[str, Any]) -> Overrides:
         values.append(("baseline", absolute(options["baseline"])))
     config = options["config"]
     return Overrides(tuple(values), absolute(config) if config else None, options["isolated"])
+
+
+def output_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a Report is told of where and how to print; raises UsageError for what has no form together."""
+    layout, statistics = options["output_format"], options["statistics"]
+    if options["diff"] and (layout in FORMATS or statistics):
+        message = f"--diff prints a patch: leave out {'--statistics' if statistics else '--output-format'}"
+        raise click.UsageError(message)
+    if statistics and layout in FORMATS and layout != "json":
+        message = f"--statistics has no place in {layout}: leave one of them out; json has both"
+        raise click.UsageError(message)
+    return {
+        "layout": layout,
+        "quiet": options["quiet"],
+        "file": output_file(options),
+        "statistics": statistics,
+        "color": options["color"],
+        "progress": not options["no_progress"],
+    }
+
+
+def output_file(options: Mapping[str, Any]) -> Path | None:
+    """The file to write instead of standard output, as an absolute path whose directory there is."""
+    path: Path | None = options["output_file"]
+    if path is None:
+        return None
+    from asynclint.output.output_file import prepare
+
+    prepare(path)
+    return absolute(path)
+
+
+def table_layout(options: Mapping[str, Any]) -> str:
+    """How a table such as that of --show-guards is printed: ``full``, ``concise`` or ``json``."""
+    layout: str | None = options["output_format"]
+    if layout is None:
+        return "full" if sys.stdout.isatty() and options["output_file"] is None else "concise"
+    if layout in FORMATS and layout != "json":
+        message = f"--output-format {layout} is for findings; tables come as full, concise or json"
+        raise click.UsageError(message)
+    return layout
 
 
 def _reports(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -161,7 +161,9 @@ def load_file(path: Path) -> Loaded:
             values[_field(key)] = parse(key, value)
         except ValueError as error:
             message = f"{TABLE} {error}"
-            raise SettingsError(message, path, _line_of(path, key)) from None
+            globs = value if isinstance(value, dict) else ()
+            inner = [glob for glob in globs if str(error).startswith(f'{key} "{glob}"')]
+            raise SettingsError(message, path, line_of(path, key, *inner)) from None
     for field in ("exclude", "extend_exclude"):
         if field in values:
             values[field] = tuple(_anchored(glob, path.parent) for glob in values[field])
@@ -204,30 +206,43 @@ def _table(path: Path) -> Mapping[str, Any] | None:
     table = tool.get("asynclint") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
         message = f"{TABLE} must be a table"
-        raise SettingsError(message, path, _line_of(path, "asynclint"))
+        raise SettingsError(message, path, line_of(path))
     return table
 
 
-def _line_of(path: Path, key: str) -> int:
-    """Where ``key`` is assigned (tomllib keeps no positions); 0 if that takes more than a look."""
-    inside = False
-    assignment = re.compile(rf"""\s*(tool\.asynclint\.)?["']?{re.escape(key)}["']?\s*[.=]""")
-    for number, line in enumerate(path.read_text("utf-8", errors="replace").split("\n"), 1):
-        header = re.match(r"\s*\[\s*([^\]]*?)\s*\]", line)
-        if header:
-            inside = header[1] == "tool.asynclint"
-            if header[1] == f"tool.asynclint.{key}":
+def line_of(path: Path, *keys: str) -> int:
+    """The line of ``keys``, one within the other, in our table of a TOML file: tomllib keeps no positions.
+
+    Where that takes more than a look, the line of the table or key around it; 0 where that does, too.
+    """
+    lines = list(_keys_in(path.read_text("utf-8", errors="replace")))
+    wanted = ("tool", "asynclint", *keys)
+    for depth in range(len(wanted), 1, -1):
+        for number, found in lines:
+            if found[:depth] == wanted[:depth]:
                 return number
-        elif (match := assignment.match(line)) and (inside or match[1]):
-            return number
     return 0
+
+
+def _keys_in(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Line and parts of each table's and key's name that stands at the beginning of a line."""
+    part = r"""[\w-]+|"[^"]*"|'[^']*'"""
+    name = rf"(?:{part})(?:\s*\.\s*(?:{part}))*"
+    key = re.compile(rf"\s*(?P<table>\[+)?\s*(?P<name>{name})\s*(?(table)\]|=)")
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := key.match(line):
+            parts = tuple(part.strip("\"'") for part in re.findall(part, match["name"]))
+            if match["table"]:
+                table = parts
+            yield number, parts if match["table"] else (*table, *parts)
 
 
 def _environment(value: Path, file: Path) -> Path:
     found = file.parent / value
     if not site_packages(found):
         message = f"{TABLE} environment: must be a virtual environment or its Python, but {found} has no "
-        raise SettingsError(message + "site-packages", file, _line_of(file, "environment"))
+        raise SettingsError(message + "site-packages", file, line_of(file, "environment"))
     return found
 
 

@@ -307,16 +307,35 @@ def test_show_settings_says_where_each_value_comes_from(suite: Path, asynclint: 
     rows = dict(line.split("  # ") for line in out.splitlines()[2:])
     rows = {key.strip(): value for key, value in rows.items()}
     assert rows['select = ["ASL"]'] == "default"
-    assert rows["guard-seconds = 3"] == f"{inner}/pyproject.toml"
-    assert rows['extend-select = ["ASL201", "ASL202"]'] == f"{inner}/pyproject.toml, command line"
+    assert rows["guard-seconds = 3"] == f"{inner}/pyproject.toml:4"
+    assert rows['extend-select = ["ASL201", "ASL202"]'] == f"{inner}/pyproject.toml:5, command line"
     assert rows["loop-guards-only = true"] == "command line"
-    assert rows['per-file-ignores = { "a*.py" = ["ASL1"] }'] == f"{inner}/pyproject.toml"
+    assert rows['per-file-ignores = { "a*.py" = ["ASL1"] }'] == f"{inner}/pyproject.toml:6"
     assert rows['target-version = "3.9"'] == f'{inner}/pyproject.toml project.requires-python = ">=3.9"'
     stated = asynclint("--show-settings", "inner", "--target-version", "3.10").out
     assert 'target-version = "3.10"' in stated
     # What is shown can be pasted.
     (suite / "shown.toml").write_text(out)
     assert asynclint("--show-settings", "--config", "shown.toml").status == 0
+
+
+def test_show_settings_says_what_flake8_is_told(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "setup.cfg").write_text("[metadata]\nname = x\n")
+    (suite / "tox.ini").write_text(
+        "[flake8]\nmax-line-length = 100\nselect = E,\n    ASL\nextend_ignore = ASL103\n"
+        "asynclint-config = a.toml\n"
+    )
+    out = asynclint("--show-settings").out
+    shown = [line.split("  # ") for line in out.splitlines() if line.startswith("# flake8")]
+    assert [assignment.rstrip() for assignment, _ in shown] == [
+        "# flake8: select = E, ASL",
+        "# flake8: extend-ignore = ASL103",
+        "# flake8: asynclint-config = a.toml",
+    ]
+    assert {origin for _, origin in shown} == {f"{suite}/tox.ini [flake8], for flake8 alone"}
+    for body in ("max-line-length = 100", "a = 1\na = 2", "[[["):
+        (suite / "tox.ini").write_text(f"[flake8]\n{body}\n")
+        assert "flake8" not in asynclint("--show-settings").out
 
 
 def test_show_settings_of_a_broken_file(suite: Path, asynclint: Asynclint) -> None:

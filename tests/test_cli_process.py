@@ -148,12 +148,13 @@ def test_an_interrupt_exits_130_without_a_traceback(suite: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_an_interrupt_of_several_processes_leaves_whole_files(suite: Path) -> None:
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupt_leaves_whole_files(suite: Path, jobs: str) -> None:
     files = [suite / "tests" / f"test_many_{number}.py" for number in range(200)]
     for file in files:
         file.write_text(BAD)
     process = subprocess.Popen(
-        [sys.executable, "-m", "asynclint", "--fix", "--jobs", "2", "tests"],
+        [sys.executable, "-m", "asynclint", "--fix", "--jobs", jobs, "--output-file", "report.txt", "tests"],
         cwd=suite,
         env=environment(),
         stdout=subprocess.DEVNULL,
@@ -168,4 +169,5 @@ def test_an_interrupt_of_several_processes_leaves_whole_files(suite: Path) -> No
     assert b"Traceback" not in err
     assert process.returncode == 130 or b"Fixed" in err  # it may have been done by then
     assert len({file.read_text() for file in files}) <= 2  # old or new, never half
-    assert not list((suite / "tests").glob(".asynclint-*"))
+    assert not list(suite.rglob(".asynclint-*"))
+    assert (suite / "report.txt").exists() is (b"Fixed" in err)  # it is written whole, or not at all

@@ -58,7 +58,11 @@ def test_docstring_has_every_section(rule: Rule) -> None:
     assert 10 < len(rule.summary) < 100
     for section in ("\nWhy it matters: ", "\nBad::\n", "\nGood::\n", "\nFix: "):
         assert rule.docs.count(section) == 1, section
-    assert ("no fix" in rule.docs.lower()) >= (rule.fix is None)
+    what, _, rest = rule.docs.partition("\n\n")[2].partition("Why it matters: ")
+    assert len(what.split()) > 20, "what it does, in a paragraph"
+    repair = rest.partition("\nFix: ")[2].lower()
+    said = "no fix" if rule.fix is None else rule.fix.value
+    assert re.search(rf"\b{said}\b", repair.partition("\n\n")[0]), f"Fix: says that it is {said}"
 
 
 @RULES

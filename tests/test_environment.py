@@ -230,7 +230,7 @@ def test_show_settings_says_which_environment_and_why(tmp_path: Path) -> None:
     beside = (f'# environment = "{tmp_path}/venv"', f"not set: venv of {tmp_path}")
     assert shown_environment(tmp_path) == beside
     write(tmp_path, {"pyproject.toml": '[tool.asynclint]\nenvironment = "venv"\n'})
-    chosen = (f'environment = "{tmp_path}/venv"', f"{tmp_path}/pyproject.toml")
+    chosen = (f'environment = "{tmp_path}/venv"', f"{tmp_path}/pyproject.toml:2")
     assert shown_environment(tmp_path, VIRTUAL_ENV=active) == chosen
 
 

@@ -125,8 +125,8 @@ def test_show_settings_shows_the_report(suite: Path) -> None:
     out = spawn(suite, "--show-settings", "--guard-from-junit", "report.xml").stdout
     rows = {key.strip(): value for key, value in (line.split("  # ") for line in out.splitlines()[2:])}
     assert rows[f"# --guard-from-junit {suite}/report.xml"] == "command line"
-    assert rows['per-file-guard-seconds = { "a*" = 3 }'] == f"{suite}/pyproject.toml"
-    assert rows['guard-decorators = ["limited"]'] == f"{suite}/pyproject.toml"
+    assert rows['per-file-guard-seconds = { "a*" = 3 }'] == f"{suite}/pyproject.toml:5"
+    assert rows['guard-decorators = ["limited"]'] == f"{suite}/pyproject.toml:6"
     assert rows["guard-junit-floor = 5"] == "default"
     out = spawn(suite, "--show-settings", "--guard-seconds", "4").stdout
     rows = {key.strip(): value for key, value in (line.split("  # ") for line in out.splitlines()[2:])}

@@ -139,7 +139,7 @@ def test_whole_seconds_are_written_without_a_fraction(tmp_path: Path) -> None:
         ("per-file-guard-seconds = 3", 2, ["per-file-guard-seconds: must be a table such as"]),
         (
             '[tool.asynclint.per-file-guard-seconds]\n"a*" = 3\n"b*" = "4"',
-            2,
+            4,
             ['per-file-guard-seconds "b*": must be a number of seconds above 0'],
         ),
         ("loop-guards-only = 1", 2, ["loop-guards-only: must be true or false, not 1"]),
@@ -159,7 +159,7 @@ def test_whole_seconds_are_written_without_a_fraction(tmp_path: Path) -> None:
         ('select = ["asl101"]', 2, ["did you mean ASL101?"]),
         ('extend-ignore = ["unbounded-test"]', 2, ["did you mean ASL101?"]),
         ("per-file-ignores = []", 2, ["per-file-ignores: must be a table"]),
-        ('[tool.asynclint.per-file-ignores]\n"a*" = ["XYZ"]', 2, ['per-file-ignores "a*": no rule', '"XYZ"']),
+        ('[tool.asynclint.per-file-ignores]\n"a*" = ["XYZ"]', 3, ['per-file-ignores "a*": no rule', '"XYZ"']),
         ('"select" = 3', 2, ["select: must be a list"]),
     ],
 )
@@ -334,3 +334,25 @@ def test_every_rule_can_be_selected_by_its_code() -> None:
     assert all_rules()
     for rule in all_rules():
         assert from_text("select", rule.code)[1] == (rule.code,)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[tool.asynclint]\nignore = [\n  "ASL1",\n]\n\nscope = 3\n', 6),
+        ("[ tool . asynclint ]\n'scope' = 3\n", 2),
+        ('["tool"."asynclint"]\n"scope" = 3\n', 2),
+        ("[tool]\n\n[tool.other]\nscope = 4\n[tool.asynclint]\nscope = 3\n", 6),
+        ("tool.asynclint.scope = 3\n", 1),
+        ("[tool]\nasynclint.scope = 3\n", 2),
+        ("[tool]\nx = 1\nasynclint = { scope = 3 }\n", 3),
+        ("tool = { asynclint = { scope = 3 } }\n", 0),
+        ("[tool.asynclint]\nselect = []\n[tool.asynclint.scope]\na = 1\n", 3),
+        ("[[tool.asynclint]]\nscope = 3\n", 1),
+        ('[tool.asynclint]\nper-file-ignores."a.b/*" = ["ASL1"]\nper-file-ignores."c.d/*" = 3\n', 3),
+        ('[tool.asynclint]\nper-file-ignores = { "a.b/*" = 3 }\n', 2),
+    ],
+)
+def test_the_line_of_a_key_in_whatever_way_it_is_written(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert error_of(tmp_path).line == line

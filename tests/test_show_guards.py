@@ -257,13 +257,6 @@ def test_nothing_to_show(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "no async test found in .\n")
 
 
-def test_json_is_for_guards_alone(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "asynclint", "--output-format", "json"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.returncode == 2
-    assert "--show-guards" in ran.stderr
-
-
 def check(root: Path, *arguments: str) -> list[str]:
     command = [sys.executable, "-m", "asynclint", *arguments]
     ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)

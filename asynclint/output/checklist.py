@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 FEW = 3  # places shown of one demand
 
 
-def show(lists: Sequence[Checklist], stream: TextIO, layout: str) -> None:
+def show(lists: Sequence[Checklist], stream: TextIO, layout: str, color: str = "auto") -> None:
     """Print checklists to ``stream``; ``layout`` is ``full``, ``concise`` or ``json``."""
     lists = [checklist for checklist in lists if checklist.demands]
     if layout == "json":
         stream.write(json.dumps(document(lists), indent=2) + "\n")
         return
-    terminal = console(stream)
+    terminal = console(stream, color)
     for number, checklist in enumerate(lists):
         if number:
             stream.write("\n")

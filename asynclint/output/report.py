@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,12 @@ from typing import TYPE_CHECKING, TextIO
 
 from asynclint.finding import Finding, Position, Safety
 from asynclint.output import text
-from asynclint.source.files import shown
+from asynclint.output.formats import FORMATS, document
+from asynclint.output.gathered import Gathered
+from asynclint.output.output_file import write_output
+from asynclint.output.progress import Progress
+from asynclint.output.statistics import Statistics
+from asynclint.source.files import Problem, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,19 +26,39 @@ if TYPE_CHECKING:
 WHOLE_SUITE = 10  # unbounded tests; of fewer it says nothing that the reports don't
 
 
-def console(stream: TextIO) -> Console:
-    """A rich console that adds colour (on a terminal, unless ``NO_COLOR`` is set) and nothing else."""
+def console(stream: TextIO, color: str = "auto") -> Console:
+    """A rich console that adds colour and nothing else.
+
+    ``color`` is ``always``, ``never`` or ``auto``: on a terminal, where ``NO_COLOR`` and ``FORCE_COLOR``
+    count as in rich (https://rich.readthedocs.io/en/stable/console.html#environment-variables).
+    """
     from rich.console import Console
 
-    return Console(file=stream, highlight=False, markup=False, emoji=False)
+    plain = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if color == "auto":
+        return plain
+    forced = color == "always"
+    return Console(
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=plain.width,
+        force_terminal=forced,
+        no_color=not forced,
+        color_system="standard" if forced else None,
+    )
 
 
 class Report:
     """Prints results to ``stream`` as they come; counts what summary and exit status need.
 
-    ``layout`` is ``concise``, ``full`` or None: full on a terminal. ``diff`` prints changes instead of
-    findings. ``fixing`` and ``unsafe`` tell what the run was asked to fix. ``quiet`` leaves out notes
-    and the summary. ``verb`` is what a run that changes files does with findings: fix or silence.
+    ``layout`` is ``concise``, ``full``, None (full on a terminal), or a format for programs, which is printed
+    at the end. ``diff`` prints changes instead of findings. ``fixing`` and ``unsafe`` tell what the run was
+    asked to fix. ``quiet`` leaves out notes and the summary. ``verb`` is what a run that changes files does
+    with findings: fix or silence. ``file`` is written at the end and gets what would go to ``stream``.
+    ``statistics`` prints a table instead of findings. ``color``: see ``console``. ``progress`` allows a bar
+    on standard error.
     """
 
     def __init__(
@@ -45,9 +71,17 @@ class Report:
         unsafe: bool = False,
         quiet: bool = False,
         verb: str = "fix",
+        file: Path | None = None,
+        statistics: bool = False,
+        color: str = "auto",
+        progress: bool = False,
     ) -> None:
-        self.stream = stream
-        self.layout = layout or ("full" if stream.isatty() else "concise")
+        self.stream = stream if file is None else io.StringIO(newline="")
+        self.layout = layout or ("full" if self.stream.isatty() else "concise")
+        self.file = file
+        self.color = color
+        self.statistics = Statistics() if statistics else None
+        self.gathered = Gathered() if layout in FORMATS else None
         self.fixing = fixing
         self.diff = diff
         self.unsafe = unsafe
@@ -58,6 +92,8 @@ class Report:
         self.problems = self.notes = 0
         self.recorded = self.gone = 0
         self._suites: dict[tuple[Path, Path | None], list[Tally]] = {}
+        self._shows_progress = progress and not quiet and Progress.suits(sys.stderr)
+        self._progress: Progress | None = None
 
     @property
     def status(self) -> int:
@@ -69,6 +105,10 @@ class Report:
     def problem(self, display: str, line: int, column: int, message: str, code: str = "ASL001") -> None:
         """A file that could not be checked: a result. ``line`` is 1-based, 0 if unknown."""
         self.problems += 1
+        if self.gathered is not None:
+            self.gathered.problems.append(Problem(display, message, line, column, code))
+            return
+        self.hide()
         # What --diff prints is for patch(1).
         stream = sys.stderr if self.diff else self.stream
         stream.write(text.line(display, Position(line, column), code, message) + "\n")
@@ -96,20 +136,44 @@ class Report:
             if finding.fix is not None:
                 self.fixable += finding.fix.safety is Safety.SAFE
                 self.unsafe_fixable += finding.fix.safety is Safety.UNSAFE
-        if self.diff:
+            if self.statistics is not None:
+                self.statistics.count(finding)
+        if self.gathered is not None:
+            self.gathered.add(display, findings, after, fixed)
+        elif self.diff:
             if before != after:
                 from asynclint.output.fix import diff
 
+                self.hide()
                 self.stream.write(diff(display, before, after))
-        elif self.layout == "full" and findings:
-            from asynclint.rule import UNUSED_NOQA, all_rules
+        elif findings and self.statistics is None:
+            self.hide()
+            self._print(findings, after)
 
-            slugs = {rule.code: rule.slug for rule in all_rules()} | {UNUSED_NOQA: "unused-noqa"}
-            terminal = console(self.stream)
-            for block in text.full(findings, after, slugs):
-                terminal.print(block, soft_wrap=True)
-        else:
+    def _print(self, findings: Sequence[Finding], source: str) -> None:
+        if self.layout == "concise":
             self.stream.writelines(f"{text.concise(finding)}\n" for finding in findings)
+            return
+        from asynclint.output.explain import names
+
+        terminal = console(self.stream, self.color)
+        for block in text.full(findings, source, names()):
+            terminal.print(block, soft_wrap=True)
+
+    def expect(self, files: int) -> None:
+        """So many calls of ``advance`` are to come: a terminal is shown how far they are."""
+        if self._shows_progress:
+            self._progress = Progress(sys.stderr, files, self.color)
+
+    def advance(self) -> None:
+        """One of the expected files is done."""
+        if self._progress is not None:
+            self._progress.advance()
+
+    def hide(self) -> None:
+        """Take the progress bar away before something is printed, or when the run ends."""
+        if self._progress is not None:
+            self._progress.hide()
 
     def counted(self, tally: Tally) -> None:
         """How many tests of one file are bounded."""
@@ -127,8 +191,18 @@ class Report:
         self._say(f"{where}{unasked}{self._unchecked()}.")
 
     def close(self, paths: str) -> None:
-        """Print the summary; ``paths`` are what was asked for."""
+        """Print what waits for the end, and the summary; ``paths`` are what was asked for.
+
+        Raises SettingsError where the output file cannot be written.
+        """
+        self.hide()
+        if self.gathered is not None:
+            self.stream.write(document(self.layout, self.gathered))
+        elif self.statistics is not None:
+            self.stream.writelines(f"{row}\n" for row in self.statistics.table())
         self.stream.flush()
+        if self.file is not None and isinstance(self.stream, io.StringIO):
+            write_output(self.file, self.stream.getvalue())
         if not self.files and not self.problems and not self.notes:
             self._say(f"no test file found in {text.printable(paths)}")
         elif self.fixing or self.diff:
@@ -189,6 +263,7 @@ class Report:
 
     def _say(self, message: str) -> None:
         if not self.quiet:
+            self.hide()
             sys.stderr.write(f"{message}\n")
 
 

@@ -65,14 +65,14 @@ class Row:
         return int(getattr(node, "lineno", 0))
 
 
-def show(rows: Sequence[Row], stream: TextIO, layout: str) -> None:
+def show(rows: Sequence[Row], stream: TextIO, layout: str, color: str = "auto") -> None:
     """Print rows to ``stream``; ``layout`` is ``full``, ``concise`` or ``json``."""
     if layout == "json":
         stream.write(json.dumps(document(rows), indent=2) + "\n")
         return
     for config, tests in _by_suite(rows):
         if layout == "full":
-            terminal = console(stream)
+            terminal = console(stream, color)
             for text in _table(tests):
                 terminal.print(text, soft_wrap=True)
             stream.write("\n")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Confidence, Finding, Position, Safety
+from asynclint.finding import Confidence, Finding, Position, Safety, Span
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # What a terminal would act on instead of showing it: escape sequences, line ends, direction overrides.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _WIDEST = 160  # characters of a source line that are shown
+_MOST_ROWS = 4  # lines of one finding that are shown
 
 
 def printable(text: str) -> str:
@@ -57,31 +58,46 @@ def _block(finding: Finding, lines: Sequence[str], slug: str) -> Text:
     block.append(finding.code, style="bold red")
     block.append(f" {slug}\n" if slug else "\n", style="red")
     block.append(f"  {printable(finding.message)}\n", style="not bold")
-    margin = " " * len(str(start.line))
-    if start.line <= len(lines):
-        _append_source(block, finding, lines[start.line - 1], margin)
+    rows = [row for row in _rows(finding.span) if row <= len(lines)]
+    margin = " " * len(str(max(rows, default=start.line)))
+    if rows:
+        block.append(f"{margin} |\n", style="not bold blue")
+    for previous, row in zip([start.line, *rows], rows, strict=False):
+        if row > previous + 1:
+            block.append(f"{margin} ...\n", style="not bold blue")
+        _append_source(block, row, finding.span, lines[row - 1], margin)
     for style, remark in _remarks(finding):
         block.append(f"{margin} = ", style="not bold blue")
         block.append(f"{printable(remark)}\n", style=f"not bold {style}")
     return block
 
 
-def _append_source(block: Text, finding: Finding, source: str, margin: str) -> None:
-    """The line in which the finding begins, with carets under the part of it that is meant."""
+def _rows(span: Span) -> list[int]:
+    """The lines of a span that are shown: all of a few, of many those at its ends."""
+    rows = list(range(span.start.line, span.end.line + 1))
+    if len(rows) > 1 and span.end.column == 0:  # it ends with the line above
+        rows.pop()
+    return rows if len(rows) <= _MOST_ROWS else [*rows[: _MOST_ROWS - 1], rows[-1]]
+
+
+def _append_source(block: Text, row: int, span: Span, source: str, margin: str) -> None:
+    """One line, with carets under the part of it that is meant."""
     from rich.cells import cell_len
 
-    start, end = finding.span.start, finding.span.end
-    stop = end.column if end.line == start.line else len(source)
-    first = max(0, start.column - _WIDEST // 2) if len(source) > _WIDEST else 0
+    begin = span.start.column if row == span.start.line else len(source) - len(source.lstrip())
+    stop = span.end.column if row == span.end.line else len(source)
+    first = max(0, begin - _WIDEST // 2) if len(source) > _WIDEST else 0
     last = first + _WIDEST
     before, meant, after = (
         printable(part).replace("\t", "    ")
-        for part in (source[first : start.column], source[start.column : min(stop, last)], source[stop:last])
+        for part in (source[first:begin], source[begin : min(stop, last)], source[max(stop, begin) : last])
     )
-    block.append(f"{margin} |\n{start.line} | ", style="not bold blue")
+    block.append(f"{row:{len(margin)}} | ", style="not bold blue")
     block.append(f"{before}{meant}{after}\n", style="not bold")
-    block.append(f"{margin} | ", style="not bold blue")
-    block.append(" " * cell_len(before) + "^" * max(cell_len(meant.rstrip()), 1) + "\n", style="bold red")
+    carets = cell_len(meant.rstrip()) or int(row == span.start.line)
+    if carets:
+        block.append(f"{margin} | ", style="not bold blue")
+        block.append(" " * cell_len(before) + "^" * carets + "\n", style="bold red")
 
 
 def _remarks(finding: Finding) -> Iterator[tuple[str, str]]:

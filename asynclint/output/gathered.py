@@ -1,0 +1,107 @@
+"""What a whole run found, kept until its end for the formats that are one document.
+
+Findings are kept without the texts they were found in, so that memory doesn't grow with the tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from asynclint.finding import Edit, Finding, Fix, Safety, Span
+from asynclint.output.imports import add_imports
+from asynclint.source.files import Problem
+from asynclint.source.text import SourceError, SourceText
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A finding whose fix says all in its edits, its imports too; ``line`` is the one it begins in."""
+
+    finding: Finding
+    line: str
+
+
+@dataclass
+class Gathered:
+    """The files that were checked, by display; their findings; what could not be checked; fixes applied."""
+
+    files: list[str] = field(default_factory=list)
+    findings: list[Reported] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    fixed: int = 0
+
+    def add(self, display: str, findings: Sequence[Finding], source: str, fixed: int) -> None:
+        """Keep what was found in one file; ``source`` is the text in which the findings' spans lie."""
+        self.files.append(display)
+        self.fixed += fixed
+        if not findings:
+            return
+        text = SourceText.from_lines([source])
+        for finding in findings:
+            row = finding.span.start.line
+            line = text.lines[row - 1].rstrip("\r\n") if row <= len(text.lines) else ""
+            fix = complete(finding.fix, text) if finding.fix is not None else None
+            self.findings.append(Reported(replace(finding, fix=fix), line))
+
+    def sort(self) -> None:
+        """Bring everything into the order of path, line and column, whatever order it came in."""
+        self.files = sorted(set(self.files))
+        self.findings.sort(key=lambda one: (one.finding.path, one.finding.span, one.finding.code))
+        self.problems.sort(key=lambda problem: (problem.display, problem.line, problem.column, problem.code))
+
+    def fixes(self, safety: Safety) -> int:
+        """How many findings have a fix of this safety."""
+        return sum(one.finding.fix is not None and one.finding.fix.safety is safety for one in self.findings)
+
+
+def complete(fix: Fix, text: SourceText) -> Fix | None:
+    """The fix with edits in ``text`` for the imports that it needs, all by place; None if they have none.
+
+    A place behind a line's end is the beginning of the next line, as editors want it.
+    """
+    edits = tuple(replace(edit, span=_span(text, edit.span)) for edit in fix.edits)
+    if fix.imports:
+        try:
+            edits = (*_difference(text, add_imports(text, fix.imports)), *edits)
+        except SourceError:
+            return None
+    return replace(fix, edits=tuple(sorted(edits, key=lambda edit: edit.span)), imports=())
+
+
+def _span(text: SourceText, span: Span) -> Span:
+    return Span(text.position(text.offset(span.start)), text.position(text.offset(span.end)))
+
+
+def _difference(text: SourceText, after: str) -> Iterable[Edit]:
+    """The one edit that makes ``after`` of a text; none if they are equal."""
+    before = text.text
+    if before == after:
+        return ()
+    limit = min(len(before), len(after))
+    start = next((at for at in range(limit) if before[at] != after[at]), limit)
+    limit -= start
+    tail = next((at for at in range(limit) if before[-1 - at] != after[-1 - at]), limit)
+    span = Span(text.position(start), text.position(len(before) - tail))
+    return (Edit(span, after[start : len(after) - tail]),)
+
+
+def fingerprints(gathered: Gathered) -> list[str]:
+    """For each finding what tells it from all others, and stays the same where lines above it change.
+
+    It is made of path, code, source line and, of findings alike in these, the number.
+    """
+    seen: Counter[tuple[str, ...]] = Counter()
+    found = []
+    for one in gathered.findings:
+        parts = (one.finding.path, one.finding.code, " ".join(one.line.split()))
+        seen[parts] += 1
+        found.append(digest(*parts, str(seen[parts])))
+    return found
+
+
+def digest(*parts: str) -> str:
+    """A fingerprint of texts, as 64 hexadecimal digits."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
