@@ -50,6 +50,21 @@ def page(rule: Rule) -> Text:
     return text
 
 
+def markdown(rule: Rule) -> str:
+    """The same page in Markdown: examples are fenced as Python."""
+    lines = [f"**{rule.code} {rule.slug}** · {_on(rule)} · {_fix(rule)}", "", rule.summary]
+    code: list[str] = []
+    for line in [*rule.docs.strip().split("\n")[1:], "end"]:
+        if line.startswith("    ") or (code and not line):
+            code.append(line[4:])
+            continue
+        if code:
+            lines += ["```python", *"\n".join(code).strip().split("\n"), "```", ""]
+            code = []
+        lines.append(f"**{line[:-2]}**" if line.endswith("::") else line.replace("``", "`"))
+    return "\n".join(lines[:-1]) + "\n"
+
+
 def table(rules: Sequence[Rule]) -> str:
     """One line a rule: code, slug, whether it is on, the safety of its fix, what it reports."""
     rows = [("code", "slug", "default", "fix", "reports")]

@@ -39,15 +39,37 @@ class Lean:
     wide: bool
 
 
+class Reader:
+    """Where Modules have their modules from: the disk. Who keeps some of them makes a class of this one."""
+
+    def outline(self, path: Path) -> Outline | None:
+        """The outline of a file; None if it can't be read or parsed."""
+        try:
+            text = SourceText.from_bytes(path.read_bytes())
+            return Outline(path, text, text.parse(), sys.version_info[:2])
+        except (OSError, SourceError):
+            return None
+
+    def raw(self, path: Path) -> bytes:
+        """The bytes of a file; empty where it can't be read."""
+        return _bytes(path)
+
+
 class Modules:
     """Every module that has been read, by path; None stands for one that can't be read or parsed.
 
     ``packages`` are the installed ones that names may lie in; ``beside`` other Modules, whose outlines
-    are shared.
+    are shared, and whose ``reader``.
     """
 
-    def __init__(self, packages: Packages | None = None, beside: Modules | None = None) -> None:
+    def __init__(
+        self,
+        packages: Packages | None = None,
+        beside: Modules | None = None,
+        reader: Reader | None = None,
+    ) -> None:
         self.packages = packages
+        self._reader: Reader = (reader or Reader()) if beside is None else beside._reader  # noqa: SLF001
         self._outlines: dict[Path, Outline | None] = beside._outlines if beside is not None else {}  # noqa: SLF001
         self._followed: dict[tuple[str, int, Outline], Path | None] = {}
         self._found: dict[tuple[str, int, Path], Path | None] = {}
@@ -71,12 +93,8 @@ class Modules:
         if path not in self._outlines:
             if not _is_fixed(path):
                 self._leans[path, None] = None
-            try:
-                text = SourceText.from_bytes(path.read_bytes())
-                self._outlines[path] = Outline(path, text, text.parse(), sys.version_info[:2])
-                self.size += len(text.text)
-            except (OSError, SourceError):
-                self._outlines[path] = None
+            outline = self._outlines[path] = self._reader.outline(path)
+            self.size += len(outline.text.text) if outline is not None else 0
         return self._outlines[path]
 
     def source(self, path: Path) -> bytes:
@@ -98,7 +116,7 @@ class Modules:
             self._followed[asked] = self.place(module, level, origin.path)
             self._lean(module, level, origin.path)
         path = self._followed[asked]
-        if path is None or (word and path not in self._outlines and word not in _bytes(path)):
+        if path is None or (word and path not in self._outlines and word not in self._reader.raw(path)):
             return None
         return self.load(path)
 

@@ -1,0 +1,72 @@
+"""What an editor offers to do: the fix of each finding, and all safe fixes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from asynclint.finding import Finding, Safety
+
+if TYPE_CHECKING:
+    from asynclint.server.documents import Document
+    from asynclint.server.translate import Diagnostics
+    from asynclint.source.text import SourceText
+
+QUICK_FIX = types.CodeActionKind.QuickFix
+FIX_ALL = "source.fixAll.asynclint"
+
+
+def is_asked(kind: str, only: Sequence[str] | None) -> bool:
+    """Whether a client that asks for some kinds of actions, or for none in particular, asks for this one."""
+    return only is None or any(kind == asked or kind.startswith(f"{asked}.") for asked in only)
+
+
+def quick_fixes(document: Document, wanted: types.Range, shown: Diagnostics) -> Iterator[types.CodeAction]:
+    """The fixes of findings that a range touches, without their edits; ``data`` says whose they are.
+
+    Safe ones are preferred: an editor may apply them unasked. Unsafe ones say what they are.
+    """
+    findings = document.checked.result.findings if document.checked is not None else ()
+    for number, finding in enumerate(findings):
+        diagnostic = shown.of(finding)
+        if finding.fix is None or not _touch(diagnostic.range, wanted):
+            continue
+        is_safe = finding.fix.safety is Safety.SAFE
+        title = f"asynclint ({finding.code}): {finding.fix.message}"
+        yield types.CodeAction(
+            title if is_safe else f"{title} (unsafe)",
+            QUICK_FIX,
+            [diagnostic],
+            is_preferred=is_safe,
+            data={"uri": document.uri, "version": document.version, "finding": number},
+        )
+
+
+def fix_all(document: Document) -> types.CodeAction:
+    """All safe fixes, without their edits."""
+    data = {"uri": document.uri, "version": document.version}
+    return types.CodeAction("asynclint: apply all safe fixes", FIX_ALL, data=data)
+
+
+def is_for(document: Document | None, data: Any) -> bool:
+    """Whether an action was made for the document as it is now, and the finding it is about is there."""
+    return (
+        document is not None
+        and document.checked is not None
+        and data.get("version") == document.version
+        and data.get("finding", 0) < max(len(document.checked.result.findings), 1)
+    )
+
+
+def with_fix(text: SourceText, finding: Finding) -> str:
+    """A text with the fix of one finding in it, safe or not."""
+    from asynclint.output.fix import apply
+
+    return apply(text, [finding], unsafe=True).text
+
+
+def _touch(one: types.Range, two: types.Range) -> bool:
+    """Whether two ranges share a line: that of a cursor is empty, and stands anywhere in it."""
+    return one.start.line <= two.end.line and two.start.line <= one.end.line
