@@ -24,9 +24,7 @@ from asynclint.source.files import Problem, find
 from asynclint.source.text import SourceError, SourceText
 
 log = logging.getLogger("asynclint")
-CHECKS = (
-    3  # after so many the garbage is collected even if nobody rests; more would hold up answers for longer
-)
+CHECKS = 8  # after so many the garbage is collected, even if nobody rests
 
 
 class OutdatedError(Exception):

@@ -139,11 +139,9 @@ def page_of(code: str) -> str:
     """Where a rule's page can be read: its own file, whose head it is. Empty for asynclint's own codes."""
     import asynclint.rules
 
-    slug = next((rule.slug for rule in all_rules() if rule.code == code), None)
-    if slug is None:
-        return ""
-    name = f"{code.lower()}_{slug.replace('-', '_')}.py"
-    return from_fs_path(str(Path(asynclint.rules.__path__[0]) / name)) or ""
+    name = next((rule.name for rule in all_rules() if rule.code == code), None)
+    directory = Path(asynclint.rules.__path__[0])
+    return (from_fs_path(str(directory / f"{name}.py")) or "") if name is not None else ""
 
 
 def text_of(path: Path) -> SourceText | None:
