@@ -260,6 +260,31 @@ def test_hover_shows_the_page(project: Path, connect: Callable[..., Client]) -> 
     assert client.request("textDocument/hover", away) is None
 
 
+def test_what_never_runs_is_faded(project: Path, connect: Callable[..., Client]) -> None:
+    text = (
+        "import unittest\n\n\nclass T(unittest.TestCase):\n    async def test_it(self):\n        assert 1\n"
+    )
+    uri = put(project, text)
+    client = connect()
+    client.open(uri, text)
+    assert [(found["code"], found["tags"]) for found in client.diagnostics(uri)] == [("ASL305", [1])]
+
+
+def test_hover_says_why_there_is_no_fix(project: Path, connect: Callable[..., Client]) -> None:
+    text = BAD.replace("import asyncio\n", "import asyncio\nfrom hypothesis import given\n").replace(
+        "@pytest.mark.asyncio\n", "@pytest.mark.asyncio\n@given()\n"
+    )
+    uri = put(project, text)
+    client = connect()
+    client.open(uri, text)
+    (found,) = client.diagnostics(uri)
+    here = {"textDocument": {"uri": uri}, "position": found["range"]["start"]}
+    page = client.request("textDocument/hover", here)["contents"]["value"]
+    assert page.startswith("ASL101 has no fix here: ")
+    assert "**ASL101 unbounded-test**" in page
+    assert client.actions(uri, found["range"]) == []
+
+
 def test_a_syntax_error_is_one_diagnostic(project: Path, connect: Callable[..., Client]) -> None:
     uri = put(project, BAD)
     client = connect()

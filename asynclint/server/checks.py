@@ -125,8 +125,8 @@ class Checker:
 
 
 def _is_excluded(path: Path | None, settings: Settings) -> bool:
-    """Whether the settings leave a file of the disk out."""
-    return path is not None and path.is_file() and not any(find([path], settings, force_exclude=True))
+    """Whether the settings leave a file out; one that isn't on the disk yet they don't."""
+    return path is not None and not any(find([path], settings, force_exclude=True))
 
 
 def _failed(subject: Subject, problem: Problem) -> Result:

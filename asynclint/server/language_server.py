@@ -22,7 +22,7 @@ from asynclint.rule import all_rules
 from asynclint.server import actions
 from asynclint.server.checks import Checked, Checker
 from asynclint.server.documents import Document, Documents
-from asynclint.server.translate import Diagnostics, edits, text_of
+from asynclint.server.translate import Diagnostics, Places, edits, text_of
 from asynclint.settings import Overrides
 from asynclint.source.text import SourceText
 
@@ -106,7 +106,8 @@ def serve(overrides: Overrides) -> int:
 def _follow_documents(server: Server) -> None:
     @server.feature(types.INITIALIZED)
     def initialized(_: types.InitializedParams) -> None:
-        root = to_fs_path(server.workspace.root_uri or "")
+        folders = [server.workspace.root_uri, *server.workspace.folders]
+        root = to_fs_path(next(filter(None, folders), ""))
         if root:  # names in messages are relative to it
             with suppress(OSError):
                 os.chdir(root)
@@ -146,10 +147,14 @@ def _follow_documents(server: Server) -> None:
 
 
 def _take(server: Server, uri: str) -> None:
-    """Take a document's newest text, if it is Python's."""
+    """Take a document's newest text, if it is Python's: of a file, or of what will be one.
+
+    Cells of notebooks and old versions of files have schemes of their own, and make no test file.
+    """
     document = server.workspace.get_text_document(uri)
-    if (document.language_id or "python").lower() == "python":
-        name = to_fs_path(uri) if uri.startswith("file:") else None
+    scheme = uri.partition(":")[0]
+    if scheme in ("file", "untitled") and (document.language_id or "python").lower() == "python":
+        name = to_fs_path(uri) if scheme == "file" else None
         path = Path(os.path.abspath(name)) if name else None  # noqa: PTH100 (links are not resolved)
         server.documents.put(uri, path, document.source, document.version or 0)
 
@@ -184,7 +189,9 @@ def _answer(server: Server) -> None:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def hover(params: types.HoverParams) -> types.Hover | None:
         checked = await server.documents.checked(params.text_document.uri)
-        return _hover(server.diagnostics(checked), params.position) if checked is not None else None
+        if checked is None:
+            return None
+        return _hover(checked, server.diagnostics(checked).places, params.position)
 
 
 async def _resolved(server: Server, action: types.CodeAction) -> types.CodeAction:
@@ -208,21 +215,18 @@ async def _resolved(server: Server, action: types.CodeAction) -> types.CodeActio
     return action
 
 
-def _hover(shown: Diagnostics, position: types.Position) -> types.Hover | None:
-    """The pages of the rules that report where the cursor is."""
-    place = (position.line, position.character)
-    here = [
-        diagnostic
-        for diagnostic in shown.all()
-        if (diagnostic.range.start.line, diagnostic.range.start.character)
-        <= place
-        <= (diagnostic.range.end.line, diagnostic.range.end.character)
-    ]
+def _hover(checked: Checked, places: Places, position: types.Position) -> types.Hover | None:
+    """The pages of the rules that report where the cursor is; and why there is no fix, if one is expected."""
+    here = [f for f in checked.result.findings if _covers(places.range(f.span), position)]
     rules = {rule.code: rule for rule in all_rules()}
-    pages = [
-        explain.markdown(rules[str(code)]) for code in dict.fromkeys(d.code for d in here) if code in rules
-    ]
+    pages = dict.fromkeys(explain.markdown(rules[f.code]) for f in here if f.code in rules)
+    reasons = dict.fromkeys(f"{f.code} has no fix here: {f.held_back}\n" for f in here if f.held_back)
     if not pages:
         return None
-    content = types.MarkupContent(types.MarkupKind.Markdown, "\n\n---\n\n".join(pages))
-    return types.Hover(content, here[0].range)
+    content = types.MarkupContent(types.MarkupKind.Markdown, "\n---\n\n".join([*reasons, *pages]))
+    return types.Hover(content, places.range(here[0].span))
+
+
+def _covers(found: types.Range, position: types.Position) -> bool:
+    start, end, here = ((p.line, p.character) for p in (found.start, found.end, position))
+    return start <= here <= end
