@@ -291,6 +291,8 @@ def test_a_syntax_error_is_one_diagnostic(project: Path, connect: Callable[..., 
     client.open(uri, BAD + "def (\n")
     (found,) = client.diagnostics(uri, 1)
     assert (found["code"], found["severity"], found["range"]["start"]["line"]) == ("ASL001", 1, 9)
+    (action,) = client.actions(uri, EVERYWHERE, ["source.fixAll"])
+    assert edits_of(action) == []
     client.change(uri, BAD, 2)
     assert codes(client.diagnostics(uri, 2)) == [(7, "ASL101")]
 
@@ -401,7 +403,16 @@ def test_a_client_that_pulls_is_not_told_twice(project: Path, connect: Callable[
     client.change(uri, GOOD, 2)
     report = client.request("textDocument/diagnostic", {"textDocument": {"uri": uri}})
     assert report["items"] == []
+    assert client.requests == []
+    client.change(uri, BAD, 3)
+    (project / "pyproject.toml").write_text('[tool.asynclint]\nignore = ["ASL101"]\n')
+    report = client.request("textDocument/diagnostic", {"textDocument": {"uri": uri}})
+    assert report["items"] == []
+    (project / "pyproject.toml").write_text("")
+    client.notify("textDocument/didSave", {"textDocument": {"uri": uri}})
     client.wait_for_request("workspace/diagnostic/refresh")
+    report = client.request("textDocument/diagnostic", {"textDocument": {"uri": uri}})
+    assert codes(report["items"]) == [(7, "ASL101")]
     assert [note for note in client.notes if "publishDiagnostics" in note["method"]] == []
 
 

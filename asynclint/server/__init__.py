@@ -20,6 +20,9 @@ def start(overrides: Overrides) -> int:
     if importlib.util.find_spec("pygls") is None:
         sys.stderr.write(f"asynclint: {MISSING}\n")
         return 2
+    if sys.stdin is None:
+        sys.stderr.write("asynclint: --lsp talks on standard input, which is closed\n")
+        return 2
     from asynclint.server.language_server import serve
 
     return serve(overrides)

@@ -29,7 +29,7 @@ def quick_fixes(document: Document, wanted: types.Range, shown: Diagnostics) -> 
     Safe ones are preferred: an editor may apply them unasked. Unsafe ones say what they are.
     """
     findings = document.checked.result.findings if document.checked is not None else ()
-    for number, finding in enumerate(findings):
+    for finding in findings:
         diagnostic = shown.of(finding)
         if finding.fix is None or not _touch(diagnostic.range, wanted):
             continue
@@ -40,7 +40,7 @@ def quick_fixes(document: Document, wanted: types.Range, shown: Diagnostics) -> 
             QUICK_FIX,
             [diagnostic],
             is_preferred=is_safe,
-            data={"uri": document.uri, "version": document.version, "finding": number},
+            data={"uri": document.uri, "version": document.version, "finding": _name(finding)},
         )
 
 
@@ -50,14 +50,15 @@ def fix_all(document: Document) -> types.CodeAction:
     return types.CodeAction("asynclint: apply all safe fixes", FIX_ALL, data=data)
 
 
-def is_for(document: Document | None, data: Any) -> bool:
-    """Whether an action was made for the document as it is now, and the finding it is about is there."""
-    return (
-        document is not None
-        and document.checked is not None
-        and data.get("version") == document.version
-        and data.get("finding", 0) < max(len(document.checked.result.findings), 1)
-    )
+def finding_of(document: Document, data: Any) -> Finding | None:
+    """The finding that a quick fix was offered for; None where it isn't found any more."""
+    findings = document.checked.result.findings if document.checked is not None else ()
+    return next((finding for finding in findings if _name(finding) == data["finding"]), None)
+
+
+def _name(finding: Finding) -> list[object]:
+    """What tells the findings of one text apart, in words of JSON."""
+    return [finding.code, finding.span.start.line, finding.span.start.column, finding.message]
 
 
 def with_fix(text: SourceText, finding: Finding) -> str:

@@ -48,7 +48,10 @@ class Document:
 
 
 class Documents:
-    """All open documents by URI; ``tell`` is called with each that was checked, and whether it is news."""
+    """All open documents by URI.
+
+    ``tell`` is called with each that was checked, and whether that is news which no change of its own made.
+    """
 
     def __init__(self, checker: Checker, tell: Callable[[Document, bool], None]) -> None:
         self._checker = checker
@@ -98,8 +101,8 @@ class Documents:
             await asyncio.wait([document.task])
         return document.checked if document is not None else None
 
-    async def fixed(self, uri: str) -> Checked | None:
-        """The newest text with all safe fixes; None for a document that isn't open, or has changed since."""
+    async def fixed(self, uri: str) -> str | None:
+        """The newest text with all safe fixes in it; None for a document that isn't open, or has changed since."""
         document = self._open.get(uri)
         if document is None:
             return None
@@ -110,7 +113,9 @@ class Documents:
             )
         except OutdatedError:
             return None
-        return fixed if document.text is text else None
+        if document.text is not text:
+            return None
+        return fixed.result.after if fixed.result.written is not None else text.text
 
     async def aside(self, function: Callable[[*A], T], *arguments: *A) -> T:
         """Call a function in the thread that checks."""
@@ -142,7 +147,7 @@ class Documents:
             if document.outdated is outdated:
                 document.task = None
         before, document.checked = document.checked, checked
-        self._tell(document, before is None or _said(before) != _said(checked))
+        self._tell(document, pause == FOR_OTHERS and (before is None or _said(before) != _said(checked)))
         self._tidy_later()
 
     def _check_what_leans_on(self, path: Path | None) -> None:

@@ -22,7 +22,7 @@ from asynclint.rule import all_rules
 from asynclint.server import actions
 from asynclint.server.checks import Checked, Checker
 from asynclint.server.documents import Document, Documents
-from asynclint.server.translate import Diagnostics, Places, edits, text_of
+from asynclint.server.translate import Diagnostics, Measure, Places, edits, text_of
 from asynclint.settings import Overrides
 from asynclint.source.text import SourceText
 
@@ -47,6 +47,11 @@ class Server(LanguageServer):
         text_document = self.client_capabilities.text_document
         return text_document is not None and text_document.diagnostic is not None
 
+    @property
+    def measure(self) -> Measure:
+        """How many units of the agreed encoding a piece of text has."""
+        return self.workspace.position_codec.client_num_units
+
     def can(self, *names: str) -> Any:
         """What the client's capabilities say at the end of a path of attributes; None where it breaks off."""
         found: Any = self.client_capabilities
@@ -61,26 +66,23 @@ class Server(LanguageServer):
             document = self.documents.at(path)
             return text_of(path) if document is None else document.text
 
-        return Diagnostics(checked, self.workspace.position_codec.client_num_units, text_at)
+        return Diagnostics(checked, self.measure, text_at)
 
     def push(self, uri: str, found: list[types.Diagnostic], version: int | None = None) -> None:
         """Tell the client what is found in a document."""
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
 
-    def _tell(self, document: Document, changed: bool) -> None:
+    def _tell(self, document: Document, news: bool) -> None:
         if document.checked is None:
             return
         if not self.pulls:
             self.push(document.uri, self.diagnostics(document.checked).all(), document.version)
-        elif changed and self.can("workspace", "diagnostics", "refresh_support"):
+        elif news and self.can("workspace", "diagnostics", "refresh_support"):
             self.workspace_diagnostic_refresh(None)
 
     def workspace_edit(self, document: Document, after: str) -> types.WorkspaceEdit:
         """The edit that makes ``after`` of a document, of this version alone if the client knows how."""
-        shown = (
-            self.diagnostics(Checked(document.text, document.checked.result)) if document.checked else None
-        )
-        changes = edits(document.text, after, shown.places) if shown is not None else []
+        changes = edits(document.text, after, Places(document.text, self.measure))
         if self.can("workspace", "workspace_edit", "document_changes"):
             identifier = types.OptionalVersionedTextDocumentIdentifier(document.uri, document.version)
             return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(identifier, list(changes))])
@@ -191,26 +193,21 @@ def _answer(server: Server) -> None:
         checked = await server.documents.checked(params.text_document.uri)
         if checked is None:
             return None
-        return _hover(checked, server.diagnostics(checked).places, params.position)
+        return _hover(checked, Places(checked.text, server.measure), params.position)
 
 
 async def _resolved(server: Server, action: types.CodeAction) -> types.CodeAction:
     """An action with its edit; as it is, where the document has changed since it was offered."""
     data: Any = action.data
     document = server.documents.of(data["uri"])
-    if document is None or document.checked is None or not actions.is_for(document, data):
+    after = None
+    if document is None or document.version != data["version"]:
         return action
     if action.kind == actions.FIX_ALL:
-        fixed = await server.documents.fixed(document.uri)
-        after = (
-            fixed.result.after
-            if fixed is not None and fixed.result.written is not None
-            else document.text.text
-        )
-    else:
-        finding = document.checked.result.findings[data["finding"]]
+        after = await server.documents.fixed(document.uri)
+    elif (finding := actions.finding_of(document, data)) is not None:
         after = await server.documents.aside(actions.with_fix, document.text, finding)
-    if data["version"] == document.version:
+    if after is not None and document.version == data["version"]:
         action.edit = server.workspace_edit(document, after)
     return action
 
