@@ -102,7 +102,7 @@ class Documents:
         return document.checked if document is not None else None
 
     async def fixed(self, uri: str) -> str | None:
-        """The newest text with all safe fixes in it; None for a document that isn't open, or has changed since."""
+        """The newest text with all safe fixes in it; None where it isn't open, or has changed."""
         document = self._open.get(uri)
         if document is None:
             return None
