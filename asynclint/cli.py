@@ -55,6 +55,10 @@ def command(**options: Any) -> int:
     if options["list_rules"]:
         return _list_rules()
     overrides = overrides_of(options)
+    if options["lsp"]:
+        from asynclint import server
+
+        return server.start(overrides)
     if options["show_settings"]:
         return _show_settings(options["paths"], overrides)
     if options["show_guards"] and options["checklist"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import gc
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -119,13 +119,15 @@ def check_text(
     suites: bool = False,
     rules: Sequence[Rule] | None = None,
     caches: Caches | None = None,
+    halt: Callable[[], None] = lambda: None,
 ) -> Result:
     """Check one text; ``path`` (absolute) places it in its project, None judges it by its content.
 
     ``tree`` is its ast, where the caller has it. ``noqa`` False leaves suppression to the caller.
     ``suites`` asks the rules of that scope, too, if what they report stands in this file.
     ``rules`` are all there are, unless a caller brings its own. What ``caches`` know is not judged
-    again. Raises SourceError where the text can't be parsed.
+    again. ``halt`` is called before each function and class: what it raises ends the check.
+    Raises SourceError where the text can't be parsed.
     """
     project = (process_project(settings) if project is None else project).at(settings)
     place = path or Path.cwd() / "test_stdin.py"
@@ -144,7 +146,7 @@ def check_text(
     if noqa and Suppressions(text).whole_file:
         text.parse()
         return Result(display, path, before=text.text, after=text.text)
-    one = partial(_judge_once, place=place, display=display, rules=rules, project=project)
+    one = partial(_judge_once, place=place, display=display, rules=rules, project=project, halt=halt)
     found, problem = one(text, tree=tree)
     outline = project.modules.get(place)
     sifted = sieve.sift(found, text, outline.tree if outline is not None else tree)
@@ -235,6 +237,7 @@ def _judge_once(
     display: str,
     rules: Sequence[Rule],
     project: Project,
+    halt: Callable[[], None] = lambda: None,
 ) -> tuple[set[Finding], Problem | None]:
     """What rules find in a file before anything is suppressed."""
     outline = project.begin(place, text, tree)
@@ -242,6 +245,7 @@ def _judge_once(
     problems: list[Problem] = []
     by_scope = {kind: [rule for rule in rules if rule.scope is kind] for kind in Scope}
     for kind, unit in _units(outline):
+        halt()
         subject = Function(unit) if kind is Scope.FUNCTION else unit
         for rule in by_scope[kind]:
             try:

@@ -149,6 +149,7 @@ OPTIONS = (
         "Keep the cache here (default: .asynclint_cache at the top of each project).",
         type=click.Path(file_okay=False, path_type=Path),
     ),
+    flag("Editors", "--lsp", "Serve an editor on standard input and output (extra: asynclint[lsp])."),
     option("Information", "--explain", "CODE", "What a rule reports, why, and its fix; a code or slug."),
     flag("Information", "--list-rules", "All rules in a table."),
     flag("Information", "--show-settings", "Each setting that holds for PATH and where it came from."),

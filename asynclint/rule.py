@@ -105,6 +105,11 @@ class Rule:
         return self.checked if self.scope is Scope.SUITE else self.suite_checked
 
     @property
+    def name(self) -> str:
+        """The name that its file and its fixture folder share."""
+        return f"{self.code.lower()}_{self.slug.replace('-', '_')}"
+
+    @property
     def summary(self) -> str:
         """What it reports, in one line: the docstring's first, without code and slug."""
         return self.docs.split("\n", 1)[0].partition(": ")[2]

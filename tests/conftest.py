@@ -11,7 +11,7 @@ from samples import Asynclint, Ran
 
 from asynclint.cli import run
 
-ON_REQUEST = ("corpus", "precommit")  # they need more than a checkout: name them with -m
+ON_REQUEST = ("corpus", "editors", "precommit")  # they need more than a checkout: name them with -m
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -58,7 +58,7 @@ class Folder:
 
 def folder_name(rule: Rule) -> str:
     """The rule's file and its fixture folder share one name."""
-    return f"{rule.code.lower()}_{rule.slug.replace('-', '_')}"
+    return rule.name
 
 
 def folders() -> list[Folder]:

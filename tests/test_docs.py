@@ -43,16 +43,19 @@ def codes_in(source: str, rule: Rule, directory: Path) -> list[str]:
 
 @RULES
 def test_bad_example_is_reported(rule: Rule, tmp_path: Path) -> None:
-    assert rule.code in codes_in(example(rule, "Bad"), rule, tmp_path)
+    codes = codes_in(example(rule, "Bad"), rule, tmp_path)
+    assert rule.code in codes, f"{rule.code} does not report its own example below Bad::"
 
 
 @RULES
 def test_good_example_is_silent(rule: Rule, tmp_path: Path) -> None:
-    assert codes_in(example(rule, "Good"), rule, tmp_path) == []
+    codes = codes_in(example(rule, "Good"), rule, tmp_path)
+    assert codes == [], f"{rule.code} reports its own example below Good::"
 
 
 @RULES
 def test_docstring_has_every_section(rule: Rule) -> None:
+    assert "TODO" not in rule.docs, f"{rule.name}.py: fill in what says TODO in its docstring"
     first = rule.docs.split("\n", 1)[0]
     assert first == f"{rule.code} {rule.slug}: {rule.summary}"
     assert 10 < len(rule.summary) < 100

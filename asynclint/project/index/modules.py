@@ -39,13 +39,31 @@ class Lean:
     wide: bool
 
 
+class Reader:
+    """Where Modules have their modules from: the disk. Who keeps some of them makes a class of this one."""
+
+    def outline(self, path: Path) -> Outline | None:
+        """The outline of a file; None if it can't be read or parsed."""
+        try:
+            text = SourceText.from_bytes(path.read_bytes())
+            return Outline(path, text, text.parse(), sys.version_info[:2])
+        except (OSError, SourceError):
+            return None
+
+    def raw(self, path: Path) -> bytes:
+        """The bytes of a file; empty where it can't be read."""
+        return _bytes(path)
+
+
 @dataclass(slots=True)
 class _Read:
     """What has been read: outlines by path (None: can't be), imports, and the size in characters.
 
-    ``subject`` is the module under judgement, as long as no other module has asked for it.
+    ``reader`` is where it comes from; ``subject`` is the module under judgement, as long as no other
+    module has asked for it.
     """
 
+    reader: Reader = field(default_factory=Reader)
     outlines: dict[Path, Outline | None] = field(default_factory=dict)
     leans: dict[tuple[Path, Lean | None], None] = field(default_factory=dict)
     size: int = 0
@@ -58,9 +76,14 @@ class Modules:
     ``packages`` are the installed ones that names may lie in; what ``beside`` has read is shared with it.
     """
 
-    def __init__(self, packages: Packages | None = None, beside: Modules | None = None) -> None:
+    def __init__(
+        self,
+        packages: Packages | None = None,
+        beside: Modules | None = None,
+        reader: Reader | None = None,
+    ) -> None:
         self.packages = packages
-        self._read: _Read = beside._read if beside is not None else _Read()  # noqa: SLF001
+        self._read: _Read = _Read(reader or Reader()) if beside is None else beside._read  # noqa: SLF001
         self._followed: dict[tuple[str, int, Outline], Path | None] = {}
         self._found: dict[tuple[str, int, Path], Path | None] = {}
         self._tops: dict[tuple[str, Path], bool] = {}
@@ -107,12 +130,8 @@ class Modules:
         if path not in self._read.outlines:
             if not _is_fixed(path):
                 self._read.leans[path, None] = None
-            try:
-                text = SourceText.from_bytes(path.read_bytes())
-                self._read.outlines[path] = Outline(path, text, text.parse(), sys.version_info[:2])
-                self._read.size += len(text.text)
-            except (OSError, SourceError):
-                self._read.outlines[path] = None
+            outline = self._read.outlines[path] = self._read.reader.outline(path)
+            self._read.size += len(outline.text.text) if outline is not None else 0
         return self._read.outlines[path]
 
     def get(self, path: Path) -> Outline | None:
@@ -138,7 +157,9 @@ class Modules:
             self._followed[asked] = self.place(module, level, origin.path)
             self._lean(module, level, origin.path)
         path = self._followed[asked]
-        if path is None or (word and path not in self._read.outlines and word not in _bytes(path)):
+        if path is None or (
+            word and path not in self._read.outlines and word not in self._read.reader.raw(path)
+        ):
             return None
         return self.load(path)
 
