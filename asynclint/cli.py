@@ -71,6 +71,12 @@ def command(**options: Any) -> int:
         return _checklist(options, overrides)
     if options["write_baseline"] or options["add_noqa"]:
         return _adopt(options, overrides)
+    if options["profile"]:
+        from asynclint.profile import profiling
+
+        options["jobs"] = 1  # the clock sees this process alone
+        with profiling():
+            return _check(options, overrides)
     return _check(options, overrides)
 
 
