@@ -162,7 +162,7 @@ def _is_sure(function: Function, found: Misuse, project: Project) -> bool:
         return False
     if "debug" in str(test.config.options):
         return False
-    return not DOUBTS.search(function.text.slice(function.text.span(function.scope.node)))
+    return not DOUBTS.search(function.scope.source)
 
 
 def _loop_at_hand(found: Misuse, project: Project) -> str:

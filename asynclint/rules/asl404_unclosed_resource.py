@@ -70,9 +70,10 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each resource that some path leaves open, at the call that makes it."""
+    from asynclint.flow.closers import is_closed_elsewhere
     from asynclint.flow.paths import State
     from asynclint.flow.related import ways_out
-    from asynclint.flow.resources import holdings, is_closed_elsewhere
+    from asynclint.flow.resources import holdings
 
     for held in holdings(function, project):
         life = held.life

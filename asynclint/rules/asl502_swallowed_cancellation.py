@@ -92,7 +92,7 @@ def trigger(unit: Unit, project: Project) -> bool:
     key = (rule.code, "words", unit.outline)
     if not project.remembered(key, lambda: any(word in text.text for word in WORDS)):
         return False
-    written = text.slice(text.span(unit.node))
+    written = unit.source
     if "async def" not in written or "except" not in written:
         return False
     return bool(_swallowing(unit, project))

@@ -91,6 +91,11 @@ class Scope:
         return ".".join(reversed(names))
 
     @property
+    def source(self) -> str:
+        """The text that it is written in, decorators left out."""
+        return self.outline.text.slice(self.outline.text.span(self.node))
+
+    @property
     def is_function(self) -> bool:
         """Whether it is a def or async def."""
         return isinstance(self.node, FUNCTIONS)
