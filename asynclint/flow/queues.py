@@ -96,8 +96,11 @@ def _key(expr: ast.expr, scope: Scope) -> Key | None:
     for around in scope.around():
         owner = around.enclosing_class
         if owner is not None and around.parameters:
-            return (owner, expr.attr) if around.parameters[0].arg == expr.value.id else None
-    return None
+            if around.parameters[0].arg == expr.value.id:
+                return owner, expr.attr
+            break
+    found = scope.lookup(expr.value.id)  # queue.async_q
+    return (found[0], ast.unparse(expr)) if found is not None else None
 
 
 def _is_expected_to_hang(join: ast.Call, scope: Scope) -> bool:
