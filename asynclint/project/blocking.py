@@ -19,9 +19,11 @@ from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 3  # helpers of helpers
 BRANCHES = (ast.If, ast.IfExp, ast.Match, ast.ExceptHandler)
-# A condition that chooses between what waits and what blocks: ``if asynchronous:``, ``if mode == "sync":``.
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
-SYNC = re.compile(r"sync|iscoroutine|isawaitable", re.IGNORECASE)
+# A condition that chooses between what waits and what blocks: ``if asynchronous:``, ``if mode == "sync":``.
+SYNC = re.compile(
+    r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
+)
 LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
 BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")

@@ -176,14 +176,14 @@ def _marks(scope: Scope, project: Project) -> Iterator[Silencing]:
             found = [one for place, some in hidden(filters).items() for one in some
                      if filters[place].written in texts]  # fmt: skip
             hides = found and any(action_on(filters, one) == "ignore" for one in DIAGNOSTICS)
-            if hides and not _is_explained(call, scope.outline):
+            if hides and not _is_explained(call, scope):
                 yield Silencing(call, f"this mark hides {titles(found)} in all tests here")
 
 
-def _is_explained(mark: ast.Call, outline: Outline) -> bool:
+def _is_explained(mark: ast.Call, scope: Scope) -> bool:
     """Whether a remark at a mark, or right above the statement it stands in, speaks of warnings."""
-    lines = outline.text.lines
-    statement = next((s for s in outline.tree.body if s.lineno <= mark.lineno <= (s.end_lineno or 0)), mark)
+    lines, body = scope.outline.text.lines, getattr(scope.node, "body", [])
+    statement = next((s for s in body if s.lineno <= mark.lineno <= (s.end_lineno or 0)), mark)
     remarks = [line.partition("#")[2] for line in lines[statement.lineno - 1 : mark.end_lineno]]
     for line in reversed(lines[: statement.lineno - 1]):
         if not line.lstrip().startswith("#"):
