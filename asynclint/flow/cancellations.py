@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from asynclint.flow.expiry import LOOPS, TRIES, error_names, inside
+from asynclint.flow.expiry import TRIES, error_names, inside
 from asynclint.flow.notice import called, is_failure
 from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
 from asynclint.flow.started import is_own, is_started
@@ -67,7 +67,7 @@ LEAVING = frozenset({"exit", "_exit", "skip", "xfail"})
 class Swallowing:
     """A handler that takes a cancellation back, what of it waits, and how the function goes on.
 
-    ``final`` is the ``finally`` of the same ``try``; ``looped`` where a loop stands in its body.
+    ``final`` is the ``finally`` of the same ``try``.
     """
 
     handler: ast.ExceptHandler
@@ -75,7 +75,6 @@ class Swallowing:
     onward: Onward
     scope: Scope
     final: list[ast.stmt]
-    looped: bool
 
 
 def swallowing(function: Scope, project: Project) -> Iterator[Swallowing]:
@@ -88,8 +87,7 @@ def swallowing(function: Scope, project: Project) -> Iterator[Swallowing]:
             continue
         if not _is_meant(block, handler, waits, course, function, project):
             final: list[ast.stmt] = block.finalbody  # type: ignore[attr-defined]
-            looped = any(isinstance(node, LOOPS) for node in inside(block.body))  # type: ignore[attr-defined]
-            yield Swallowing(handler, waits[0], course.onward(block, handler), function, final, looped)
+            yield Swallowing(handler, waits[0], course.onward(block, handler), function, final)
 
 
 def _waits(block: ast.AST) -> list[ast.AST]:
@@ -300,8 +298,8 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     decided = any(isinstance(node, JUMPS) for node in body)
     if not everything and decided and found.onward is Onward.WAIT:  # ends its loop, and puts things in order
         return False
-    if found.onward is Onward.WAIT:  # a task whose work was cut short may put things in order before it ends
-        return everything or not (in_tests or (found.looped and is_started(found.scope, project)))
+    if found.onward is Onward.WAIT:  # a task that puts things in order before it ends is right
+        return everything or not (in_tests or is_started(found.scope, project))
     if in_tests:
         return False
     if not everything and (decided or found.scope is not unit):

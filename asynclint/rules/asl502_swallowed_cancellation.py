@@ -5,7 +5,7 @@ catches it there, by name, by ``BaseException`` or by a bare ``except``, and doe
 takes the cancellation back. This rule reports such a handler round an ``await`` where the coroutine
 then goes round its loop once more, waits for something else, or returns to a caller that awaits it as
 if all were done. Coroutines that are started as tasks and end behind the handler, or put things in
-order behind their loop, are right: that is how a worker comes to its end. So is what a test's local
+order there, are right: that is how a worker comes to its end. So is what a test's local
 coroutine does when it catches ``CancelledError`` by name; and what cancels a test itself is its guard,
 which is ASL106's matter.
 
