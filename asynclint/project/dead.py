@@ -22,7 +22,7 @@ def _dead(root: ast.AST) -> list[tuple[int, int]]:
     for node in ast.walk(root):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Constant):
             never = node.orelse if node.test.value else node.body
-            found += [(part.lineno, part.end_lineno) for part in never]
+            found += [(part.lineno, part.end_lineno or part.lineno) for part in never]
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if not isinstance(block, list):
