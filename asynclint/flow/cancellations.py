@@ -331,6 +331,8 @@ def _closes_down(found: Swallowing) -> bool:
 
 
 def _is_remark(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.If):  # if not transport.interrupted: log.exception("…")
+        return all(_is_remark(inner) for inner in (*statement.body, *statement.orelse))
     value = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _logs(value))
 
