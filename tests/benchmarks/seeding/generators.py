@@ -37,8 +37,17 @@ def left_early(source: Source) -> Iterator[Mutant]:
             yield Mutant(loop, ((end, end, f"\n{head}break"),))
 
 
+def goes_to_its_end(block: ast.AsyncWith) -> bool:
+    """Whether a block is a loop without ``break`` and ``return``, and what stands beside it."""
+    loops = any(isinstance(node, ast.AsyncFor) for node in ast.walk(block))
+    return loops and not any(isinstance(node, (ast.Break, ast.Return)) for node in ast.walk(block))
+
+
 def aclosing(source: Source) -> Iterator[Mutant]:
-    """ASL504: ``async with aclosing(x) as y`` turned into ``y = x``; the ``aclose()`` of a generator."""
+    """ASL504: ``async with aclosing(x) as y`` turned into ``y = x``; the ``aclose()`` of a generator.
+
+    Where a loop in the block is left early, or there is none: one that goes to its end closes it, too.
+    """
     makers = generator_functions(source)
     for block in source.all(ast.AsyncWith):
         assert isinstance(block, ast.AsyncWith)
@@ -50,6 +59,7 @@ def aclosing(source: Source) -> Iterator[Mutant]:
             and isinstance(expr, ast.Call)
             and expr.args
             and called(expr.args[0])[1] in makers
+            and not goes_to_its_end(block)
         ):
             given = source.code(expr.args[0])
             before = "pass" if item.optional_vars is None else f"{source.code(item.optional_vars)} = {given}"
