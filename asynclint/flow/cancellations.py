@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from asynclint.flow.expiry import TRIES, error_names, inside
 from asynclint.flow.notice import called, is_failure
 from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
+from asynclint.flow.started import is_own, is_started
 from asynclint.flow.swallowed import SILENCING
 from asynclint.knowledge.asyncs import CANCELLED_ERRORS
 from asynclint.project.guards.tests import test_of
@@ -59,7 +60,7 @@ SAYS_SO = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 ENDLESS = re.compile(r"forever|^wait$|^sleep$|^pause$|^idle$|^park$|wait_closed|^join$")
-LEAVING = frozenset({"exit", "_exit", "abort", "skip", "xfail"})
+LEAVING = frozenset({"exit", "_exit", "skip", "xfail"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _catches(block: ast.AST, function: Scope, project: Project) -> ast.ExceptHan
 def _leaves_for_good(node: ast.AST) -> bool:
     if isinstance(node, ast.Raise) or is_failure(node):
         return True
-    return isinstance(node, ast.Call) and called(node) in LEAVING
+    return isinstance(node, ast.Call) and (called(node) in LEAVING or ast.unparse(node.func) == "os.abort")
 
 
 def _is_meant(
@@ -145,7 +146,7 @@ def _is_meant(
         return True
     if _keeps_in_mind(handler, reaction, course, function):
         return True
-    if any(isinstance(node, ast.Attribute) and node.attr in DEALING for node in reaction):
+    if any(_deals_with(node, course) for node in reaction):
         return True
     named = not catches_everything(handler, function, project)
     tasks = any(_is_other_task(node, course) for node in waits)
@@ -163,6 +164,13 @@ def _is_meant(
     return (tasks and (named or careless)) or any(_only_cancelled(node, waits) for node in waits)
 
 
+def _deals_with(node: ast.AST, course: Course) -> bool:
+    """``task.cancelling()``, ``task.cancelled()``; not of a future that the function made to wait for it."""
+    if not isinstance(node, ast.Attribute) or node.attr not in DEALING:
+        return False
+    return node.attr != "cancelled" or ast.unparse(node.value) not in course.futures
+
+
 def _keeps_in_mind(
     handler: ast.ExceptHandler, reaction: list[ast.AST], course: Course, function: Scope
 ) -> bool:
@@ -174,7 +182,19 @@ def _keeps_in_mind(
     names = {ast.unparse(target) for target in targets if isinstance(target, (ast.Name, ast.Attribute))}
     if names & function.facts.outer.keys():
         return True
+    if course.flags:
+        names |= {name for node in reaction for name in _set_by(node, function)}
     return any(course.looked_at.get(name, 0) > handler.lineno for name in names)
+
+
+def _set_by(node: ast.AST, function: Scope) -> Iterator[str]:
+    """What ``self.close()``, a method of the same class, sets on ``self``, as written."""
+    owner = next((s.enclosing_class for s in function.around() if s.enclosing_class is not None), None)
+    if owner is None or not isinstance(node, ast.Call) or not is_own(node.func):
+        return
+    for method in owner.facts.scopes:
+        if method.is_function and isinstance(node.func, ast.Attribute) and method.name == node.func.attr:
+            yield from (ast.unparse(target) for target, _ in method.facts.attributes)
 
 
 def _is_stubborn(function: Scope) -> bool:
@@ -265,8 +285,8 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     """
     names = error_names(found.handler.type, found.scope, project)
     everything = catches_everything(found.handler, found.scope, project)
-    if not everything and not names & ASYNCIO:  # anyio's and trio's comes again at each wait
-        return False
+    if _speaks_trio(found.scope) or not (everything or names & ASYNCIO):
+        return False  # anyio's and trio's comes again at each wait
     in_tests = project.is_test_code(found.scope.outline.path)
     if in_tests and found.scope is not unit:  # a local coroutine that catches it by name is written to do so
         return everything and found.onward is Onward.LOOP
@@ -278,18 +298,18 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     decided = any(isinstance(node, JUMPS) for node in body)
     if not everything and decided and found.onward is Onward.WAIT:  # ends its loop, and puts things in order
         return False
-    if _speaks_trio(found.scope) and any(isinstance(node, WAITS) for node in inside(found.handler.body)):
-        return False
     if found.onward is Onward.WAIT:  # a task that puts things in order before it ends is right
-        return everything or not (in_tests or _is_started(found.scope, project))
+        return everything or not (in_tests or is_started(found.scope, project))
     if in_tests:
         return False
     if not everything and (decided or found.scope is not unit):
         return False
+    if found.scope is not unit and not _is_used(found.scope, unit):
+        return False
     gives = any(node.value is not None for node in found.scope.facts.returns)
     if not everything and not gives and _closes_down(found):
         return False
-    return (everything and gives and not decided) or not _is_started(found.scope, project)
+    return (everything and gives and not decided) or not is_started(found.scope, project, surely=gives)
 
 
 def _ends_on_condition(statement: ast.stmt) -> bool:
@@ -311,6 +331,8 @@ def _closes_down(found: Swallowing) -> bool:
 
 
 def _is_remark(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.If):  # if not transport.interrupted: log.exception("…")
+        return all(_is_remark(inner) for inner in (*statement.body, *statement.orelse))
     value = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _logs(value))
 
@@ -324,55 +346,6 @@ def _speaks_trio(scope: Scope) -> bool:
     )
 
 
-# Calls that start what they are given, by their names.
-STARTING = re.compile(
-    r"task|future|spawn|start|soon|gather|wait$|completed|run|schedul|background|submit|add|later"
-)
-
-
-def _is_started(function: Scope, project: Project) -> bool:
-    """Whether its module hands on a coroutine function, or has a call of it start as a task."""
-    key = ("started", function.outline)
-    started = project.remembered(key, lambda: set(_started(function.outline.tree)))
-    if (function.name, True) in started:
-        return True
-    return function.enclosing_class is None and (function.name, False) in started
-
-
-def _started(tree: ast.Module) -> Iterator[tuple[str, bool]]:
-    """The names of what a module starts or hands on, and whether they are those of methods."""
-    for node in ast.walk(tree):
-        given: list[ast.expr] = []
-        starts = True
-        if isinstance(node, ast.Call):
-            given = [*node.args, *(keyword.value for keyword in node.keywords)]
-            starts = bool(STARTING.search(called(node)))
-        elif isinstance(node, ast.Assign):
-            given, starts = [node.value], _is_own(node.value)
-        elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-            given = node.elts
-        elif isinstance(node, ast.ListComp):
-            given = [node.elt]
-        for value in given:
-            yield from _named(value, starts)
-
-
-def _named(value: ast.expr, starts: bool) -> Iterator[tuple[str, bool]]:
-    """What a value, or a call in it, is by name; ``timeout.connect`` is no method of ours."""
-    if isinstance(value, ast.Starred):
-        value = value.value
-    is_call = isinstance(value, ast.Call)
-    target = value.func if isinstance(value, ast.Call) else value
-    if is_call and not starts:
-        return
-    if isinstance(target, ast.Name):
-        yield target.id, False
-    elif isinstance(target, ast.Attribute) and (is_call or _is_own(target)):
-        yield target.attr, True
-
-
-def _is_own(value: ast.expr) -> bool:
-    """``self.run`` and ``self.run()``; a name."""
-    target = value.func if isinstance(value, ast.Call) else value
-    receiver = target.value if isinstance(target, ast.Attribute) else target
-    return isinstance(receiver, ast.Name) and (receiver is target or receiver.id in ("self", "cls"))
+def _is_used(function: Scope, unit: Scope) -> bool:
+    """Whether an outermost function does something with a local one."""
+    return any(isinstance(node, ast.Name) and node.id == function.name for node in ast.walk(unit.node))

@@ -84,7 +84,7 @@ def unfinished(function: Function, project: Project) -> Sequence[Life]:
 
 
 def _unfinished(function: Function, project: Project) -> Iterator[Life]:
-    source = function.text.slice(function.text.span(function.scope.node))
+    source = function.scope.source
     if ON_PURPOSE.search(source):
         return
     tracer = Tracer(function, project, GeneratorFates)

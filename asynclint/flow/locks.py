@@ -56,6 +56,8 @@ def _holds(function: Function, project: Project) -> Iterator[Hold]:
             releases = calls.releases.get((scope, lock), [])
             if not releases and not is_never_released(found.lock, scope.outline, project):
                 continue
+            if not releases and _drains(function, found):
+                continue
             if _are_counted(function, found, releases):
                 continue
             near = _until_next(function, found, sites[index + 1 :], releases, order)
@@ -70,6 +72,11 @@ def _around(lock: str, scope: Scope) -> Scope:
     if method is not None and method.enclosing_class is not None and "." in lock:
         return method.enclosing_class
     return [s for s in outer if s.is_function][-1]
+
+
+def _drains(function: Function, found: Acquired) -> bool:
+    """``for _ in range(size): await semaphore.acquire()`` waits for all others, and lets nobody in again."""
+    return any(isinstance(outer, cst.For) for outer in function.parents(function.cst_of(found.wait)))
 
 
 def _are_counted(function: Function, found: Acquired, releases: Sequence[ast.Call]) -> bool:

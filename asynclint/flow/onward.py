@@ -20,6 +20,11 @@ WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 JUMPS = (ast.Break, ast.Continue, ast.Return)
 # What ends another task before one awaits it.
 CANCELLING = frozenset({"cancel", "cancelled", "cancel_called", "throw"})
+# Errors of a first try that did not wait.
+NOT_YET = frozenset(
+    ["WouldBlock", "QueueEmpty", "QueueFull", "Empty", "Full", "BlockingIOError", "KeyError", "IndexError",
+     "LookupError", "AttributeError"]
+)  # fmt: skip
 CANCELS_ALL = re.compile(r"^_*cancel(_all|_task|_pending|_child|_worker|$)")
 
 
@@ -92,12 +97,25 @@ class Course:
                         found[name] = max(found.get(name, 0), line)
         return found
 
+    @cached_property
+    def flags(self) -> set[str]:
+        """Attributes that the conditions of loops look at, as written."""
+        loops = (node for node in self.nodes if isinstance(node, ast.While))
+        return {ast.unparse(p) for loop in loops for p in ast.walk(loop.test) if isinstance(p, ast.Attribute)}
+
     def in_cleanup(self, statement: ast.AST) -> bool:
-        """Whether it stands in a ``finally`` or a handler: what went before has ended in some way."""
+        """Whether it stands in a ``finally`` or a handler: what went before has ended in some way.
+
+        Not in a handler of what only says that there is nothing yet: the work begins there.
+        """
         while statement in self.parents:
             statement, name = self.parents[statement]
-            if name == "finalbody" or isinstance(statement, ast.ExceptHandler):
+            if name == "finalbody":
                 return True
+            if isinstance(statement, ast.ExceptHandler):
+                caught = ast.unparse(statement.type) if statement.type is not None else ""
+                if caught.rpartition(".")[2] not in NOT_YET:
+                    return True
         return False
 
     def onward(self, block: ast.AST, handler: ast.ExceptHandler) -> Onward:

@@ -15,7 +15,7 @@ from asynclint.flow.expiry import inside, own_nodes
 from asynclint.flow.notice import called
 from asynclint.flow.settling import Leak, Walk, leak_behind
 from asynclint.project.guards.wrappers import project_function
-from asynclint.project.index.values import Instance
+from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
@@ -55,6 +55,8 @@ def unbalanced(outline: Outline, project: Project) -> Iterator[Unbalanced]:
             key = _key(receiver, scope) if not (join.args or join.keywords) else None
             if key is None or not is_queue(receiver, scope, project) or _is_expected_to_hang(join, scope):
                 continue
+            if _is_raced(join, scope):
+                continue
             if key not in uses:
                 uses[key] = _Uses(key, scopes)
             for one in uses[key].leaks(join, scope):
@@ -63,12 +65,19 @@ def unbalanced(outline: Outline, project: Project) -> Iterator[Unbalanced]:
 
 
 def is_queue(expr: ast.expr, scope: Scope, project: Project) -> bool:
-    """Whether an expression is an asyncio.Queue, by what makes it or how it is annotated."""
+    """Whether an expression is an asyncio.Queue, by what makes it or how it is annotated.
+
+    Or of a class that does the same: ``get`` and ``join`` are coroutine functions, ``task_done`` is not.
+    """
     value = project.inference.value(expr, scope)
     if not isinstance(value, Instance):
         return False
     cls = value.cls.scope
-    return cls.outline.is_stub and cls.outline.path.parent.name == "asyncio" and cls.name.endswith("Queue")
+    if cls.outline.is_stub:
+        return cls.outline.path.parent.name == "asyncio" and cls.name.endswith("Queue")
+    methods = [project.inference.attribute(value, name) for name in ("get", "join", DONE)]
+    calling = [method.calling for method in methods if isinstance(method, Function)]
+    return calling == [Calling.COROUTINE, Calling.COROUTINE, Calling.SYNC]
 
 
 def _calls(scope: Scope, names: frozenset[str]) -> Iterator[ast.Call]:
@@ -87,8 +96,11 @@ def _key(expr: ast.expr, scope: Scope) -> Key | None:
     for around in scope.around():
         owner = around.enclosing_class
         if owner is not None and around.parameters:
-            return (owner, expr.attr) if around.parameters[0].arg == expr.value.id else None
-    return None
+            if around.parameters[0].arg == expr.value.id:
+                return owner, expr.attr
+            break
+    found = scope.lookup(expr.value.id)  # queue.async_q
+    return (found[0], ast.unparse(expr)) if found is not None else None
 
 
 def _is_expected_to_hang(join: ast.Call, scope: Scope) -> bool:
@@ -98,6 +110,16 @@ def _is_expected_to_hang(join: ast.Call, scope: Scope) -> bool:
         if expects and any(node is join for node in inside(statement.body)):
             return True
     return False
+
+
+def _is_raced(join: ast.Call, scope: Scope) -> bool:
+    """``asyncio.wait({create_task(queue.join()), failed}, return_when=FIRST_COMPLETED)``: not alone."""
+    waits = (call for call in scope.facts.calls if called(call) == "wait")
+    raced = [call for call in waits if any("FIRST_" in ast.unparse(k.value) for k in call.keywords)]
+    if not raced:
+        return False
+    awaited = (wait.value for wait in scope.facts.awaits)
+    return not any(value is join for value in awaited)
 
 
 class _Scopes:

@@ -12,17 +12,14 @@ import libcst as cst
 
 from asynclint.flow.fates import RAISES, RAISING, Event, Fate, Fates, Step, written_name
 from asynclint.flow.lives import Life, life
-from asynclint.flow.owners import may_be_finished
 from asynclint.flow.trace import Tracer
 from asynclint.knowledge.asyncs import CONTAINER_PARTS
 from asynclint.knowledge.resources import LENDING, LOOP, PROCESS, TRANSPORT, WRITER, Resource
-from asynclint.project.guards.tests import test_of
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Class
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.project.resources import Made, is_lent, made
-from asynclint.project.tasks import is_setup
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
@@ -128,7 +125,7 @@ class ResourceFates(Fates):
         twin = self._function.ast_of(call)
         assert isinstance(twin, ast.Call)
         made = self._project.inference.value(twin.func, self._scope(call))
-        return isinstance(made, Class) and re.search(r"loop\.close\(", _source(made.scope)) is None
+        return isinstance(made, Class) and re.search(r"loop\.close\(", made.scope.source) is None
 
 
 def _breaks(node: cst.CSTNode, function: Function) -> bool:
@@ -167,9 +164,9 @@ def _asks_for_loop(unit: Scope) -> bool:
     """Whether a function, its fixtures, or what tears down its class, get at the loop that has been set."""
     owner = unit.enclosing_class
     methods = owner.facts.scopes if owner is not None else []
-    texts = [_source(unit), *(_source(method) for method in methods if "tear" in method.name.lower())]
+    texts = [unit.source, *(method.source for method in methods if "tear" in method.name.lower())]
     names = {parameter.arg for parameter in unit.parameters}
-    texts += [_source(fixture) for fixture in unit.outline.scope.facts.scopes if fixture.name in names]
+    texts += [fixture.source for fixture in unit.outline.scope.facts.scopes if fixture.name in names]
     return any("get_event_loop" in text for text in texts)
 
 
@@ -208,7 +205,7 @@ def holdings(function: Function, project: Project) -> Sequence[Holding]:
 
 
 def _holdings(function: Function, project: Project) -> Iterator[Holding]:
-    if ON_PURPOSE.search(_source(function.scope)):
+    if ON_PURPOSE.search(function.scope.source):
         return
     for scope in function.scope.nested():
         for found in made(scope, project) if scope.is_function else ():
@@ -254,7 +251,7 @@ def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *
 
 
 def _expects_errors(function: Function) -> bool:
-    return function.once("expects errors", lambda: RAISING.search(_source(function.scope)) is not None)
+    return function.once("expects errors", lambda: RAISING.search(function.scope.source) is not None)
 
 
 def _closes_itself(found: Made, scope: Scope, project: Project) -> bool:
@@ -280,16 +277,12 @@ def _closes_itself(found: Made, scope: Scope, project: Project) -> bool:
 
 def _ends_its_transport(protocol: Scope, scope: Scope) -> bool:
     """Whether a protocol closes its transport, hears of its end, or keeps it where others close it."""
-    if re.search(r"close|abort|connection_lost", _source(protocol)):
+    if re.search(r"close|abort|connection_lost", protocol.source):
         return True
     kept = {target.attr for method in protocol.facts.scopes for target, _ in method.facts.attributes}
     closed = "|".join(map(re.escape, sorted(kept)))
     texts = {protocol.outline.text.text, scope.outline.text.text}
     return bool(kept) and any(re.search(rf"\.({closed})\.(close|abort)\b", text) for text in texts)
-
-
-def _source(scope: Scope) -> str:
-    return scope.outline.text.slice(scope.outline.text.span(scope.node))
 
 
 def _is_deleted(held: Holding, function: Function) -> bool:
@@ -317,40 +310,3 @@ def _called_methods(unit: Scope) -> Iterator[tuple[str, str]]:
                 call.func.value, (ast.Name, ast.Attribute)
             ):
                 yield ast.unparse(call.func.value), call.func.attr
-
-
-def is_closed_elsewhere(held: Holding, project: Project) -> bool:
-    """Whether a class, or the users of a fixture, may close what a function leaves open.
-
-    Of attributes that others may use one can't tell, but in the classes of tests.
-    """
-    life, closers = held.life, held.resource.closers
-    attributes, scope = life.trace.attributes, life.scope
-    if not attributes:
-        return is_lent(scope, project) and _is_closed_by_users(scope, closers)
-    own = test_of(scope, project) is not None or is_setup(scope, project)
-    if not own and not all(name.startswith("_") for name in attributes):
-        return True
-
-    lent = _lent_attributes(scope) if held.resource is LOOP else frozenset()
-
-    def is_look(use: ast.Attribute) -> bool:
-        return use in lent or use.attr not in {*closers, *held.resource.parts, *attributes}
-
-    return any(may_be_finished(name, scope, project, is_look) for name in attributes)
-
-
-def _lent_attributes(method: Scope) -> frozenset[ast.expr]:
-    """What a class gives to others as ``loop=self.loop``, or to functions of asyncio."""
-    given: set[ast.expr] = set()
-    for call in ast.walk((method.enclosing_class or method).node):
-        if isinstance(call, ast.Call):
-            given.update(keyword.value for keyword in call.keywords if keyword.arg == "loop")
-            given.update(call.args if ast.unparse(call.func).startswith("asyncio.") else ())
-    return frozenset(given)
-
-
-def _is_closed_by_users(fixture: Scope, closers: frozenset[str]) -> bool:
-    """Whether tests of the same module close what a fixture gives them: ``client.aclose()``."""
-    methods = "|".join(map(re.escape, sorted(closers)))
-    return re.search(rf"\b{re.escape(fixture.name)}\.({methods})\b", fixture.outline.text.text) is not None

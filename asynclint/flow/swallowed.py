@@ -256,8 +256,7 @@ class _Judge:
 
         anyio and trio cancel every wait in the scope, asyncio only the one that is under way.
         """
-        text = self.function.outline.text
-        source = text.slice(text.span(self.test.scope.node))
+        source = self.test.scope.source
         if "cancel" in re.sub(r"Cancelled(Error)?|get_cancelled_exc_class", "", source).lower():
             return True
         waits = (ast.Await, ast.AsyncFor, ast.AsyncWith)

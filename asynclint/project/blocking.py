@@ -18,6 +18,12 @@ from asynclint.project.standstill import ends_at_once
 from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 3  # helpers of helpers
+BRANCHES = (ast.If, ast.IfExp, ast.Match, ast.ExceptHandler)
+WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+# A condition that chooses between what waits and what blocks: ``if asynchronous:``, ``if mode == "sync":``.
+SYNC = re.compile(
+    r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
+)
 LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
 BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
@@ -72,10 +78,30 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
         if (
             found is not None
             and not is_dead(found.call, scope, project)
+            and id(found.call) not in _of_sync_variant(scope, project)
             and not is_on_purpose(found.call, scope.outline)
             and not _is_the_point(scope, project)
         ):
             yield found
+
+
+def _of_sync_variant(scope: Scope, project: Project) -> set[int]:
+    """Calls in a branch that does without waiting what the other one waits for."""
+    key = ("calls of a sync variant", scope)
+    return project.remembered(key, lambda: set(_sync_calls(scope)) if scope.facts.calls else set())
+
+
+def _sync_calls(scope: Scope) -> Iterator[int]:
+    for node in ast.walk(scope.node):
+        if not isinstance(node, ast.If) or not node.orelse or not SYNC.search(ast.unparse(node.test)):
+            continue
+        for block, other in ((node.body, node.orelse), (node.orelse, node.body)):
+            if _waits(other) and not _waits(block):
+                yield from (id(part) for s in block for part in ast.walk(s) if isinstance(part, ast.Call))
+
+
+def _waits(block: list[ast.stmt]) -> bool:
+    return any(isinstance(node, WAITS) for statement in block for node in ast.walk(statement))
 
 
 def _is_the_point(scope: Scope, project: Project) -> bool:
@@ -86,7 +112,7 @@ def _says_so(scope: Scope) -> bool:
     """``async def block_loop()``, ``async def test_slow_callback()``, a test of the loop's clock."""
     for outer in scope.around():
         said = " ".join((outer.name, *map(ast.unparse, outer.decorators)))
-        if outer.is_function and (POINT.search(said) or "slow_callback_duration" in _source(outer)):
+        if outer.is_function and (POINT.search(said) or "slow_callback_duration" in outer.source):
             return True
     clock = not scope.facts.awaits and any(_is_clock(call) for call in scope.facts.calls)
     return clock or _runs_in_thread(scope)
@@ -113,10 +139,6 @@ def _runs_in_thread(scope: Scope) -> bool:
         for keyword in call.keywords
         if keyword.arg in ("thread", "in_thread")
     )
-
-
-def _source(scope: Scope) -> str:
-    return scope.outline.text.slice(scope.outline.text.span(scope.node))
 
 
 def _through(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Blocking | None:
@@ -169,7 +191,7 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
         found = _in_helper(call, helper, project, depth, entered=id(call) in entered)
         if (
             found is not None
-            and id(call) not in _chosen_by_caller(helper)
+            and id(call) not in _optional(helper, project)
             and not is_on_purpose(call, helper.outline)
         ):
             return found
@@ -201,6 +223,39 @@ def _counts(name: str, call: ast.Call, helper: Scope, project: Project) -> bool:
         return True
     host = call.args[0].elts[0] if isinstance(call.args[0], ast.Tuple) and call.args[0].elts else call.args[0]
     return isinstance(host, ast.Constant)
+
+
+def _optional(helper: Scope, project: Project) -> set[int]:
+    """Calls that a plain function may well leave out, whoever calls it.
+
+    In tests those that a parameter switches off; in a package any under a condition: there retries,
+    recovery and variants for other threads block, and what a test calls seldom comes to them.
+    """
+    in_tests = project.is_test_code(helper.outline.path)
+    find = _chosen_by_caller if in_tests else _conditional
+    return project.remembered(("optional calls", helper), lambda: find(helper))
+
+
+def _conditional(helper: Scope) -> set[int]:
+    """Calls under an ``if``, in a handler, or behind an ``if`` that may leave the function."""
+    left: set[int] = set()
+    stack: list[tuple[ast.AST, bool]] = [(helper.node, False)]
+    while stack:
+        node, optional = stack.pop()
+        if optional and isinstance(node, ast.Call):
+            left.add(id(node))
+        for name, value in ast.iter_fields(node):
+            branch = isinstance(node, BRANCHES) and name != "test"
+            within = optional or branch
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    stack.append((child, within))
+                    within = within or (isinstance(child, ast.If) and _leaves(child))
+    return left
+
+
+def _leaves(condition: ast.If) -> bool:
+    return any(isinstance(node, (ast.Return, ast.Raise)) for node in ast.walk(condition))
 
 
 def _chosen_by_caller(helper: Scope) -> set[int]:

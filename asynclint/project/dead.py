@@ -1,4 +1,4 @@
-"""Code that is never run: what stands behind a return, a raise, a break or a continue in its block."""
+"""Code that is never run: behind a return, a raise, a break or a continue, and beside ``if True``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ def is_dead(node: ast.expr, scope: Scope, project: Project) -> bool:
 
 
 def _dead(root: ast.AST) -> list[tuple[int, int]]:
-    """The lines behind such a statement, to the end of its block."""
-    found = []
+    """The lines behind such a statement, to the end of its block; of the other branch of ``if True``."""
+    found: list[tuple[int, int]] = []
     for node in ast.walk(root):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Constant):
+            never = node.orelse if node.test.value else node.body
+            found += [(part.lineno, part.end_lineno or part.lineno) for part in never]
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if not isinstance(block, list):

@@ -117,13 +117,24 @@ def _undoes(node: ast.AST, function: Scope, project: Project, depth: int) -> boo
             )
             return bool(node.finalbody) or any(name in caught for name in CATCHING)
         case ast.With() | ast.AsyncWith():
-            return any(_last(item.context_expr) not in IDLE for item in node.items)
+            return any(
+                _last(item.context_expr) not in IDLE and not _closes_given(item.context_expr, function)
+                for item in node.items
+            )
         case ast.AsyncFor() if depth < MAX_DEPTH:
             value = project.inference.value(node.iter, function)
             if isinstance(value, Result) and value.function.calling is Calling.ASYNC_GENERATOR:
                 inner = value.function.scope
                 return not inner.outline.is_stub and cleans_up(inner, project, depth + 1)
     return False
+
+
+def _closes_given(entered: ast.expr, function: Scope) -> bool:
+    """``async with aclosing(items)`` of an iterable that a generator is given: that is the caller's."""
+    if not isinstance(entered, ast.Call) or not entered.args or entered.keywords:
+        return False
+    iterables = {p.arg for p in function.parameters if p.annotation and "Iter" in ast.unparse(p.annotation)}
+    return all(isinstance(arg, ast.Name) and arg.id in iterables for arg in entered.args)
 
 
 def _last(expr: ast.expr) -> str:

@@ -29,6 +29,7 @@ from asynclint.source.outline import Outline, Scope
 MAX_DEPTH = 3
 METHODS = frozenset(name.rpartition(".")[2] for name in UNSAFE)
 FUNCTIONS = frozenset(name.rpartition(".")[2] for name in NEEDS_LOOP)
+THREAD_ASKED = re.compile(r"get_running_loop\(|get_ident\(|current_thread\(|\b_?thread_id\b")
 POINT = re.compile(r"no[nt]_?thread_?safe|thread_?unsafe|wrong_thread", re.IGNORECASE)
 
 
@@ -104,7 +105,9 @@ def _misused(call: ast.Call, scope: Scope, project: Project) -> str:
     name = _used(call.func, scope, project)
     if not name:
         return ""
-    expected = project.remembered(("expected to fail", scope), lambda: _expected_to_fail(scope))
+    expected = project.remembered(
+        ("expected to fail", scope), lambda: [*_expected_to_fail(scope), *_on_the_loop(scope)]
+    )
     return "" if any(start <= call.lineno <= end for start, end in expected) else name
 
 
@@ -161,6 +164,13 @@ def _expected_to_fail(scope: Scope) -> list[tuple[int, int]]:
         if any("RuntimeError" in ast.unparse(error) for error in caught):
             found.append((node.lineno, node.body[-1].end_lineno or 0))
     return found
+
+
+def _on_the_loop(scope: Scope) -> Iterator[tuple[int, int]]:
+    """Lines of both branches of a condition on the thread: ``if loop is get_running_loop(): …``."""
+    for node in ast.walk(scope.node):
+        if isinstance(node, ast.If) and THREAD_ASKED.search(ast.unparse(node.test)):
+            yield node.lineno, node.end_lineno or 0
 
 
 def _is_the_point(scope: Scope) -> bool:

@@ -100,7 +100,8 @@ def _made(scope: Scope, project: Project) -> Iterator[Made]:
         b.value for bindings in scope.bindings.values() for b in bindings if b.kind in ("assign", "unpack")
     ]
     kept += [value for _, value in facts.attributes]
-    whole = {id(value) for value in (*kept, *(statement.value for statement in facts.expressions))}
+    bare = {id(statement.value) for statement in facts.expressions}
+    whole = {id(value) for value in kept} | bare
     has_words = _has_words(scope.outline, project)
     for wait in facts.awaits:
         call = _passed(wait.value)
@@ -116,8 +117,16 @@ def _made(scope: Scope, project: Project) -> Iterator[Made]:
                 yield Made(inner, call, resource)
         elif has_words or id(call) in whole:
             resource = _resource(call, scope, project, awaited=False, whole=id(call) in whole)
-            if resource is not None:
+            if resource is not None and not (id(call) in bare and _sets_loop(call, scope, project)):
                 yield Made(call, call, resource)
+
+
+def _sets_loop(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether a function that is called for its effect leaves a new loop for whoever asks for one."""
+    value = project.inference.value(call.func, scope)
+    if not isinstance(value, Function) or value.scope.outline.is_stub:
+        return False
+    return any(_last(inner.func) == "set_event_loop" for inner in value.scope.facts.calls)
 
 
 def _passed(expr: ast.expr) -> ast.expr:
@@ -189,7 +198,7 @@ def _given(factory: Scope, project: Project, depth: int) -> Resource | None:
     returns = factory.facts.returns
     if not returns or factory.facts.attributes or factory.facts.outer or factory.is_generator:
         return None
-    if OWNING.search(factory.outline.text.slice(factory.outline.text.span(factory.node))):
+    if OWNING.search(factory.source):
         return None
     found = {_of(given.value, factory, project, depth + 1) for given in returns}
     return found.pop() if len(found) == 1 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ CONFIGURING = frozenset({"pytest_configure"})
 FILTERS = {"warnings.simplefilter": "", "warnings.filterwarnings": "message"}
 PARTS = ("action", "message", "category", "module")
 MARK = "pytest.mark.filterwarnings"
+SPEAKS = re.compile(r"[Ww]arning|unclosed|never awaited|leak|teardown", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,21 @@ def _marks(scope: Scope, project: Project) -> Iterator[Silencing]:
             texts = set(_constants(call))
             found = [one for place, some in hidden(filters).items() for one in some
                      if filters[place].written in texts]  # fmt: skip
-            if found and any(action_on(filters, one) == "ignore" for one in DIAGNOSTICS):
+            hides = found and any(action_on(filters, one) == "ignore" for one in DIAGNOSTICS)
+            if hides and not _is_explained(call, scope):
                 yield Silencing(call, f"this mark hides {titles(found)} in all tests here")
+
+
+def _is_explained(mark: ast.Call, scope: Scope) -> bool:
+    """Whether a remark at a mark, or right above the statement it stands in, speaks of warnings."""
+    lines, body = scope.outline.text.lines, getattr(scope.node, "body", [])
+    statement = next((s for s in body if s.lineno <= mark.lineno <= (s.end_lineno or 0)), mark)
+    remarks = [line.partition("#")[2] for line in lines[statement.lineno - 1 : mark.end_lineno]]
+    for line in reversed(lines[: statement.lineno - 1]):
+        if not line.lstrip().startswith("#"):
+            break
+        remarks.append(line.partition("#")[2])
+    return any(SPEAKS.search(remark) for remark in remarks)
 
 
 def _constants(call: ast.Call) -> list[str]:

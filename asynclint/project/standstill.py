@@ -241,9 +241,9 @@ def _is_over(call: ast.Call, scope: Scope, project: Project) -> bool:
 
 def _thread_functions(call: ast.Call, scope: Scope, project: Project) -> list[Scope]:
     """The functions of the project that a thread is made with."""
-    assert isinstance(call.func, ast.Attribute)
-    made = definition(call.func.value, scope, project.modules)
-    if made is None or not isinstance(made[0], ast.Call):
+    func = call.func
+    made = definition(func.value, scope, project.modules) if isinstance(func, ast.Attribute) else None
+    if made is None or not isinstance(made[0], ast.Call):  # wait(futures) is of no thread, for example
         return []
     given = (*made[0].args, *(keyword.value for keyword in made[0].keywords))
     values = (project.inference.value(one, made[1]) for one in given if isinstance(one, ast.Name))

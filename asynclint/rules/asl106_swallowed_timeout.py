@@ -101,8 +101,7 @@ def _search(unit: Unit, project: Project) -> Iterator[Swallowed]:
 
 def _may_catch(unit: Unit) -> bool:
     """Whether something in a function catches exceptions: a handler, or a context manager by any name."""
-    text = unit.outline.text
-    if "except" in text.slice(text.span(unit.node)):
+    if "except" in unit.source:
         return True
     entered = (item.context_expr for s in unit.nested() for with_ in s.facts.withs for item in with_.items)
     return any(isinstance(expr, ast.Call) and _called(expr) not in HARMLESS for expr in entered)

@@ -4,15 +4,16 @@ Nearly nothing of asyncio is thread-safe: ``loop.call_soon``, ``Future.set_resul
 ``Queue.put_nowait`` and ``Task.cancel`` belong to the loop's own thread. This rule follows functions to
 the threads that they run in (``Thread(target=…)``, a subclass of ``Thread``, ``Timer``, executors,
 ``asyncio.to_thread``, ``run_in_executor``, and functions of the project that hand their argument on to
-one of these), through the functions that they call, and reports such a call there. It reports as well the
-calls of a loop that the same function has started in another thread (``Thread(target=loop.run_forever)``).
-What an object is, is told by how it is made: ``threading.Event`` and ``queue.Queue`` are right in a thread.
+one of these), through the functions that they call, and reports such a call there. It reports as well
+the calls of a loop that the same function has started in another thread
+(``Thread(target=loop.run_forever)``). What an object is, is told by how it is made: ``threading.Event``
+and ``queue.Queue`` are right in a thread.
 
-A function that nobody is seen to run in a thread, but which uses ``call_soon_threadsafe`` in one place and
-``call_soon`` in another, is reported as *likely*.
+A function that nobody is seen to run in a thread, but which uses ``call_soon_threadsafe`` in one place
+and ``call_soon`` in another, is reported as *likely*.
 
-Silent: threads that run a loop of their own, functions that are called on the loop as well, and calls
-that are expected to fail.
+Silent: threads that run a loop of their own, functions that are called on the loop as well, calls that
+are expected to fail, and those behind a question for the thread or its loop.
 
 Why it matters: the loop is not woken, so the callback runs when something else happens to wake it: the
 test hangs, or passes by luck. The loop's own state can break. asyncio's debug mode notices
@@ -162,7 +163,7 @@ def _is_sure(function: Function, found: Misuse, project: Project) -> bool:
         return False
     if "debug" in str(test.config.options):
         return False
-    return not DOUBTS.search(function.text.slice(function.text.span(function.scope.node)))
+    return not DOUBTS.search(function.scope.source)
 
 
 def _loop_at_hand(found: Misuse, project: Project) -> str:

@@ -1,15 +1,17 @@
 """ASL403 blocking-call: an async test, an async fixture or a helper of theirs holds up the event loop.
 
-``time.sleep``, ``subprocess.run``, ``requests.get``, ``queue.Queue().get`` and their like stop the thread
-that calls them, and with it every task of the loop that runs there. This rule reports them in ``async def``
-functions, and where such a function calls a plain function of the project that leads to one. What a
-method belongs to is told by how its object is made, not by its name. Names of your own are added by the
-setting ``blocking-calls``.
+``time.sleep``, ``subprocess.run``, ``requests.get``, ``queue.Queue().get`` and their like stop the
+thread that calls them, and with it every task of the loop that runs there. This rule reports them in
+``async def`` functions, and where such a function calls a plain function of the project that leads to
+one. What a method belongs to is told by how its object is made, not by its name. Names of your own are
+added by the setting ``blocking-calls``.
 
 Silent: functions that are handed to a thread (``asyncio.to_thread``, executors); a call that may not wait
 (``get(block=False)``, ``sleep(0)``, a non-blocking socket), or has nothing to wait for (a queue that the
 same function has filled); the ``join`` of a thread that was told to stop, or when nothing else is left to
-do; names that a test patches; what answers HTTP requests itself. ``open``, the methods of files and of
+do; names that a test patches; what answers HTTP requests itself; what a helper of a package does under a
+condition or in a handler; the branch of an ``if`` that does without waiting what the other one waits for,
+where its condition speaks of ``sync``. ``open``, the methods of files and of
 ``pathlib``, and ``sqlite3`` are never reported: they are local and fast, and tests use them all the time.
 A remark on the line that it blocks on purpose counts, as does a ``# noqa`` for ``ASYNC2xx``.
 

@@ -4,12 +4,14 @@ This rule follows what ``open_connection``, ``start_server``, ``create_subproces
 a loop's ``create_connection``, ``create_datagram_endpoint``, ``create_server`` and their kin,
 ``new_event_loop``, ``Runner``, aiohttp's ``ClientSession`` and httpx's ``AsyncClient`` give, and what
 functions of the project return of these. It reports one that reaches a normal end of its function
-neither closed nor handed on: returned, stored, given to code that can't be read. What a fixture yields comes
-back to it, so it has to be closed behind the ``yield``; what a ``setUp`` keeps on ``self`` in the class.
+neither closed nor handed on: returned, stored, given to code that can't be read. What a fixture yields
+comes back to it, so it has to be closed behind the ``yield``; what a ``setUp`` keeps on ``self`` in the
+class.
 
 Silent where nothing is held: an ``AsyncClient`` with a transport of its own, or that sends nothing; a
-connector without a session; a transport whose protocol may close it. A process that is only killed
-is reported, because it is never reaped before the loop is closed.
+connector without a session; a transport whose protocol may close it; a public attribute, which others
+may close, but for the classes of tests and those in test files that have a ``close`` of their own. A
+process that is only killed is reported, because it is never reaped before the loop is closed.
 
 Why it matters: debug mode (``-X dev``, ``asyncio_debug``) reports "unclosed transport", "unclosed
 <StreamWriter …>", "unclosed event loop" or "Unclosed client session" when the garbage collector comes
@@ -70,9 +72,10 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each resource that some path leaves open, at the call that makes it."""
+    from asynclint.flow.closers import is_closed_elsewhere
     from asynclint.flow.paths import State
     from asynclint.flow.related import ways_out
-    from asynclint.flow.resources import holdings, is_closed_elsewhere
+    from asynclint.flow.resources import holdings
 
     for held in holdings(function, project):
         life = held.life

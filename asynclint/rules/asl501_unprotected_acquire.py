@@ -1,13 +1,14 @@
 """ASL501 unprotected-acquire: a lock is acquired by hand, and what fails behind that leaves it locked.
 
-This rule reports ``await lock.acquire()`` of a ``Lock``, ``Semaphore``, ``Condition`` or ``CapacityLimiter``
-of asyncio, anyio or trio whose function releases it itself, but not on every way out: an ``await`` between
-the two can be cancelled, a call can raise, a ``return`` can leave, and no ``finally`` releases it then.
-What is a lock is told by how it is made or annotated, never by its name.
+This rule reports ``await lock.acquire()`` of a ``Lock``, ``Semaphore``, ``Condition`` or
+``CapacityLimiter`` of asyncio, anyio or trio whose function releases it itself, but not on every way
+out: an ``await`` between the two can be cancelled, a call can raise, a ``return`` can leave, and no
+``finally`` releases it then. What is a lock is told by how it is made or annotated, never by its name.
 
 Silent where nothing between the two can fail, where another function or a callback releases it as well,
-where a loop releases as often as was acquired, of a ``Semaphore(0)``, which is a signal, and in a test that
-acquires a lock made for it alone, to make somebody wait: that lock ends with the test.
+where a loop releases as often as was acquired or takes all that there is for good, of a
+``Semaphore(0)``, which is a signal, and in a test that acquires a lock made for it alone, to make
+somebody wait: that lock ends with the test.
 
 Why it matters: one failure or timeout leaves the lock taken, and whoever wants it next waits for ever:
 the first test fails, and the ones behind it hang.

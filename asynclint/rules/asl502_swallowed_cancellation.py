@@ -1,18 +1,20 @@
 """ASL502 swallowed-cancellation: a coroutine catches its own cancellation and goes on.
 
 A task is cancelled by an exception: ``CancelledError`` is raised at the ``await`` where it waits. Who
-catches it there, by name, by ``BaseException`` or by a bare ``except``, and doesn't raise it again takes
-the cancellation back. This rule reports such a handler round an ``await`` where the coroutine then goes
-round its loop once more, waits for something else, or returns to a caller that awaits it as if all were
-done. Coroutines that are started as tasks and end behind the handler are right: that is how a worker comes
-to its end. So is what a test's local coroutine does when it catches ``CancelledError`` by name; and what
-cancels a test itself is its guard, which is ASL106's matter.
+catches it there, by name, by ``BaseException`` or by a bare ``except``, and doesn't raise it again
+takes the cancellation back. This rule reports such a handler round an ``await`` where the coroutine
+then goes round its loop once more, waits for something else, or returns to a caller that awaits it as
+if all were done. Coroutines that are started as tasks and end behind the handler, or put things in
+order there, are right: that is how a worker comes to its end. So is what a test's local
+coroutine does when it catches ``CancelledError`` by name; and what cancels a test itself is its guard,
+which is ASL106's matter.
 
-It is silent where the cancellation may be another task's: after ``task.cancel()`` (the right way to end
-one's own task), round ``await task``, round a wait that only a cancellation ends; where the error is kept
-or handed on, or a flag is set that is looked at; where ``cancelling()`` or ``uncancel()`` is used; in
-cleanup; where a comment, a docstring or a name says that it is on purpose; and where a handler by name
-closes everything down, only reports that it ends, or ends its loop: that is how a program is told to stop.
+It is silent in trio's code, whose cancellation comes again at the next wait, and where it may be
+another task's: after ``task.cancel()`` (the right way to end one's own task), round ``await task``,
+round a wait that only a cancellation ends; where the error is kept or handed on, or a flag is set that
+is looked at, also by a method; where ``cancelling()`` or ``uncancel()`` is used; in cleanup; where a
+comment, a docstring or a name says that it is on purpose; and where a handler by name closes everything
+down, only reports that it ends, or ends its loop: that is how a program is told to stop.
 
 Why it matters: ``asyncio.timeout`` never fires, a task group never ends, and a test that cancels such a
 task hangs or leaves it behind.
@@ -92,7 +94,7 @@ def trigger(unit: Unit, project: Project) -> bool:
     key = (rule.code, "words", unit.outline)
     if not project.remembered(key, lambda: any(word in text.text for word in WORDS)):
         return False
-    written = text.slice(text.span(unit.node))
+    written = unit.source
     if "async def" not in written or "except" not in written:
         return False
     return bool(_swallowing(unit, project))

@@ -1,14 +1,16 @@
 """ASL503 unbalanced-queue: a queue is joined, and a consumer can lose an item without task_done().
 
-``await queue.join()`` comes back when ``task_done()`` has been called once for each item that was put. This
-rule reports a ``get()`` in a consumer, a function beside the one that joins, where the work on the item can
-fail, or go on with the next, before ``task_done()`` is called, and where nothing calls it at all. It follows
-an ``asyncio.Queue`` (by what makes it or its annotation) into nested functions, methods of the same class
-and functions of the project that it is handed to.
+``await queue.join()`` comes back when ``task_done()`` has been called once for each item that was put.
+This rule reports a ``get()`` in a consumer, a function beside the one that joins, where the work on the
+item can fail, or go on with the next, before ``task_done()`` is called, and where nothing calls it at
+all. It follows an ``asyncio.Queue`` (by what makes it or its annotation), or an object with the same
+methods, into nested functions, methods of the same class and functions of the project that it is handed
+to.
 
 It is silent where ``task_done()`` is in a ``finally``, in each handler, or behind work that can't fail;
-where errors of the work are caught; for a ``break`` or ``return`` on a last item; for queues that are stored
-elsewhere and never done here; and where the ``join()`` is expected to raise.
+where errors of the work are caught; for a ``break`` or ``return`` on a last item; for queues that are
+stored elsewhere and never done here; where the ``join()`` is expected to raise, or waited for until one
+of several things happens.
 
 Why it matters: the consumer's error is not what the test shows. It hangs in ``join()`` until its timeout,
 or for ever.

@@ -99,6 +99,11 @@ class Scope:
         return ".".join(reversed(names))
 
     @property
+    def source(self) -> str:
+        """The text that it is written in, decorators left out."""
+        return self.outline.text.slice(self.outline.text.span(self.node))
+
+    @property
     def decorators(self) -> list[ast.expr]:
         """Decorator expressions of a function or class."""
         return [] if isinstance(self.node, (ast.Module, ast.Lambda)) else self.node.decorator_list

@@ -79,5 +79,5 @@ def _leaves(name: str, decorator: ast.expr, scope: Scope, project: Project) -> b
     function = project_function(target, scope, project)
     if function is None:
         return True
-    source = function.outline.text.slice(function.outline.text.span(function.node))
+    source = function.source
     return re.search(rf"\.{re.escape(name)}\b|['\"]{re.escape(name)}['\"]", source) is not None

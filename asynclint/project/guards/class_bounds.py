@@ -193,7 +193,7 @@ def _outlasts(method: Scope, project: Project) -> bool:
     It does where it replaces the test in time, or what runs it; and where it stops the loop, or
     cancels every task of it: the test has a task of its own.
     """
-    source = method.outline.text.slice(method.outline.text.span(method.node))
+    source = method.source
     if "setattr(" in source and (method.name in CLASS_SETUP or "_callTestMethod" in source):
         return True
     if any(target.attr in RUN_METHODS for target, _ in method.facts.attributes):

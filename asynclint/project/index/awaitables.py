@@ -68,6 +68,8 @@ def _awaited(function: Function, inference: Inference) -> Value | None:
     returns = node.returns if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
     if not isinstance(returns, ast.Subscript) or not isinstance(returns.slice, ast.Tuple):
         return None
+    if not returns.slice.elts:
+        return None
     outside = function.scope.parent or function.scope
     return inference.annotated(returns.slice.elts[-1], outside, function.receiver)
 
@@ -92,7 +94,10 @@ def _laziness(cls: Class, inference: Inference) -> bool | None:
 
 def annotation(subscript: ast.Subscript, scope: Scope, inference: Inference) -> Value | None:
     """An object annotated ``Coroutine[…]``, ``Awaitable[…]`` or ``Callable[…]``; None for any other."""
-    last = subscript.slice.elts[-1] if isinstance(subscript.slice, ast.Tuple) else subscript.slice
+    parts = subscript.slice.elts if isinstance(subscript.slice, ast.Tuple) else [subscript.slice]
+    if not parts:  # tuple[()]
+        return None
+    last = parts[-1]
     if known(subscript.value, scope, inference.modules, CALLABLE_TYPES):
         return None if last is subscript.slice else Callback(inference.annotated(last, scope))
     name = known(subscript.value, scope, inference.modules, AWAITABLE_TYPES)

@@ -74,7 +74,7 @@ def _is_rewritten(scope: Scope, inference: Inference) -> bool:
 
 def _rewrites(method: Scope) -> bool:
     """Whether ``__init__`` or its like sets attributes by name, or those of the class."""
-    source = _source(method)
+    source = method.source
     sets = method.name == "__init_subclass__" and bool(re.search(r"\bcls\.\w+ *=[^=]", source))
     return sets or "setattr(" in source or "__dict__" in source
 
@@ -84,11 +84,7 @@ def _leaves_methods(metaclass: ast.expr, scope: Scope, inference: Inference) -> 
     value = inference.value(metaclass, scope)
     if not isinstance(value, Class) or value.scope.outline.is_stub:
         return False
-    return not re.search(r"setattr\(|__dict__|\w\[[^\]]+\] *=[^=]", _source(value.scope))
-
-
-def _source(scope: Scope) -> str:
-    return scope.outline.text.slice(scope.outline.text.span(scope.node))
+    return not re.search(r"setattr\(|__dict__|\w\[[^\]]+\] *=[^=]", value.scope.source)
 
 
 def maker_of(cls: Class, inference: Inference) -> Scope | None:
