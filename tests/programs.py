@@ -148,7 +148,8 @@ def assert_edits_alone(before: SourceText, once: Applied) -> None:
                 break
             added.append(other)
         else:
-            raise AssertionError(f"a line outside the edits changed: {line!r}")
+            message = f"a line outside the edits changed: {line!r}"
+            raise AssertionError(message)
     added += lines
     assert all(re.match(r"\s*(?:import \w+.*)?$", line) for line in added), added
 

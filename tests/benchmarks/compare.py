@@ -41,8 +41,10 @@ from asynclint.source.files import File, find
 FLAKE8 = """
 import importlib.metadata, sys
 shown, every = {"flake8", *sys.argv.pop(1).split(",")}, importlib.metadata.distributions
-importlib.metadata.distributions = lambda: (one for one in every() if one.metadata["name"] in shown or not any(
-    point.group.startswith("flake8.") for point in one.entry_points))
+def is_shown(distribution):
+    points = distribution.entry_points
+    return distribution.metadata["name"] in shown or not any(p.group.startswith("flake8.") for p in points)
+importlib.metadata.distributions = lambda: filter(is_shown, every())
 from flake8.main.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -100,7 +100,8 @@ class Fuzzer:
                 bench.check(case.raw, Fixing.UNSAFE)
             except SourceError:
                 return Counter({"refused": 1})
-            raise AssertionError("judged though it cannot be parsed") from None
+            message = "judged though it cannot be parsed"
+            raise AssertionError(message) from None
         seen = assert_sound(bench, case.raw, marked=False)
         if case.number % EVERY["screen"] == 0:
             on, off = unscreened(text, case.place, self.project)
@@ -115,7 +116,7 @@ class Fuzzer:
         return seen
 
     def end_batch(self) -> None:
-        """Lay the cases side by side and ask whether every door and every way to run says the same of them."""
+        """Lay the cases side by side and ask whether every door and way to run says the same of them."""
         batch, self.batch = self.batch, []
         if not batch:
             return
