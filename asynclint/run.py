@@ -217,6 +217,9 @@ def _check_file(
         from asynclint.output.fix import write as write_file
 
         try:
+            now = file.path.read_bytes()
+            if now not in (raw, result.written):  # somebody has saved it since, and what they wrote counts
+                return _failed(file, "was not fixed: it has changed while it was checked; run again")
             write_file(file.path, result.written)
         except OSError as error:
             return _failed(file, f"cannot be written: {error.strerror or error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import sys
 from collections import Counter
@@ -13,7 +14,7 @@ import libcst as cst
 
 from asynclint.engine import Fixing, Result, _judge_once, check_text
 from asynclint.finding import Finding
-from asynclint.output.fix import apply
+from asynclint.output.fix import Applied, apply
 from asynclint.project.project import Project
 from asynclint.rule import all_rules
 from asynclint.settings import Settings
@@ -40,21 +41,18 @@ def fixture_sources() -> dict[str, str]:
 
 @dataclass
 class Bench:
-    """Checks programs as if each were the one test file of a directory that has no configuration."""
+    """Checks programs as if each were one test file of a directory, all of them in one project."""
 
     directory: Path
+    name: str = "test_program.py"
     project: Project = field(default_factory=lambda: Project(EVERYTHING))
-    checks: int = 0
 
     @property
     def path(self) -> Path:
-        return self.directory / "test_program.py"
+        return self.directory / self.name
 
     def check(self, raw: bytes, fixing: Fixing = Fixing.NONE) -> Result:
         """Raises SourceError for what can't be decoded or parsed."""
-        self.checks += 1
-        if self.checks % 500 == 0:  # a project keeps every text it has seen
-            self.project = Project(EVERYTHING)
         text = SourceText.from_bytes(raw)
         return check_text(text, self.path, self.path.name, EVERYTHING, fixing=fixing, project=self.project)
 
@@ -76,8 +74,11 @@ def reported(finding: Finding) -> Reported:
     )
 
 
-def assert_sound(bench: Bench, raw: bytes) -> Counter[str]:
-    """What must hold for any file that parses; counts the findings and the fixes it has seen."""
+def assert_sound(bench: Bench, raw: bytes, *, marked: bool = True) -> Counter[str]:
+    """What must hold for any file that parses; counts the findings and the fixes it has seen.
+
+    ``marked`` False: it is no fixture, whose marks say what a fix may drop.
+    """
     text = SourceText.from_bytes(raw)
     result = bench.check(raw)
     assert result.problem is None, result.problem
@@ -86,7 +87,7 @@ def assert_sound(bench: Bench, raw: bytes) -> Counter[str]:
     for finding in result.findings:
         assert_on_its_text(text, finding)
     for fixing in (Fixing.SAFE, Fixing.UNSAFE):
-        seen[fixing.value] += assert_fixes_well(bench, raw, result, fixing)
+        seen[fixing.value] += assert_fixes_well(bench, raw, result, fixing, marked=marked)
     return seen
 
 
@@ -101,7 +102,7 @@ def assert_on_its_text(text: SourceText, finding: Finding) -> None:
         assert isinstance(ast.parse(f"({shown}\n)", mode="eval").body, ast.Call), shown
 
 
-def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing) -> int:
+def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing, *, marked: bool) -> int:
     """Fixed text compiles, keeps what no fix is about, and is not fixed again; gives the number of fixes."""
     fixed = bench.check(raw, fixing)
     assert fixed.problem is None, fixed.problem
@@ -114,11 +115,43 @@ def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing) -
     assert (after.text, after.encoding, after.bom) == (fixed.after, before.encoding, before.bom)
     compile(after.text, "<fixed>", "exec", dont_inherit=True)
     once = apply(before, found.findings, unsafe=fixing is Fixing.UNSAFE)
-    assert_only_edited(before, SourceText.from_bytes(before.encode(once.text)), once.applied)
+    assert_edits_alone(before, once)
+    if marked:
+        assert_only_edited(before, SourceText.from_bytes(before.encode(once.text)), once.applied)
     again = bench.check(fixed.written, fixing)
     assert again.written is None, "fixing again changes it again"
     assert [reported(f) for f in again.findings] == [reported(f) for f in fixed.findings]
     return fixed.fixed
+
+
+def assert_edits_alone(before: SourceText, once: Applied) -> None:
+    """What is outside the edits of the fixes is there as it was; only lines with imports have come."""
+    fixes = {finding.fix for finding in once.applied if finding.fix is not None}
+    edits = {
+        (before.offset(edit.span.start), before.offset(edit.span.end), edit.text)
+        for fix in fixes
+        for edit in fix.edits
+    }
+    expected, done = "", 0
+    for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
+        expected += before.text[done:start] + new
+        done = end
+    expected += before.text[done:]
+    if not any(fix.imports for fix in fixes):
+        assert once.text == expected, "a byte outside the edits changed"
+        return
+    lines = iter(io.StringIO(once.text, newline=""))
+    added: list[str] = []
+    for line in io.StringIO(expected, newline=""):
+        for other in lines:
+            if other == line or other.rstrip("\r\n") == line:  # a last line may get an end
+                break
+            added.append(other)
+        else:
+            message = f"a line outside the edits changed: {line!r}"
+            raise AssertionError(message)
+    added += lines
+    assert all(re.match(r"\s*(?:import \w+.*)?$", line) for line in added), added
 
 
 # ``_ = task``, ``async with`` of what is not asynchronous, ``assert`` of a mock's assertion, acquire and
