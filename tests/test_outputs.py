@@ -677,15 +677,3 @@ def test_without_a_terminal_there_is_no_progress_bar(suite: Path) -> None:
     )
     assert done.returncode == 1
     assert "checking" not in done.stderr + done.stdout
-
-
-def test_the_commands_that_readme_gives_to_ci_run(suite: Path, asynclint: Asynclint) -> None:
-    (suite / "tests" / "test_a.py").write_text(BAD)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    given = re.findall(r"^ *- (?:run: )?asynclint (.*--output-file.*)$", readme, re.MULTILINE)
-    assert len(given) == 2
-    for words in given:
-        ran = asynclint(*words.split())
-        assert (ran.status, ran.out) == (1, "")
-    assert json.loads((suite / "asynclint.sarif").read_text())["runs"][0]["results"]
-    assert json.loads((suite / "gl-code-quality-report.json").read_text())
