@@ -138,6 +138,7 @@ OPTIONS = (
         default="auto",
     ),
     flag("Output", "--no-progress", "No progress bar."),
+    flag("Output", "--profile", "Say at the end where the time went, in one process."),
     flag("Output", "--quiet", "Print findings only: no notes, no summary."),
     flag("Output", "--exit-zero", "Exit 0 in spite of findings."),
     option("Output", "--jobs", "N", "Processes (default: by number of files).", type=click.IntRange(min=1)),

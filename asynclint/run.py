@@ -21,7 +21,7 @@ from asynclint.engine import (
     is_kept,
     process_project,
 )
-from asynclint.processes import pause_collector, spared_by_collector, spread
+from asynclint.processes import spared_by_collector, spread
 from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project
 from asynclint.project.test_files import no_test_module
@@ -55,7 +55,6 @@ def check_files(
 
     What is known from earlier runs, by ``cache``, is not checked again.
     """
-    pause_collector()
     project, files = Project(settings), list(files)
     caches = Caches(project, cache.directory) if cache is not None else None
     known = {file.path for file in files if caches is not None and _is_known(file, settings, fixing, caches)}
@@ -146,7 +145,6 @@ def survey_files(
     """How each async test of each file is bounded; files that are no tests have none."""
     from asynclint.project.guards.survey import survey
 
-    pause_collector()
     project = Project(settings)
     for file in files:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gc
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError
@@ -126,3 +127,9 @@ def test_settings_that_are_given_are_all_there_are(suite: Path) -> None:
     (suite / "tests" / "pyproject.toml").write_text("[tool.asynclint]\nselekt = []\n")
     (result,) = package.check_paths([suite / "tests"], package.Settings(extend_select=("ASL108",)))
     assert [finding.code for finding in result.findings] == ["ASL101"]
+
+
+def test_the_collector_of_a_program_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("async def test_it(x):\n    await x\n")
+    assert [len(checked.findings) for checked in package.check_paths([tmp_path])] == [1]
+    assert gc.isenabled()

@@ -26,7 +26,7 @@ LAYERS = (
     ("output", "processes", "collect"),
     ("engine", "options"),
     ("run",),
-    ("checklist", "adopt", "server"),
+    ("checklist", "adopt", "server", "profile"),
     ("cli", "flake8_plugin", "api"),
     ("__main__",),
 )

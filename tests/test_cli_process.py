@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -171,3 +172,16 @@ def test_an_interrupt_leaves_whole_files(suite: Path, jobs: str) -> None:
     assert len({file.read_text() for file in files}) <= 2  # old or new, never half
     assert not list(suite.rglob(".asynclint-*"))
     assert (suite / "report.txt").exists() is (b"Fixed" in err)  # it is written whole, or not at all
+
+
+def test_profile_says_where_the_time_went_and_changes_no_report(suite: Path) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    plain, timed = spawn(suite, "--no-cache"), spawn(suite, "--no-cache", "--profile", "--jobs", "2")
+    assert (timed.returncode, timed.stdout) == (plain.returncode, plain.stdout)
+    report, _, table = timed.stderr.partition(plain.stderr)
+    assert report == ""
+    rows = dict(re.findall(r"^(\D+?) +(\d+\.\d+) s", table, re.MULTILINE))
+    total = float(rows.pop("CPU, in all"))
+    assert {"parse", "outline", "screen", "rules", "everything else"} <= rows.keys()
+    assert sum(map(float, rows.values())) == pytest.approx(total, abs=0.02)
+    assert "ASL101" in table

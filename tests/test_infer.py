@@ -26,6 +26,7 @@ class Round(Coroutine[Any, Any, R], Generic[R]):
     async def __aenter__(self) -> R: return await self._coro
     async def __aexit__(self, *details): ...
 """
+RECEIVED = "class C:\n    async def f(self): ...\ndef g(self, x):\n    it = x.get()\n"
 LOCAL = {
     # definitions
     "async def": ("async def f(): ...\nf  # ?", "coroutine f"),
@@ -201,6 +202,35 @@ LOCAL = {
         ROUND + "def deco(function):\n    def wrapper(*args):\n        return Round(function(*args))\n"
         "    return wrapper\n@deco\nasync def h() -> C: ...\nasync def g():\n    (await h())  # ?",
         "a C",
+    ),
+    # what an assert says
+    "asserted": (RECEIVED + "    assert isinstance(it, C)\n    it.f  # ?", "coroutine C.f"),
+    "asserted by a TestCase": (RECEIVED + "    self.assertIsInstance(it, C)\n    it.f  # ?", "coroutine C.f"),
+    "asserted of each": (
+        (
+            "class C:\n    async def f(self): ...\ndef g(x):\n    for it in x:\n"
+            "        assert isinstance(it, C)\n"
+            "        it.f  # ?"
+        ),
+        "coroutine C.f",
+    ),
+    "asserted to be one of two": (RECEIVED + "    assert isinstance(it, (C, int))\n    it.f  # ?", "?"),
+    "asserted of another": (RECEIVED + "    assert isinstance(x, C)\n    it.f  # ?", "?"),
+    "asserted sometimes": (RECEIVED + "    if x:\n        assert isinstance(it, C)\n    it.f  # ?", "?"),
+    "asserted, then another": (
+        RECEIVED + "    assert isinstance(it, C)\n    it = x.other()\n    it.f  # ?",
+        "?",
+    ),
+    "another, then asserted": (
+        RECEIVED + "    it = x.other()\n    assert isinstance(it, C)\n    it.f  # ?",
+        "?",
+    ),
+    "a mock that passes for one": (
+        (
+            "from unittest.mock import create_autospec\nclass C:\n    async def f(self): ...\ndef g(x):\n"
+            "    it = create_autospec(x)\n    assert isinstance(it, C)\n    it.f  # ?"
+        ),
+        "?",
     ),
     # the standard library's stubs
     "asyncio.sleep": ("asyncio.sleep(1)  # ?", "result of coroutine sleep"),

@@ -123,4 +123,4 @@ def test_a_whole_file(suite: Path, asynclint: Asynclint) -> None:
 
 
 def test_explained(asynclint: Asynclint) -> None:
-    assert asynclint("--explain", "asl004").out.startswith("ASL004 unused-noqa: ")
+    assert asynclint("--explain", "asl004").out.startswith("ASL004 unused-noqa\n")

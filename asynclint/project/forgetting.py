@@ -33,9 +33,11 @@ class Mark:
 def _is_about(key: Hashable, outline: Outline) -> bool:
     parts = key if isinstance(key, tuple) else (key,)
     for part in parts:
-        if isinstance(part, Scope):
-            return part.outline is outline
-        if isinstance(part, Outline):
+        kind = part.__class__
+        if kind is Scope:
+            found: bool = part.outline is outline
+            return found
+        if kind is Outline:
             return part is outline
     # a test, a mark, a method
     return any(getattr(getattr(part, "scope", None), "outline", None) is outline for part in parts)

@@ -176,7 +176,7 @@ def _answer(server: Server) -> None:
         checked, document = await server.documents.checked(uri), server.documents.of(uri)
         if checked is None or document is None:
             return []
-        offered = []
+        offered: list[types.CodeAction] = []
         if actions.is_asked(actions.QUICK_FIX, only):
             shown = server.diagnostics(checked)
             offered += actions.quick_fixes(document, params.range, shown)

@@ -63,12 +63,20 @@ class Facts:
 
 
 class Scope:
-    """A module, class, function or lambda, with its name bindings."""
+    """A module, class, function or lambda, with its name bindings.
+
+    ``is_function`` says whether it is a def or async def, ``is_async`` whether an async def, ``is_class``
+    whether a class.
+    """
 
     def __init__(self, outline: Outline, node: ScopeNode, parent: Scope | None) -> None:
         self.outline = outline
         self.node = node
         self.parent = parent
+        kind = node.__class__
+        self.is_class = kind is ast.ClassDef
+        self.is_async = kind is ast.AsyncFunctionDef
+        self.is_function = self.is_async or kind is ast.FunctionDef
 
     def __repr__(self) -> str:
         return f"<{type(self.node).__name__} {self.outline.path.name}:{self.qualname}>"
@@ -89,21 +97,6 @@ class Scope:
             names.append(scope.name)
             scope = scope.parent
         return ".".join(reversed(names))
-
-    @property
-    def is_function(self) -> bool:
-        """Whether it is a def or async def."""
-        return isinstance(self.node, FUNCTIONS)
-
-    @property
-    def is_class(self) -> bool:
-        """Whether it is a class."""
-        return isinstance(self.node, ast.ClassDef)
-
-    @property
-    def is_async(self) -> bool:
-        """Whether it is an async def."""
-        return isinstance(self.node, ast.AsyncFunctionDef)
 
     @property
     def decorators(self) -> list[ast.expr]:

@@ -11,7 +11,7 @@ import builtins
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
-from asynclint.project.index import awaitables, mocks, results, stars
+from asynclint.project.index import awaitables, mocks, narrowing, results, stars
 from asynclint.project.index.annotations import annotated, subscribed
 from asynclint.project.index.classes import ancestors, is_dynamic, maker_of, makes_its_own
 from asynclint.project.index.decorators import defined
@@ -137,7 +137,12 @@ class Inference:
             kinds = {f.calling for f in functions if isinstance(f, Function)}
             # overloads, or one definition for each branch of an if: the kind is what counts
             return functions[-1] if None not in functions and len(kinds) == 1 else None
-        return agreed([self._of_binding(name, binding, scope) for binding in bindings])
+        return agreed([self._of_binding_or_assert(name, binding, scope) for binding in bindings])
+
+    def _of_binding_or_assert(self, name: str, binding: Binding, scope: Scope) -> Value | None:
+        value = self._of_binding(name, binding, scope)
+        cls = narrowing.asserted_class(name, binding, scope) if value is None else None
+        return value if cls is None else self.annotated(cls, scope)
 
     def _of_binding(self, name: str, binding: Binding, scope: Scope) -> Value | None:
         match binding.kind:
