@@ -198,7 +198,7 @@ def test_renewing(legacy: Path, asynclint: Asynclint) -> None:
     ("content", "where", "says"),
     [
         ("{\n<<<<<<< HEAD\n}", ":2:1: ", "not valid JSON"),
-        ("[]", ":1:1: ", "is none"),
+        ("[]", ":1:1: ", "another kind of file"),
         ('{"asynclint-baseline": 2, "findings": []}', ":1:1: ", "newer asynclint"),
         ('{"asynclint-baseline": 1, "findings": [\n{"file": 1}\n]}', ":2:1: ", "entry 1"),
         (b'{"\xff": 1}', ":1:1: ", "not valid JSON"),
@@ -219,7 +219,7 @@ def test_a_broken_baseline_is_one_error(
     (line,) = ran.out.splitlines()
     assert line.startswith(f"base.json{where}ASL003 the baseline")
     assert says in line
-    assert line.endswith("asynclint --write-baseline writes it anew")
+    assert "asynclint --write-baseline writes" in line
     (at_flake8,) = flake8(legacy, "--jobs", "1")
     assert at_flake8.startswith("tests/test_a.py:1:1: ASL003 ")
     assert says in at_flake8

@@ -79,6 +79,10 @@ def test_an_unreadable_file_is_one_line(suite: Path, asynclint: Asynclint) -> No
         (["--output-format", "xml"], "Invalid value for '--output-format'"),
         (["--config", "absent.toml"], "Invalid value for '--config': File 'absent.toml' does not exist."),
         (["--explain", "ASL1O1"], '--explain: no rule is called "ASL1O1"; did you mean ASL101?'),
+        (
+            ["--explain", "asl30"],
+            '--explain: "asl30" begins several codes, and one is explained at a time: ASL301,',
+        ),
         (["-", "tests"], "- reads standard input alone"),
     ],
 )
