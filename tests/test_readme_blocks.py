@@ -224,7 +224,10 @@ def test_each_block_has_a_check_or_a_reason() -> None:
 
 
 def test_blocks_that_install_are_run_by_ci() -> None:
-    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    path = ROOT / ".ci" / "run"
+    if not path.exists():
+        pytest.skip("a source distribution has no .ci")
+    script = path.read_text(encoding="utf-8")
     named = set(re.findall(r"\$\(readme_block (\w+)\)", script))
     taken = [TEXT.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0] for name in named]
     installing = [block for block in blocks_of(TEXT) if BLOCKS[block.language, block.first] is INSTALLS]
