@@ -328,7 +328,11 @@ def _check_stdin(
 def _check_files(
     paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
 ) -> None:
+    from asynclint.collect import pytest_refusals
+
     groups = _by_settings(paths, overrides, options["force_exclude"], report)
+    for display, message in pytest_refusals(groups):
+        report.note(display, message)
     for result, named in _results(groups, options, fixing, report):
         _record(result, report, named=named)
 

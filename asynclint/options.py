@@ -197,6 +197,7 @@ def overrides_of(options: Mapping[str, Any]) -> Overrides:
 ALONE = (
     ("isolated", "reads no settings from files", ("config",)),
     ("no_baseline", "reports what a baseline records", ("baseline",)),
+    ("profile", "measures a check", ("show_guards", "checklist", "write_baseline", "add_noqa")),
     ("write_baseline", "prints no findings", ("statistics", "output_format", "output_file")),
     (
         "show_guards",

@@ -310,3 +310,10 @@ def test_the_cache_knows_of_no_baseline(suite: Path, asynclint: Asynclint) -> No
     # of the sorted rows the last has gone, and with it goes a comma
     (suite / "base.json").write_text((suite / "base.json").read_text().replace("},\n  ]", "}\n  ]"))
     assert "ASL301" in asynclint("--cache-dir", "cache", "--baseline", "base.json").out
+
+
+def test_a_baseline_that_cannot_be_written_is_one_line(legacy: Path, asynclint: Asynclint) -> None:
+    ran = asynclint("--write-baseline", "tests/test_a.py/base.json")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("asynclint: --write-baseline tests/test_a.py/base.json: cannot be written: ")
+    assert ran.err.count("\n") == 1
