@@ -13,7 +13,7 @@ from asynclint.output.fix import write as write_file
 from asynclint.project.config import find_pytest_config
 from asynclint.rule import UNUSED_NOQA, all_rules
 from asynclint.settings import Selection, Settings, SettingsError
-from asynclint.source.files import File, Problem
+from asynclint.source.files import File, Problem, shown
 from asynclint.source.noqa import Suppressions
 from asynclint.source.text import SourceError, SourceText
 from asynclint.suppress.baseline import Entries, dump, load, name_of
@@ -35,8 +35,8 @@ class Written:
 def write_baseline(baseline: Path, groups: Groups, results: Iterable[Result]) -> Written:
     """Record findings in a baseline (absolute); what it holds of files and rules not asked about stays.
 
-    ``results`` are those of the files in ``groups`` and of their suites. Raises OSError, and SettingsError
-    for a file that stands there and is something else.
+    ``results`` are those of the files in ``groups`` and of their suites. Raises SettingsError where
+    it can't be written, or a file stands there that is something else.
     """
     known = _known(baseline)
     fresh: dict[str, Counter[Identity]] = {}
@@ -54,7 +54,11 @@ def write_baseline(baseline: Path, groups: Groups, results: Iterable[Result]) ->
     entries = {name: {**kept.get(name, {}), **fresh.get(name, {})} for name in {*kept, *fresh}}
     content = dump(entries)
     if not baseline.is_file() or baseline.read_bytes() != content:
-        write_file(baseline, content, new=True)
+        try:
+            write_file(baseline, content, new=True)
+        except OSError as error:
+            message = f"--write-baseline {shown(baseline)}: cannot be written: {error.strerror or error}"
+            raise SettingsError(message) from None
     total = sum(sum(of_file.values()) for of_file in entries.values())
     found = sum(of_file.total() for of_file in fresh.values())
     return Written(total, len(entries), total - found)

@@ -26,6 +26,7 @@ from asynclint.options import (
     output_file,
     output_of,
     overrides_of,
+    refuse_together,
     table_layout,
     with_options,
 )
@@ -55,6 +56,7 @@ def command(**options: Any) -> int:
         return _explain(options["explain"], options["color"])
     if options["list_rules"]:
         return _list_rules()
+    refuse_together(options)
     overrides = overrides_of(options)
     if options["lsp"]:
         from asynclint import server
@@ -62,9 +64,6 @@ def command(**options: Any) -> int:
         return server.start(overrides)
     if options["show_settings"]:
         return _show_settings(options["paths"], overrides)
-    if options["show_guards"] and options["checklist"]:
-        message = "--show-guards and --checklist are two tables: ask for one"
-        raise click.UsageError(message)
     if options["show_guards"]:
         return _show_guards(options, overrides)
     if options["checklist"]:
@@ -115,7 +114,8 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except OSError as error:
         _abandon_stdout()
-        return _complain(str(error))
+        nameless = "the current directory" if isinstance(error, FileNotFoundError) else "standard output"
+        return _complain(f"{error.filename or nameless}: {error.strerror or error}")
     except Exception as error:
         if os.environ.get("ASYNCLINT_TRACEBACK"):
             raise
@@ -328,7 +328,11 @@ def _check_stdin(
 def _check_files(
     paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
 ) -> None:
+    from asynclint.collect import pytest_refusals
+
     groups = _by_settings(paths, overrides, options["force_exclude"], report)
+    for display, message in pytest_refusals(groups):
+        report.note(display, message)
     for result, named in _results(groups, options, fixing, report):
         _record(result, report, named=named)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
+from asynclint.project.config import find_pytest_config
 from asynclint.settings import DEFAULTS, Overrides, Settings, SettingsError, override, settings_for
 from asynclint.source.files import File, Problem, absolute, find, shown
 from asynclint.suppress import baseline
@@ -43,6 +44,19 @@ def problem_of(error: SettingsError) -> Problem:
     if error.path is None:
         raise error
     return Problem(shown(error.path), error.message, error.line, error.column, "ASL003")
+
+
+def pytest_refusals(groups: Mapping[Settings, Sequence[File]]) -> Iterator[tuple[str, str]]:
+    """Each configuration of pytest that holds for files and can't be read: its name, and a note.
+
+    It is no finding, but the reason why nothing is said of time bounds.
+    """
+    directories = dict.fromkeys(file.path.parent for files in groups.values() for file in files)
+    for config in dict.fromkeys(map(find_pytest_config, directories)):
+        if config.broken:
+            name, _, cause = config.broken.partition(": ")
+            display = name if config.path is None else shown(config.path)
+            yield display, f"pytest can't read it, so no test is known to be unbounded: {cause}"
 
 
 def _found(

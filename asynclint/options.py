@@ -193,6 +193,37 @@ def overrides_of(options: Mapping[str, Any]) -> Overrides:
     return Overrides(tuple(values), absolute(config) if config else None, options["isolated"])
 
 
+# An option, what it means for others, and those which it would leave without effect.
+ALONE = (
+    ("isolated", "reads no settings from files", ("config",)),
+    ("no_baseline", "reports what a baseline records", ("baseline",)),
+    ("profile", "measures a check", ("show_guards", "checklist", "write_baseline", "add_noqa")),
+    ("write_baseline", "prints no findings", ("statistics", "output_format", "output_file")),
+    (
+        "show_guards",
+        "prints a table",
+        ("checklist", "fix", "diff", "statistics", "write_baseline", "add_noqa"),
+    ),
+    ("checklist", "prints a table", ("statistics", "write_baseline", "add_noqa")),
+)
+
+
+def refuse_together(options: Mapping[str, Any]) -> None:
+    """Raise UsageError where an option would be ignored beside another."""
+    for name, means, others in ALONE:
+        for other in others:
+            if options[name] and options[other]:
+                message = f"{_dashed(name)} {means}: leave out {_dashed(other)}"
+                raise click.UsageError(message)
+    if options["stdin_filename"] and Path("-") not in options["paths"]:
+        message = "--stdin-filename is the name of what - reads: give - as the only PATH"
+        raise click.UsageError(message)
+
+
+def _dashed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 def output_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """What a Report is told of where and how to print; raises UsageError for what has no form together."""
     layout, statistics = options["output_format"], options["statistics"]
@@ -215,7 +246,7 @@ def output_of(options: Mapping[str, Any]) -> dict[str, Any]:
 def output_file(options: Mapping[str, Any]) -> Path | None:
     """The file to write instead of standard output, as an absolute path whose directory there is."""
     path: Path | None = options["output_file"]
-    if path is None:
+    if path is None or str(path) == "-":  # standard output, as without it
         return None
     from asynclint.output.output_file import prepare
 
@@ -227,7 +258,7 @@ def table_layout(options: Mapping[str, Any]) -> str:
     """How a table such as that of --show-guards is printed: ``full``, ``concise`` or ``json``."""
     layout: str | None = options["output_format"]
     if layout is None:
-        return "full" if sys.stdout.isatty() and options["output_file"] is None else "concise"
+        return "full" if sys.stdout.isatty() and output_file(options) is None else "concise"
     if layout in FORMATS and layout != "json":
         message = f"--output-format {layout} is for findings; tables come as full, concise or json"
         raise click.UsageError(message)

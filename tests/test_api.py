@@ -63,17 +63,6 @@ def test_the_examples(suite: Path) -> None:
         assert doctest.DocTestRunner().run(test).failed == 0
 
 
-def test_the_example_of_the_readme(suite: Path) -> None:
-    (suite / "tests" / "test_wait.py").write_text(WAITS)
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    program = readme.partition("<!-- api -->\n```python\n")[2].partition("```")[0]
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=suite, capture_output=True, text=True, check=True)
-    first, second = done.stdout.splitlines()
-    assert first.startswith("tests/test_wait.py 1 0 ASL101 ")
-    assert second.startswith("[('ASL301', (Edit(")
-
-
 def test_a_text_is_judged_in_its_project(suite: Path) -> None:
     (finding,) = package.check_source(BAD, path="tests/test_new.py").findings
     assert (finding.path, finding.code, finding.span.start.line) == ("tests/test_new.py", "ASL101", 7)

@@ -198,7 +198,7 @@ def test_renewing(legacy: Path, asynclint: Asynclint) -> None:
     ("content", "where", "says"),
     [
         ("{\n<<<<<<< HEAD\n}", ":2:1: ", "not valid JSON"),
-        ("[]", ":1:1: ", "is none"),
+        ("[]", ":1:1: ", "another kind of file"),
         ('{"asynclint-baseline": 2, "findings": []}', ":1:1: ", "newer asynclint"),
         ('{"asynclint-baseline": 1, "findings": [\n{"file": 1}\n]}', ":2:1: ", "entry 1"),
         (b'{"\xff": 1}', ":1:1: ", "not valid JSON"),
@@ -219,7 +219,7 @@ def test_a_broken_baseline_is_one_error(
     (line,) = ran.out.splitlines()
     assert line.startswith(f"base.json{where}ASL003 the baseline")
     assert says in line
-    assert line.endswith("asynclint --write-baseline writes it anew")
+    assert "asynclint --write-baseline writes" in line
     (at_flake8,) = flake8(legacy, "--jobs", "1")
     assert at_flake8.startswith("tests/test_a.py:1:1: ASL003 ")
     assert says in at_flake8
@@ -310,3 +310,10 @@ def test_the_cache_knows_of_no_baseline(suite: Path, asynclint: Asynclint) -> No
     # of the sorted rows the last has gone, and with it goes a comma
     (suite / "base.json").write_text((suite / "base.json").read_text().replace("},\n  ]", "}\n  ]"))
     assert "ASL301" in asynclint("--cache-dir", "cache", "--baseline", "base.json").out
+
+
+def test_a_baseline_that_cannot_be_written_is_one_line(legacy: Path, asynclint: Asynclint) -> None:
+    ran = asynclint("--write-baseline", "tests/test_a.py/base.json")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("asynclint: --write-baseline tests/test_a.py/base.json: cannot be written: ")
+    assert ran.err.count("\n") == 1

@@ -67,6 +67,16 @@ def test_an_unreadable_file_is_one_line(suite: Path, asynclint: Asynclint) -> No
     assert (ran.status, ran.out) == (2, "tests/test_a.py:1:1: ASL001 cannot be read: Permission denied\n")
 
 
+def test_a_configuration_that_pytest_cannot_read_is_a_note(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    (suite / "pytest.ini").write_text("[pytest\n")
+    ran = asynclint()
+    assert (ran.status, ran.out) == (0, "")
+    note, summary = ran.err.splitlines()
+    assert note.startswith("pytest.ini: pytest can't read it, so no test is known to be unbounded: line 1: ")
+    assert summary == "No findings in 1 file."
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,6 +89,10 @@ def test_an_unreadable_file_is_one_line(suite: Path, asynclint: Asynclint) -> No
         (["--output-format", "xml"], "Invalid value for '--output-format'"),
         (["--config", "absent.toml"], "Invalid value for '--config': File 'absent.toml' does not exist."),
         (["--explain", "ASL1O1"], '--explain: no rule is called "ASL1O1"; did you mean ASL101?'),
+        (
+            ["--explain", "asl30"],
+            '--explain: "asl30" begins several codes, and one is explained at a time: ASL301,',
+        ),
         (["-", "tests"], "- reads standard input alone"),
     ],
 )

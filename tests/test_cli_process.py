@@ -123,7 +123,7 @@ def test_a_full_disk_is_one_line(suite: Path) -> None:
             check=False,
         )
     assert done.returncode == 2
-    assert "No space left on device" in done.stderr
+    assert done.stderr == "asynclint: standard output: No space left on device\n"
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
 

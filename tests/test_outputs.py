@@ -413,6 +413,16 @@ def test_a_poor_encoding_of_the_stream_breaks_no_document(every: Path) -> None:
         (["--checklist", "--output-format", "junit"], "--output-format junit is for findings"),
         (["--output-file", "tests"], "Invalid value for '--output-file': File 'tests' is a directory."),
         (["--color", "red"], "Invalid value for '--color'"),
+        (["--isolated", "--config", "pyproject.toml"], "--isolated reads no settings from files: leave out"),
+        (
+            ["--no-baseline", "--baseline", "base.json"],
+            "--no-baseline reports what a baseline records: leave",
+        ),
+        (["--write-baseline", "a", "--output-format", "json"], "--write-baseline prints no findings: leave"),
+        (["--write-baseline", "a", "--output-file", "b"], "--write-baseline prints no findings: leave out"),
+        (["--show-guards", "--fix"], "--show-guards prints a table: leave out --fix"),
+        (["--checklist", "--add-noqa"], "--checklist prints a table: leave out --add-noqa"),
+        (["--fix", "--stdin-filename", "tests/test_a.py"], "--stdin-filename is the name of what - reads"),
     ],
 )
 def test_what_has_no_form_together_is_bad_usage(
@@ -477,6 +487,8 @@ def test_pipes_and_devices_are_written_to_and_not_replaced(suite: Path) -> None:
     assert pipe.is_fifo()
     done = spawn(suite, "--output-file", "/dev/stdout")
     assert done.stdout.startswith("tests/test_a.py:7:1: ASL101 ")
+    assert spawn(suite, "--output-file", "-").stdout == done.stdout
+    assert not (suite / "-").exists()
 
 
 def test_an_output_file_that_cannot_be_written_is_one_line(suite: Path, asynclint: Asynclint) -> None:
@@ -501,7 +513,10 @@ def test_statistics_count_by_code(suite: Path, asynclint: Asynclint) -> None:
         ["2", "ASL101", "unbounded-test", "2"],
         ["1", "ASL201", "dropped-task", "1"],
     ]
-    assert ran.err.startswith("Found 3 findings in 3 of 3 files")
+    assert ran.err.startswith(
+        "Found 3 findings in 3 of 3 files; --fix repairs 2, --fix --unsafe-fixes 1 more."
+    )
+    assert "; --fix --unsafe-fixes repairs 1." in asynclint("--statistics", "--ignore", "ASL101").err
     (suite / "tests" / "test_c.py").write_text("def (:\n")
     broken = asynclint("--statistics", "--fix")
     assert broken.status == 2
@@ -677,15 +692,3 @@ def test_without_a_terminal_there_is_no_progress_bar(suite: Path) -> None:
     )
     assert done.returncode == 1
     assert "checking" not in done.stderr + done.stdout
-
-
-def test_the_commands_that_readme_gives_to_ci_run(suite: Path, asynclint: Asynclint) -> None:
-    (suite / "tests" / "test_a.py").write_text(BAD)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    given = re.findall(r"^ *- (?:run: )?asynclint (.*--output-file.*)$", readme, re.MULTILINE)
-    assert len(given) == 2
-    for words in given:
-        ran = asynclint(*words.split())
-        assert (ran.status, ran.out) == (1, "")
-    assert json.loads((suite / "asynclint.sarif").read_text())["runs"][0]["results"]
-    assert json.loads((suite / "gl-code-quality-report.json").read_text())

@@ -72,7 +72,7 @@ def _head(checklist: Checklist) -> str:
     count = f"{checklist.tests} async test" + ("" if checklist.tests == 1 else "s")
     if config.path is None:
         return f"{shown(config.root)} (pytest is not configured): {count}"
-    return f"{shown(config.root)} ({config.path.name} {config.section}): {count}"
+    return f"{shown(config.root)} ({config.path.name} {config.section}".rstrip() + f"): {count}"
 
 
 def _at(place: Place) -> str:

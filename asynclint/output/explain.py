@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -35,11 +35,14 @@ Safe fix: removes these codes, and the whole comment where it says nothing else.
 }
 
 
-def find(name: str, rules: Iterable[Rule]) -> Rule | str:
+def find(name: str, rules: Sequence[Rule]) -> Rule | str:
     """The rule of this code or slug (in any case), or one line that says there is none."""
     names = {key: rule for rule in rules for key in (rule.code.lower(), rule.slug)}
     if name.lower() in names:
         return names[name.lower()]
+    family = [rule.code for rule in rules if rule.code.lower().startswith(name.lower())]
+    if family:
+        return f'"{name}" begins several codes, and one is explained at a time: {", ".join(family)}'
     close = difflib.get_close_matches(name.lower(), names, n=1)
     hint = f"did you mean {close[0].upper() if close[0].startswith('asl') else close[0]}?" if close else ""
     return f'no rule is called "{name}"; {hint or "--list-rules shows them all"}'

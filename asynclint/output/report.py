@@ -254,7 +254,8 @@ class Report:
         if self.fixable:
             ways.append(f"--fix repairs {self.fixable}")
         if self.unsafe_fixable:
-            ways.append(f"--fix --unsafe-fixes {self.unsafe_fixable}" + (" more" if ways else ""))
+            number = f"{self.unsafe_fixable} more" if ways else f"repairs {self.unsafe_fixable}"
+            ways.append(f"--fix --unsafe-fixes {number}")
         return "; " + ", ".join(ways) if ways else ""
 
     def _unchecked(self) -> str:

@@ -111,7 +111,7 @@ def summary(config: PytestConfig, tests: Sequence[Row]) -> Iterator[str]:
 def _suite(config: PytestConfig) -> str:
     if config.path is None:
         return f"{shown(config.root)} (pytest is not configured)"
-    return f"{shown(config.root)} ({config.path.name} {config.section})"
+    return f"{shown(config.root)} ({config.path.name} {config.section}".rstrip() + ")"
 
 
 def _seconds(bound: Bound) -> str:

@@ -54,9 +54,12 @@ def _load(path: Path, mtime: int, size: int) -> Entries:  # noqa: ARG001 (what i
         raise SettingsError(message, path) from None
     version = read.get("asynclint-baseline") if isinstance(read, dict) else None
     if version != VERSION or not isinstance(read.get("findings"), list):
-        newer = isinstance(version, int) and version > VERSION
-        cause = f'has "asynclint-baseline": {version}, which needs a newer asynclint' if newer else "is none"
-        message = f"the baseline {cause}; {WAY_OUT}"
+        if isinstance(version, int) and version > VERSION:
+            message = (
+                f'the baseline has "asynclint-baseline": {version}, which needs a newer asynclint; {WAY_OUT}'
+            )
+        else:
+            message = "the baseline is another kind of file: name one that asynclint --write-baseline writes"
         raise SettingsError(message, path)
     entries: dict[str, dict[Identity, int]] = {}
     for number, entry in enumerate(read["findings"], 1):
