@@ -13,13 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asynclint import __version__
-from asynclint.settings import Overrides, SettingsError, settings_for
+from asynclint.keys import site_packages
+from asynclint.settings import Overrides, SettingsError, from_text, settings_for
 
 if TYPE_CHECKING:
     import argparse
 
 Report = tuple[int, int, str, type["Plugin"]]
 
+_TEXTS = (
+    ("guard-decorators", "NAMES"),
+    ("guard-fixtures", "NAMES"),
+    ("guard-base-classes", "NAMES"),
+    ("blocking-calls", "NAMES"),
+    ("target-version", "3.x"),
+    ("scope", "tests|all"),
+)
+_PATHS = (("environment", "DIR"), ("baseline", "FILE"))
 _STDIN = ("stdin", "-")  # flake8's names for standard input without --stdin-display-name
 
 
@@ -30,6 +40,7 @@ class Plugin:
     version = __version__
 
     _overrides: ClassVar[Overrides] = Overrides()
+    _broken: ClassVar[SettingsError | None] = None
     _said: ClassVar[set[str]] = set()
 
     def __init__(self, tree: ast.Module, lines: Sequence[str], filename: str) -> None:
@@ -41,7 +52,7 @@ class Plugin:
     def add_options(option_manager: Any) -> None:
         """Register asynclint's options with flake8's OptionManager, which has no published types.
 
-        Everything else is said in ``[tool.asynclint]``.
+        They are the settings that change what is reported; what fixes write is no business of flake8's.
         """
         option_manager.add_option(
             "--asynclint-config",
@@ -51,6 +62,22 @@ class Plugin:
             normalize_paths=True,
             help="Read asynclint's settings from this TOML file, not the nearest pyproject.toml.",
         )
+        option_manager.add_option(
+            "--asynclint-loop-guards-only",
+            action="store_true",
+            default=False,
+            parse_from_config=True,
+            help="Only guards in the event loop count as bounds.",
+        )
+        for key, metavar in (*_TEXTS, *_PATHS):
+            option_manager.add_option(
+                f"--asynclint-{key}",
+                metavar=metavar,
+                default="",
+                parse_from_config=True,
+                normalize_paths=(key, metavar) in _PATHS,
+                help=f"The setting {key} of asynclint, instead of what pyproject.toml says.",
+            )
 
     @classmethod
     def parse_options(cls, options: argparse.Namespace) -> None:
@@ -60,9 +87,21 @@ class Plugin:
         """
         named = [*_listed(options, "select"), *_listed(options, "extend_select")]
         codes = tuple(sorted({code for code in named if re.fullmatch(r"ASL\d{3}", code)}))
-        values = (("extend_select", codes),) if codes else ()
+        values: list[tuple[str, Any]] = [("extend_select", codes)] if codes else []
+        given = {key: getattr(options, f"asynclint_{key.replace('-', '_')}") for key, _ in (*_TEXTS, *_PATHS)}
+        cls._broken = None
+        for key, _ in _TEXTS:
+            try:
+                values += [from_text(key, given[key])] if given[key] else []
+            except SettingsError as error:
+                cls._broken = SettingsError(str(error).replace("--", "asynclint-", 1))
+        values += [(key, Path(given[key]).absolute()) for key, _ in _PATHS if given[key]]
+        if given["environment"] and not site_packages(Path(given["environment"]).absolute()):
+            message = f"asynclint-environment: no virtual environment at {given['environment']}"
+            cls._broken = SettingsError(message)
+        values += [("loop_guards_only", True)] if options.asynclint_loop_guards_only else []
         config = Path(options.asynclint_config).absolute() if options.asynclint_config else None
-        cls._overrides = Overrides(values, config)
+        cls._overrides = Overrides(tuple(values), config)
         cls._said = set()
 
     def run(self) -> Iterator[Report]:
@@ -82,6 +121,8 @@ class Plugin:
 
     def _reports(self) -> Iterator[Report]:
         path = None if self._filename in _STDIN else Path(self._filename).absolute()
+        if self._broken is not None:
+            raise self._broken
         settings = settings_for(path or Path.cwd(), self._overrides)
         if path is not None and settings.scope != "all" and not self._may_be_test(path):
             return

@@ -169,6 +169,50 @@ def test_asynclint_config(suite: Path) -> None:
     assert "ASL003" in flake8(suite, "--asynclint-config", "absent.toml").stdout
 
 
+def test_asynclint_options_beat_pyproject(suite: Path) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    (suite / "shop.py").write_text("import time\n\n\nasync def wait():\n    time.sleep(1)\n")
+    assert "ASL101" in flake8(suite).stdout
+    assert "ASL403" not in flake8(suite).stdout
+    (suite / "pyproject.toml").write_text('[tool.asynclint]\nscope = "tests"\n')
+    configure(suite, "asynclint-scope = all")
+    assert "./shop.py:5:5: ASL403" in flake8(suite).stdout
+    configure(suite, "asynclint-blocking-calls = shop.fetch, shop.Client.fetch\nasynclint-scope = all")
+    (suite / "shop.py").write_text("def fetch(): ...\n\n\nasync def wait():\n    fetch()\n")
+    assert "./shop.py:5:5: ASL403" in flake8(suite).stdout
+
+
+def test_asynclint_loop_guards_only(suite: Path) -> None:
+    source = (
+        "import pytest\n\n\n@pytest.mark.timeout(5)\nasync def test_waits(queue):\n    await queue.get()\n"
+    )
+    (suite / "tests" / "test_a.py").write_text(source)
+    assert "ASL101" not in flake8(suite).stdout
+    assert "ASL101" in flake8(suite, "--asynclint-loop-guards-only").stdout
+    configure(suite, "asynclint-loop-guards-only = true")
+    assert "ASL101" in flake8(suite).stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("asynclint-scope = some", 'ASL003 asynclint-scope: must be "tests" or "all", not \'some\''),
+        ("asynclint-target-version = 2.7", "ASL003 asynclint-target-version: must be a string"),
+        (
+            "asynclint-environment = nowhere",
+            "ASL003 asynclint-environment: no virtual environment",
+        ),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_one_finding(suite: Path, given: str, said: str) -> None:
+    for name in ("test_a.py", "test_b.py"):
+        (suite / "tests" / name).write_text(BAD)
+    configure(suite, given)
+    found = [line for line in flake8(suite, "--jobs", "1").stdout.splitlines() if "ASL" in line]
+    assert len(found) == 1
+    assert said in found[0]
+
+
 def test_a_broken_pyproject_is_one_finding_that_names_it(suite: Path) -> None:
     for name in ("test_a.py", "test_b.py"):
         (suite / "tests" / name).write_text(BAD)
