@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from samples import BAD, GOOD, Asynclint, environment
 
+pytestmark = pytest.mark.slow
+
 HEAD = """\
 import asyncio
 import pytest

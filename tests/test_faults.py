@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from samples import BAD, Asynclint, environment, spawn
 
+pytestmark = pytest.mark.slow
+
 CONCISE = ("--output-format", "concise")
 FOUND = "tests/test_a.py:7:1: ASL101"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")

@@ -26,6 +26,8 @@ from asynclint.output.gathered import complete
 from asynclint.rule import all_rules
 from asynclint.source.text import SourceText
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 MACHINE = ("json", "sarif", "github", "gitlab", "junit")
 REPORT = json.loads((ROOT / "asynclint/output/report_v1.schema.json").read_text(encoding="utf-8"))

@@ -24,6 +24,8 @@ import yaml  # type: ignore[import-untyped]  # of pre-commit
 from asynclint import __version__, cli
 from asynclint.settings import settings_for
 
+pytestmark = pytest.mark.slow
+
 ROOT = readme.ROOT
 TEXT = readme.README.read_text(encoding="utf-8")
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
