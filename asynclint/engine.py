@@ -81,7 +81,7 @@ def process_project(settings: Settings) -> Project:
     project = _projects.get(settings)
     if project is None or project.modules.size > MAX_SIZE:
         if project is not None:
-            project.modules.fold()
+            project.fold()
             del project, _projects[settings]
             gc.collect()
         project = _projects[settings] = Project(settings)

@@ -11,6 +11,7 @@ import pytest
 
 from asynclint.engine import check_suite, check_text
 from asynclint.finding import Finding, Position, Related, Span
+from asynclint.processes import spared_by_collector
 from asynclint.project.project import Project
 from asynclint.project.suite import suite_at
 from asynclint.rule import Rule, Scope
@@ -185,3 +186,34 @@ def test_a_judged_module_is_let_go_unless_another_asked_for_it(tmp_path: Path) -
     kept = {name for name, outline in outlines.items() if outline() is not None}
     assert found == ["ASL101", "ASL202", "ASL301", "ASL301"]
     assert kept == {"conftest.py", "test_c.py", "test_d.py"}
+
+
+def test_a_project_that_is_folded_leaves_nothing_to_the_collector(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "test_it.py").write_text("import shop\n\n\nasync def test_it():\n    shop.Client().get()\n")
+    (tmp_path / "shop.py").write_text("class Client:\n    async def get(self): ...\n")
+    project = Project(Settings())
+    text, path = SourceText.from_bytes((tmp_path / "test_it.py").read_bytes()), tmp_path / "test_it.py"
+    gc.disable()
+    try:
+        found = check_text(text, path, "test_it.py", project.settings, project=project).findings
+        outlines = [project.modules.get(tmp_path / name) for name in ("test_it.py", "shop.py")]
+        alive = [weakref.ref(outline) for outline in outlines if outline is not None]
+        outlines.clear()
+        project.fold()
+        assert [reference() for reference in alive] == [None, None]
+    finally:
+        gc.enable()
+    assert [finding.code for finding in found] == ["ASL301"]
+
+
+def test_what_others_leave_is_not_hidden_from_the_collector() -> None:
+    class Cycle:
+        def __init__(self) -> None:
+            self.own = self
+
+    left = weakref.ref(Cycle())
+    with spared_by_collector():
+        assert left() is None
+        assert not gc.isenabled()
+    assert gc.isenabled()

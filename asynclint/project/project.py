@@ -75,6 +75,12 @@ class Project:
         shared._mark = Mark(shared._memories())  # noqa: SLF001
         return self.modules.begin(path, text, tree)
 
+    def fold(self) -> None:
+        """Let go of all that has been learnt; nothing waits for a collector, which may not see it."""
+        self.modules.fold()
+        for answers in self._memories():
+            answers.clear()
+
     def _memories(self) -> Iterator[Answers]:
         """All that is known, by question."""
         for project in (self, *self._wider.values()):

@@ -118,6 +118,7 @@ class Modules:
         for outline in self._read.outlines.values():
             if outline is not None:
                 outline.fold()
+        self._read.outlines.clear()
 
     def memories(self) -> Sequence[dict[Any, Any]]:
         """All that has been worked out, by question."""
