@@ -20,6 +20,8 @@ from samples import environment, spawn
 
 from asynclint.project.stored import load
 
+pytestmark = pytest.mark.slow
+
 MARK = "as it was kept"
 FILES = {
     "pyproject.toml": (

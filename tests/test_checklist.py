@@ -13,6 +13,8 @@ from asynclint import checklist
 from asynclint.project.project import Project
 from asynclint.project.suite import Suite, suite_at
 
+pytestmark = pytest.mark.slow
+
 PYPROJECT = """\
     [project]
     name = "lamp"

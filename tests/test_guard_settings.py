@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from samples import BAD, environment, spawn
 
+pytestmark = pytest.mark.slow
+
 MEASURED = """\
 import asyncio
 import unittest

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from samples import BAD, spawn
 
+pytestmark = pytest.mark.slow
+
 SOURCE = '''\
 """Bells."""
 

@@ -16,6 +16,8 @@ from asynclint.run import check_files, survey_files
 from asynclint.settings import Settings
 from asynclint.source.files import File, Problem, find
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 SUITE = ". (pyproject.toml [tool.pytest.ini_options])"
