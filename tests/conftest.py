@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from pathlib import Path
@@ -12,6 +13,11 @@ from samples import Asynclint, Ran
 from asynclint.cli import run
 
 ON_REQUEST = ("corpus", "editors", "precommit")  # they need more than a checkout: name them with -m
+
+
+def pytest_configure() -> None:
+    # nearly as in a run of the command: else every tree is walked again and again
+    gc.set_threshold(500_000, 20, 100)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
