@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from asynclint import engine
+from asynclint.faults import fault_of_suite
 from asynclint.finding import Finding, Safety
 from asynclint.project.config import PytestConfig, find_pytest_config, forget
 from asynclint.project.config_lines import ConfigLines
@@ -79,7 +80,7 @@ def checklists(groups: Groups) -> Iterator[Checklist]:
         try:
             found = _checklist(settings, root, files)
         except Exception as error:  # a fault of ours must not cost the other suites
-            found = Checklist(find_pytest_config(root), 0, (), (engine.fault_of_suite(root, error),))
+            found = Checklist(find_pytest_config(root), 0, (), (fault_of_suite(root, error),))
         if found.tests or found.problems:
             yield found
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import atexit
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -86,6 +86,7 @@ def main() -> NoReturn:
     """
     pause_collector()
     status = run(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is done is done
     atexit._run_exitfuncs()  # noqa: SLF001
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # closed, or nobody reads it
@@ -192,6 +193,7 @@ def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
 
 
 def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
+    from asynclint.collect import default_paths
     from asynclint.output.output_file import opened
     from asynclint.output.report import Report
     from asynclint.output.show_guards import Row, show
@@ -199,7 +201,7 @@ def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
 
     layout, target = table_layout(options), output_file(options)
     report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
-    paths = options["paths"] or _default_paths()
+    paths = options["paths"] or default_paths()
     if Path("-") in paths:
         message = "--show-guards reads files: what bounds a test depends on where it lies"
         raise click.UsageError(message)
@@ -220,6 +222,7 @@ def _show_guards(options: dict[str, Any], overrides: Overrides) -> int:
 
 def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
     from asynclint import checklist
+    from asynclint.collect import default_paths
     from asynclint.output.checklist import show
     from asynclint.output.output_file import opened
     from asynclint.output.report import Report
@@ -227,7 +230,7 @@ def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
 
     layout, target = table_layout(options), output_file(options)
     report = Report(sys.stderr, quiet=options["quiet"])  # what can't be read; the table alone is output
-    paths = options["paths"] or _default_paths()
+    paths = options["paths"] or default_paths()
     if Path("-") in paths or options["diff"]:
         message = "--checklist reads whole suites, and goes with --fix, not with --diff or standard input"
         raise click.UsageError(message)
@@ -253,13 +256,14 @@ def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
 
 
 def _check(options: dict[str, Any], overrides: Overrides) -> int:
+    from asynclint.collect import default_paths
     from asynclint.engine import Fixing
     from asynclint.output.report import Report
 
     fixing = Fixing.NONE
     if options["fix"] or options["diff"]:
         fixing = Fixing.UNSAFE if options["unsafe_fixes"] else Fixing.SAFE
-    paths = options["paths"] or _default_paths()
+    paths = options["paths"] or default_paths()
     from_stdin = Path("-") in paths
     if from_stdin and len(paths) > 1:
         message = "- reads standard input alone: name no other PATH beside it"
@@ -281,19 +285,6 @@ def _check(options: dict[str, Any], overrides: Overrides) -> int:
     finally:
         report.hide()
     return 0 if options["exit_zero"] and report.status == 1 else report.status
-
-
-def _default_paths() -> tuple[Path, ...]:
-    """What pytest would collect from here without arguments: its ``testpaths`` that exist, else all."""
-    from asynclint.project.config import find_pytest_config
-
-    here = Path.cwd()
-    config = find_pytest_config(here)
-    if config.root != here:  # as pytest: testpaths are for a run from the root
-        return (Path(),)
-    # As pytest expands them: unlike Path.glob, absolute ones too.
-    found = (sorted(glob(testpath, recursive=True)) for testpath in config.testpaths)  # noqa: PTH207
-    return tuple(Path(path) for paths in found for path in paths) or (Path(),)
 
 
 def _check_stdin(
@@ -355,10 +346,11 @@ def _results(
 def _adopt(options: dict[str, Any], overrides: Overrides) -> int:
     """Record what is found, or silence it where it stands."""
     from asynclint import adopt
+    from asynclint.collect import default_paths
     from asynclint.engine import Fixing
     from asynclint.output.report import Report
 
-    paths, target = options["paths"] or _default_paths(), options["write_baseline"]
+    paths, target = options["paths"] or default_paths(), options["write_baseline"]
     name = "--write-baseline" if target else "--add-noqa"
     if Path("-") in paths or options["fix"] or (target and (options["diff"] or options["add_noqa"])):
         with_diff = "" if target else ", with --diff if need be"

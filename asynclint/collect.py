@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import glob
 from itertools import groupby
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def collect(paths: Sequence[Path], overrides: Overrides, *, force_exclude: bool 
             broken.setdefault(str(error), error)
     collected.problems += map(problem_of, broken.values())
     return collected
+
+
+def default_paths() -> tuple[Path, ...]:
+    """What pytest would collect from here without arguments: its ``testpaths`` that exist, else all."""
+    here = Path.cwd()
+    config = find_pytest_config(here)
+    if config.root != here:  # as pytest: testpaths are for a run from the root
+        return (Path(),)
+    # As pytest expands them: unlike Path.glob, absolute ones too.
+    found = (sorted(glob(testpath, recursive=True)) for testpath in config.testpaths)  # noqa: PTH207
+    return tuple(Path(path) for paths in found for path in paths) or (Path(),)
 
 
 def problem_of(error: SettingsError) -> Problem:

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Finding, Position
+from asynclint.faults import fault, fault_of_suite, first_of
+from asynclint.finding import Finding
 from asynclint.project.cache import Caches, digest
 from asynclint.project.config import find_pytest_config
 from asynclint.project.project import Project
@@ -24,7 +25,7 @@ from asynclint.project.test_files import is_test_file, no_test_module
 from asynclint.rule import UNUSED_NOQA, Rule, Scope, all_rules
 from asynclint.settings import Selection, Settings
 from asynclint.source.files import File, Problem
-from asynclint.source.function import Function, UnparsedError
+from asynclint.source.function import Function
 from asynclint.source.noqa import Suppressions
 from asynclint.source.outline import Outline
 from asynclint.source.outline import Scope as NameScope
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 3_000_000  # characters of source; what is known of them takes some 60 times as much memory
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
-FAULT = "ASL002"  # the code of a problem that is asynclint's own
 
 
 class Fixing(Enum):
@@ -268,15 +268,7 @@ def _judge_once(
 
         judged = [rule for rule in rules if rule.code > "ASL2" or not no_test_module(text, place)]
         found.update(_placed(finding, display) for finding in unused(text, found, judged))
-    return found, _first(problems)
-
-
-def _first(problems: Sequence[Problem]) -> Problem | None:
-    """One line for all that went wrong in a file."""
-    if len(problems) < 2:
-        return problems[0] if problems else None
-    first = min(problems, key=lambda problem: (problem.code != FAULT, problem.line))
-    return replace(first, message=f"{first.message} (and {len(problems) - 1} more in this file)")
+    return found, first_of(problems)
 
 
 def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:
@@ -299,32 +291,6 @@ def _placed(finding: Finding, display: str) -> Finding:
     """A finding in the file it was made in, and its related places too where they name no other."""
     related = tuple(replace(place, path=place.path or display) for place in finding.related)
     return replace(finding, path=display, related=related)
-
-
-def fault(unit: NameScope, display: str, error: Exception) -> Problem:
-    position = Position(1, 0) if unit.parent is None else unit.outline.text.span(unit.node).start
-    if isinstance(error, UnparsedError):
-        return Problem(display, str(error), position.line, position.column)
-    if isinstance(error, RecursionError):
-        message = f"{unit.qualname or 'the module'} could not be checked: it is nested too deeply"
-        return Problem(display, message, position.line, position.column)
-    return _fault_in(unit.qualname or "the module", display, position, error)
-
-
-def fault_of_suite(root: Path, error: Exception) -> Problem:
-    """What went wrong with a whole suite, by the directory of its configuration."""
-    from asynclint.source.files import shown
-
-    if isinstance(error, RecursionError):
-        message = "the suite could not be checked: something in it is nested too deeply"
-        return Problem(shown(root), message)
-    return _fault_in("the suite", shown(root), Position(1, 0), error)
-
-
-def _fault_in(name: str, display: str, position: Position, error: Exception) -> Problem:
-    cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    message = f"{name} could not be checked, which is a fault of asynclint; please report it: {cause}"
-    return Problem(display, message, position.line, position.column, FAULT)
 
 
 def check_suites(groups: Mapping[Settings, Sequence[File]]) -> Iterator[Result]:

@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asynclint.engine import (
-    FAULT,
     Fixing,
     Result,
     check_suites,
     check_text,
-    fault,
     forget,
     is_kept,
     process_project,
 )
+from asynclint.faults import FAULT, fault
 from asynclint.processes import spared_by_collector, spread
 from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project

@@ -23,7 +23,7 @@ LAYERS = (
     ("flow",),
     ("rules",),
     ("suppress",),
-    ("output", "processes", "collect"),
+    ("output", "processes", "collect", "faults"),
     ("engine", "options"),
     ("run",),
     ("checklist", "adopt", "server", "profile"),

@@ -175,7 +175,9 @@ def test_an_interrupt_leaves_whole_files(suite: Path, jobs: str) -> None:
     assert process.returncode == 130 or b"Fixed" in err  # it may have been done by then
     assert len({file.read_text() for file in files}) <= 2  # old or new, never half
     assert not list(suite.rglob(".asynclint-*"))
-    assert (suite / "report.txt").exists() is (b"Fixed" in err)  # it is written whole, or not at all
+    report = suite / "report.txt"  # it is written whole, which is before the summary, or not at all
+    assert report.exists() or b"Fixed" not in err
+    assert not report.exists() or {file.read_text() for file in files} == {files[0].read_text()} != {BAD}
 
 
 def test_profile_says_where_the_time_went_and_changes_no_report(suite: Path) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from asynclint.engine import FAULT, Fixing, Result, check_text
+from asynclint.engine import Fixing, Result, check_text
+from asynclint.faults import FAULT
 from asynclint.processes import pause_collector
 from asynclint.project.index.modules import Modules
 from asynclint.project.project import Project
