@@ -170,8 +170,6 @@ def write(path: Path, data: bytes, *, new: bool = False) -> None:
     Keeps the mode; follows a symbolic link and replaces its target; ``new`` makes the file where there is
     none. Raises OSError, with the file as it was: one that is gone or may not be written, a full disk.
     """
-    import tempfile
-
     target = os.path.realpath(path)
     missing = new and not os.path.lexists(target)
     status = None if missing else os.stat(target)  # noqa: PTH116 (realpath gives text)
@@ -179,9 +177,10 @@ def write(path: Path, data: bytes, *, new: bool = False) -> None:
         target, os.W_OK
     ):  # replacing it would be allowed, and not what its mode asks for
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    handle, temporary = tempfile.mkstemp(prefix=".asynclint-", suffix=".tmp", dir=os.path.dirname(target))  # noqa: PTH120
+    # named before it is made, so that an interrupt at any moment leaves none behind
+    temporary = os.path.join(os.path.dirname(target), f".asynclint-{os.urandom(8).hex()}.tmp")  # noqa: PTH118, PTH120
     try:
-        with open(handle, "wb") as file:  # noqa: PTH123 (a descriptor)
+        with open(temporary, "xb", opener=_private) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -194,6 +193,10 @@ def write(path: Path, data: bytes, *, new: bool = False) -> None:
         with suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108
         raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # as private as anything may be, until it has the mode of its target
 
 
 def _new_mode() -> int:
