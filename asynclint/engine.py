@@ -19,6 +19,7 @@ from asynclint.faults import fault, fault_of_suite, first_of
 from asynclint.finding import Finding
 from asynclint.project.cache import Caches, digest
 from asynclint.project.config import find_pytest_config
+from asynclint.project.dead import is_never_run
 from asynclint.project.project import Project
 from asynclint.project.stored import Judged
 from asynclint.project.test_files import is_test_file, no_test_module
@@ -284,7 +285,10 @@ def _judge(
     """What a rule has to say of a unit, if its trigger wants to see it at all."""
     if rule.checked is None or not (rule.triggered is None or rule.triggered(unit, project)):
         return []
-    return [_placed(finding, display) for finding in rule.checked(subject, project)]
+    found = [_placed(finding, display) for finding in rule.checked(subject, project)]
+    if not found or rule.code < "ASL2":
+        return found
+    return [finding for finding in found if not is_never_run(finding.span.start, unit, project)]
 
 
 def _placed(finding: Finding, display: str) -> Finding:

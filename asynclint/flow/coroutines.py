@@ -167,7 +167,7 @@ def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)
             found = Coroutine(call, scope, tracer.call(birth, scope), evidence)
-            if not found.is_lost(function) or (evidence is Evidence.USE and _may_be_more(found)):
+            if not found.is_lost(function) or (evidence is Evidence.USE and _may_be_more(found, function)):
                 continue
             if _has_of_its_own(found, project):
                 continue
@@ -176,7 +176,7 @@ def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
                 yield found
 
 
-def _may_be_more(coroutine: Coroutine) -> bool:
+def _may_be_more(coroutine: Coroutine, function: Function) -> bool:
     """``queue.get().result()``, ``query.sql()``: what is awaited elsewhere may have methods of its own.
 
     Not where the module reads the attribute of that name elsewhere too, as one does of a result.
@@ -187,9 +187,16 @@ def _may_be_more(coroutine: Coroutine) -> bool:
         name = node.attr.value
         owner = node.value.value if isinstance(node.value, cst.Name) else ""
         seen = len(re.findall(rf"\b{owner}\.{name}\b", text)) if owner else 0
-        if name in FUTURE_METHODS or seen <= 1:  # itself
+        if name in FUTURE_METHODS or seen <= 1 or "raises" in _given_to(node, function).lower():  # 1: itself
             return True
     return False
+
+
+def _given_to(node: cst.CSTNode, function: Function) -> str:
+    """``assert_raises`` for ``job.begin`` in ``assert_raises(NotStarted, job.begin)``; empty for no argument."""
+    arg = function.parent(node)
+    call = function.parent(arg) if isinstance(arg, cst.Arg) else None
+    return written_name(call) if isinstance(call, cst.Call) else ""
 
 
 def _place(node: cst.CSTNode, function: Function, otherwise: Position) -> Position:

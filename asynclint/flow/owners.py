@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from asynclint.knowledge.asyncs import CONTAINER_LOOKS, TASK_INSPECTION
-from asynclint.project.guards.tests import bases
+from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
 LOOKS = TASK_INSPECTION | CONTAINER_LOOKS
+
+
+def is_finished_elsewhere(attributes: Iterable[str], scope: Scope, project: Project) -> bool:
+    """Whether a task kept on ``self`` may be finished elsewhere in its class; outside of tests one can't tell."""
+    names = tuple(attributes)
+    if not names or test_of(scope, project) is None:
+        return bool(names)
+    return any(may_be_finished(name, scope, project) for name in names)
 
 
 def _is_look(use: ast.Attribute) -> bool:

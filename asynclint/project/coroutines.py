@@ -15,7 +15,7 @@ from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.values import Callback, Class, Function, Instance, Pending, Value
-from asynclint.project.index.witnesses import is_awaited_elsewhere, loose_calls
+from asynclint.project.index.witnesses import is_awaited_elsewhere, is_variant, loose_calls
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
@@ -71,9 +71,9 @@ def _evidence(call: ast.Call, scope: Scope, project: Project) -> Evidence | None
         return Evidence.DEFINITION
     if isinstance(value, Pending) and isinstance(inference.value(func, scope), Callback):
         return Evidence.ANNOTATION
-    if _may_be_awaited(value, func, scope, project) and is_awaited_elsewhere(call, scope, project):
-        return Evidence.USE
-    return None
+    if not _may_be_awaited(value, func, scope, project) or not is_awaited_elsewhere(call, scope, project):
+        return None
+    return None if is_variant(call, scope) else Evidence.USE
 
 
 def with_packages(outline: Outline, project: Project) -> Project:

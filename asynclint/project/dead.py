@@ -1,33 +1,108 @@
-"""Code that is never run: behind a return, a raise, a break or a continue, and beside ``if True``."""
+"""Code that is never run: behind a return, a raise, a break or a continue, and beside ``if True``.
+
+A name of a module that is given True or False once, and nothing else, decides as the word itself does:
+of sync code that is made from async code, or the reverse, half stands behind ``if not _IS_SYNC``.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator, Sequence
 
+from asynclint.finding import Position, Span
+from asynclint.project.index.values import Function
+from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
-from asynclint.source.outline import Scope
+from asynclint.source.outline import FUNCTIONS, Scope
 
 JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+# What skips a test, and the outcome of its condition that does: docs.python.org, unittest, and docs.pytest.org.
+SKIPS = {"unittest.skipIf": True, "unittest.skipUnless": False, "pytest.mark.skipif": True}
 
 
 def is_dead(node: ast.expr, scope: Scope, project: Project) -> bool:
     """Whether a function never comes to a part of it."""
-    dead = project.remembered(("dead code", scope), lambda: _dead(scope.node))
-    return any(start <= node.lineno <= end for start, end in dead)
+    return is_never_run(scope.outline.text.span(node).start, scope, project)
 
 
-def _dead(root: ast.AST) -> list[tuple[int, int]]:
-    """The lines behind such a statement, to the end of its block; of the other branch of ``if True``."""
-    found: list[tuple[int, int]] = []
-    for node in ast.walk(root):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Constant):
-            never = node.orelse if node.test.value else node.body
-            found += [(part.lineno, part.end_lineno or part.lineno) for part in never]
+def is_never_run(place: Position, scope: Scope, project: Project) -> bool:
+    """Whether a place in a function is never come to, or the function never defined or always skipped."""
+    dead = project.remembered(("dead code", scope), lambda: _spans(scope, project))
+    return any(span.start <= place < span.end for span in dead)
+
+
+def _spans(scope: Scope, project: Project) -> list[Span]:
+    outer = [around for around in scope.around() if around is not scope]
+    parts = list(_dead(ast.walk(scope.node), scope, project))
+    for around in outer:
+        parts += _dead(_statements(around.node), around, project)
+    if any(_skips(decorator, scope, project) for decorator in scope.decorators):
+        parts.append([scope.node])
+    span = scope.outline.text.span
+    return [Span(span(part[0]).start, span(part[-1]).end) for part in parts if part]
+
+
+def _statements(root: ast.AST) -> Iterator[ast.AST]:
+    """The statements of a module or class, without what stands in its functions and classes."""
+    for child in ast.iter_child_nodes(root):
+        if isinstance(child, ast.stmt):
+            yield child
+            if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
+                yield from _statements(child)
+
+
+def _dead(nodes: Iterator[ast.AST], scope: Scope, project: Project) -> Iterator[Sequence[ast.AST]]:
+    """What stands behind such a statement, to the end of its block; the other branch of ``if True``."""
+    for node in nodes:
+        if isinstance(node, (ast.If, ast.IfExp)):
+            outcome = _outcome(node.test, scope, project)
+            never = [] if outcome is None else node.orelse if outcome else node.body
+            yield never if isinstance(never, list) else [never]
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
-            if not isinstance(block, list):
-                continue
-            at = next((i for i, part in enumerate(block) if isinstance(part, JUMPS)), len(block))
-            if at + 1 < len(block):
-                found.append((block[at + 1].lineno, block[-1].end_lineno))
-    return found
+            if isinstance(block, list):
+                at = next((i for i, part in enumerate(block) if isinstance(part, JUMPS)), len(block))
+                yield block[at + 1 :]
+
+
+def _outcome(test: ast.expr, scope: Scope, project: Project) -> bool | None:
+    """Whether a condition always holds, or never; None where that depends."""
+    match test:
+        case ast.Constant():
+            return bool(test.value)
+        case ast.UnaryOp(op=ast.Not()):
+            outcome = _outcome(test.operand, scope, project)
+            return None if outcome is None else not outcome
+        case ast.BoolOp():
+            outcomes = {_outcome(value, scope, project) for value in test.values}
+            decides = isinstance(test.op, ast.Or)
+            return decides if decides in outcomes else (not decides if outcomes == {not decides} else None)
+        case ast.Name():
+            return _switch(test, scope, project)
+    return None
+
+
+def _switch(name: ast.Name, scope: Scope, project: Project) -> bool | None:
+    """What a name of a module is, if that is True or False for good."""
+    found = definition(name, scope, project.modules)
+    if found is None or found[1].parent is not None or not isinstance(found[0], ast.Constant):
+        return None
+    value, module = found[0].value, found[1].outline
+    changed = re.search(rf"^\s*global\b.*\b{name.id}\b", module.text.text, re.MULTILINE)
+    return value if isinstance(value, bool) and not changed else None
+
+
+def _skips(decorator: ast.expr, scope: Scope, project: Project) -> bool:
+    """``@unittest.skipUnless(not _IS_SYNC, "…")``; a decorator of the project that asks such a name may skip."""
+    outside = scope.parent or scope
+    func = decorator.func if isinstance(decorator, ast.Call) else decorator
+    outcomes = [SKIPS[name] for name in chain(func, outside, project.modules) if name in SKIPS]
+    if outcomes:
+        test = decorator.args[:1] if isinstance(decorator, ast.Call) else []
+        return bool(test) and _outcome(test[0], outside, project) is outcomes[0]
+    asked = project.inference.value(func, outside)
+    if not isinstance(asked, Function) or asked.scope.outline.is_stub:
+        return False
+    names = (node for node in ast.walk(asked.scope.node) if isinstance(node, ast.Name))
+    return any(_outcome(name, asked.scope, project) is not None for name in names)

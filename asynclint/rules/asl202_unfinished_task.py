@@ -43,7 +43,6 @@ from asynclint.finding import Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.flow.lives import Life
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -62,16 +61,18 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each unfinished task at the call that starts it."""
+    from asynclint.flow.announcing import tells_its_end
     from asynclint.flow.fates import Fate
     from asynclint.flow.finishing import CannotFinishError, finish
     from asynclint.flow.lives import lives
+    from asynclint.flow.owners import is_finished_elsewhere
     from asynclint.flow.related import ways_out
     from asynclint.project.tasks import is_setup
 
     for life in lives(function, project):
         if not life.is_unfinished or life.is_dropped or is_setup(life.scope, project):
             continue
-        if _is_finished_elsewhere(life, project):
+        if is_finished_elsewhere(life.trace.attributes, life.scope, project) or tells_its_end(life, project):
             continue
         fix, held_back = None, ""
         try:
@@ -83,15 +84,3 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             message = f"{life.title} is only asserted to be done: nobody sees what it returns or raises"
         span = function.text.span(life.call)
         yield Finding("", span, rule.code, message, fix, held_back, tuple(ways_out(function, life)))
-
-
-def _is_finished_elsewhere(life: Life, project: Project) -> bool:
-    """A test class may finish what a test keeps on ``self``; of other objects one can't tell."""
-    from asynclint.flow.owners import may_be_finished
-    from asynclint.project.guards.tests import test_of
-
-    if not life.trace.attributes:
-        return False
-    if test_of(life.scope, project) is None:
-        return True
-    return any(may_be_finished(name, life.scope, project) for name in life.trace.attributes)

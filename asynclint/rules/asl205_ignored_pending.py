@@ -70,15 +70,20 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each wait whose pending tasks are forgotten, once for all of them."""
+    from asynclint.flow.announcing import tells_its_end
     from asynclint.flow.fates import Fate
     from asynclint.flow.finishing import CannotFinishError, finish_pending
     from asynclint.flow.lives import lives
+    from asynclint.flow.owners import is_finished_elsewhere
     from asynclint.flow.paths import State
     from asynclint.flow.related import made, span_of
 
     waits: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):
-        if not life.is_unfinished and life.end & State.PENDING:
+        if life.is_unfinished or not life.end & State.PENDING:
+            continue
+        kept = is_finished_elsewhere(life.trace.attributes, life.scope, project)
+        if not kept and not tells_its_end(life, project):
             waits.setdefault(life.trace.nodes(Fate.WAITED)[-1], []).append(life)
     for node, left in waits.items():
         fix, held_back = None, ""

@@ -38,6 +38,28 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
     return awaited[key] >= MANY * let_be[key] or awaited[wide] >= MORE * let_be[wide]
 
 
+def is_variant(call: ast.Call, scope: Scope) -> bool:
+    """Whether the other branch awaits the same: ``reader.read() if sync else await reader.read()``."""
+    own, name = ast.walk(scope.node), written(call.func)
+    for node in own:
+        if not isinstance(node, (ast.If, ast.IfExp)) or not node.lineno <= call.lineno <= node.end_lineno:
+            continue
+        for branch, other in ((node.body, node.orelse), (node.orelse, node.body)):
+            if call in _parts(branch) and any(
+                isinstance(part, ast.Await)
+                and isinstance(part.value, ast.Call)
+                and written(part.value.func) == name
+                for part in _parts(other)
+            ):
+                return True
+    return False
+
+
+def _parts(branch: ast.expr | list[ast.stmt]) -> list[ast.AST]:
+    roots = branch if isinstance(branch, list) else [branch]
+    return [part for root in roots for part in ast.walk(root)]
+
+
 def loose_calls(scope: Scope, project: Project) -> Sequence[ast.Call]:
     """Calls whose result is neither awaited, nor given to another call, returned, yielded or entered."""
     return project.remembered(("loose calls", scope), lambda: tuple(_loose_calls(scope)))
