@@ -1,4 +1,4 @@
-"""Whether a task says itself that it is over: the last thing it does is to set an event that somebody looks at."""
+"""Whether a task says itself that it is over: the last it does is to set an event that somebody looks at."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asynclint.project.project import Project
 
 
 def tells_its_end(life: Life, project: Project) -> bool:
-    """``await done.wait()`` or ``assert done.is_set()``, where ``done.set()`` is all that is left of the task.
+    """``await done.wait()``, ``assert done.is_set()``, where ``done.set()`` is the last that the task does.
 
     Nothing waits behind it, so the task is over when whoever waits for the event comes to run.
     """

@@ -193,7 +193,7 @@ def _may_be_more(coroutine: Coroutine, function: Function) -> bool:
 
 
 def _given_to(node: cst.CSTNode, function: Function) -> str:
-    """``assert_raises`` for ``job.begin`` in ``assert_raises(NotStarted, job.begin)``; empty for no argument."""
+    """``assert_raises`` for ``job.begin`` in ``assert_raises(NotYet, job.begin)``; empty for no argument."""
     arg = function.parent(node)
     call = function.parent(arg) if isinstance(arg, cst.Arg) else None
     return written_name(call) if isinstance(call, cst.Call) else ""

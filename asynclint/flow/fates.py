@@ -47,6 +47,7 @@ class Fate(Enum):
     CANCELLED = "cancelled"
     WAITED = "waited"  # asyncio.wait that may leave it pending
     HANDED = "handed"
+    SWEPT = "swept"  # whatever runs is ended, the forgotten too
     LOOKED = "looked"
     PROVED = "proved"
     CHECKED = "checked"
@@ -91,7 +92,7 @@ Follow = Callable[[ast.Call, int | str, Scope], tuple[Fate | None, bool]]
 class Fates:
     """Follows a value outwards from the node that has it to what becomes of it there."""
 
-    swept = True  # whoever goes over all tasks has it
+    swept = True  # whoever goes over all tasks has it, and ``del`` lets it go on purpose
 
     def __init__(self, function: Function, project: Project, follow: Follow) -> None:
         self._function = function
@@ -124,8 +125,11 @@ class Fates:
             case cst.NamedExpr():
                 yield from self._bound(parent.target, many=many)
                 yield from self.of(parent, many=many)
-            case cst.AssignTarget() | cst.Del():  # tasks[0] = …: something else is put there
-                yield Event(Fate.LOOKED, node)
+            case (
+                cst.AssignTarget() | cst.Del()
+            ):  # tasks[0] = …: something else is put there; del task: let go
+                on_purpose = self.swept and isinstance(node, cst.Name)
+                yield Event(Fate.HANDED if on_purpose else Fate.LOOKED, node)
             case _ if _is_same(parent, node):
                 yield from self.of(parent, many=many)  # type: ignore[arg-type]
             case _:

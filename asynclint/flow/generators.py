@@ -17,6 +17,7 @@ from asynclint.project.generators import STEPS, generators, is_left_early
 from asynclint.project.guards.insertion import importable, oldest_python
 from asynclint.project.guards.refusals import NoGuardError
 from asynclint.project.project import Project
+from asynclint.project.tasks import SPAWN_NAMES
 from asynclint.source.function import Function
 from asynclint.source.wrap import UnwrappableError, wrap_rest, wrap_run
 
@@ -47,9 +48,12 @@ class GeneratorFates(Fates):
 
     def _attribute(self, attribute: cst.Attribute, *, many: bool) -> Iterator[Step]:
         name = attribute.attr.value
-        called = isinstance(self._function.parent(attribute), cst.Call)
+        call = self._function.parent(attribute)
+        called = isinstance(call, cst.Call)
         if many:
             yield from super()._attribute(attribute, many=many)
+        elif name in STEPS and called and self._is_task(call):
+            yield Event(Fate.HANDED, attribute)
         elif name in STEPS and called:
             yield Event(Fate.FINISHED if self._ends_here(attribute) else Fate.USED, attribute)
         elif name.startswith("ag_"):
@@ -61,10 +65,19 @@ class GeneratorFates(Fates):
 
     def _argument(self, node: cst.CSTNode, arg: cst.Arg, *, many: bool, shielded: bool) -> Iterator[Step]:
         call = self._function.parent(arg)
-        if isinstance(call, cst.Call) and written_name(call) == "anext" and len(call.args) == 1:
+        is_step = isinstance(call, cst.Call) and written_name(call) == "anext" and len(call.args) == 1
+        if is_step and self._is_task(call):
+            yield Event(Fate.HANDED, node)
+        elif is_step:
             yield Event(Fate.FINISHED if self._ends_here(node) else Fate.USED, node)
         else:
             yield from super()._argument(node, arg, many=many, shielded=shielded)
+
+    def _is_task(self, step: cst.CSTNode | None) -> bool:
+        """``create_task(items.__anext__())``: cancelling the task ends the generator."""
+        arg = self._function.parent(step) if step is not None else None
+        call = self._function.parent(arg) if isinstance(arg, cst.Arg) else None
+        return isinstance(call, cst.Call) and written_name(call) in SPAWN_NAMES
 
     def _ends_here(self, step: cst.CSTNode) -> bool:
         """``with raises(StopAsyncIteration):``; any other exception ends a generator, too."""

@@ -57,7 +57,7 @@ class Life:
     @property
     def is_never_finished(self) -> bool:
         """Whether nothing finishes it on any path."""
-        return not self.trace.fates() & {Fate.FINISHED, Fate.HANDED}
+        return not self.trace.fates() & {Fate.FINISHED, Fate.HANDED, Fate.SWEPT}
 
     @property
     def name(self) -> str:

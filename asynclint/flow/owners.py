@@ -14,7 +14,7 @@ LOOKS = TASK_INSPECTION | CONTAINER_LOOKS
 
 
 def is_finished_elsewhere(attributes: Iterable[str], scope: Scope, project: Project) -> bool:
-    """Whether a task kept on ``self`` may be finished elsewhere in its class; outside of tests one can't tell."""
+    """Whether a task that is kept on ``self`` may be finished elsewhere; outside of tests one can't tell."""
     names = tuple(attributes)
     if not names or test_of(scope, project) is None:
         return bool(names)

@@ -40,6 +40,7 @@ _NEXT: dict[Fate, dict[int, int]] = {
                 State.LIVE: State.LIVE | State.LOST},
     Fate.FINISHED: _SETTLE,
     Fate.HANDED: _SETTLE,
+    Fate.SWEPT: _SETTLE | {State.LOST: State.SETTLED},
     Fate.CANCELLED: {State.LIVE: State.CANCELLED, State.PENDING: State.CANCELLED},
     Fate.WAITED: {State.LIVE: State.PENDING, State.CANCELLED: State.SETTLED},
     Fate.PROVED: {State.CANCELLED: State.SETTLED, State.PENDING: State.SETTLED},

@@ -7,6 +7,7 @@ import re
 
 import libcst as cst
 
+from asynclint.flow.notice import called
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
 from asynclint.source.function import Function as Unit
@@ -58,7 +59,26 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
                 _expects(item.context_expr, scope, project, errors, fits=fits) for item in statement.items
             ):
                 return True
-    return False
+    return used and _is_made_to_fail(function.scope_of(node), unit)
+
+
+def _is_made_to_fail(scope: Scope, unit: Scope) -> bool:
+    """Whether a function inside a test is used in blocks that expect an exception, and nowhere else."""
+    expecting = [
+        statement
+        for inner in unit.nested()
+        for statement in inner.facts.withs
+        if any(
+            isinstance(item.context_expr, ast.Call) and called(item.context_expr) in RAISES
+            for item in statement.items
+        )
+    ]
+    if scope is unit or not scope.is_function or not expecting:
+        return False
+    uses = [n.lineno for n in ast.walk(unit.node) if isinstance(n, ast.Name) and n.id == scope.name]
+    return bool(uses) and all(
+        any(s.lineno <= line <= (s.end_lineno or 0) for s in expecting) for line in uses
+    )
 
 
 def _fits(call: ast.Call, scope: Scope, project: Project) -> bool:

@@ -160,7 +160,7 @@ class Tracer:
             ):
                 steps = self._grow(Trace(), self._fates.of(self._function.cst_of(call), many=True), scope)
                 if not {step.fate for step in steps} <= {Fate.LOOKED, Fate.CHECKED}:
-                    yield Event(Fate.HANDED, self._function.cst_of(call))
+                    yield Event(Fate.SWEPT, self._function.cst_of(call))
 
     def _until_rebound(self, birth: cst.CSTNode, scope: Scope, owner: cst.CSTNode) -> tuple[str, range]:
         """A name that a statement gives the value, and the nodes from there to where it is given another one.
@@ -284,7 +284,7 @@ def _evaluation_order(function: Function) -> dict[cst.CSTNode, tuple[int, int]]:
 
 
 def loads(function: Function) -> dict[str, list[cst.CSTNode]]:
-    """Every node of a function that reads a name, by name."""
+    """Every node of a function that reads or deletes a name, by name."""
     return function.once("loads", lambda: _loads(function))
 
 
@@ -293,7 +293,7 @@ def _loads(function: Function) -> dict[str, list[cst.CSTNode]]:
     for node in function.nodes:
         if isinstance(node, cst.Name):
             twin = function.twin(node)
-            if isinstance(twin, ast.Name) and isinstance(twin.ctx, ast.Load):
+            if isinstance(twin, ast.Name) and not isinstance(twin.ctx, ast.Store):
                 found.setdefault(twin.id, []).append(node)
     return found
 

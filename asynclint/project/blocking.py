@@ -12,6 +12,7 @@ from asynclint.project.dead import is_dead
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.index.modules import is_installed
 from asynclint.project.index.values import Calling, Class, Function
+from asynclint.project.moments import NEVER, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.standstill import ends_at_once
@@ -39,6 +40,7 @@ WORDS_ABOVE = re.compile(
     re.IGNORECASE,
 )
 MAX_ABOVE = 8
+SLOW = 0.1  # seconds; loop.slow_callback_duration, docs.python.org, "Developing with asyncio", debug mode
 # A function whose point it is.
 POINT = re.compile(
     r"(^|_)(un)?block(s|ed|ing)?(_|$|\()|blocking|slow_callback|long_exec|starv|stall|hog", re.IGNORECASE
@@ -149,6 +151,8 @@ def _through(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -
     if found is None or is_replaced(call.func, scope, project):
         return None
     name, place, outline = found
+    if name == "threading.Thread.join" and moments(scope, project).first_wait == NEVER:
+        return None  # the helper runs its work in a thread, and nothing else is there to run
     return Blocking(call, scope, name, place, outline)
 
 
@@ -216,9 +220,13 @@ def _counts(name: str, call: ast.Call, helper: Scope, project: Project) -> bool:
     """Whether what blocks in a helper does so wherever that is called, as far as one can tell.
 
     What a package does with locks and queues follows its own rules; a host that is given may be a number.
+    A sleep so short that debug mode lets it pass needs no new helper.
     """
     if name in METHODS and not project.is_test_code(helper.outline.path):
         return False
+    if name == "time.sleep" and call.args:
+        seconds = call.args[0].value if isinstance(call.args[0], ast.Constant) else None
+        return not isinstance(seconds, (int, float)) or seconds >= SLOW
     if not name.startswith("socket.") or not call.args:
         return True
     host = call.args[0].elts[0] if isinstance(call.args[0], ast.Tuple) and call.args[0].elts else call.args[0]

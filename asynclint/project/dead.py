@@ -17,7 +17,7 @@ from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
 
 JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
-# What skips a test, and the outcome of its condition that does: docs.python.org, unittest, and docs.pytest.org.
+# What skips a test, and which outcome of its condition does (docs.python.org, unittest; docs.pytest.org).
 SKIPS = {"unittest.skipIf": True, "unittest.skipUnless": False, "pytest.mark.skipif": True}
 
 
@@ -94,7 +94,7 @@ def _switch(name: ast.Name, scope: Scope, project: Project) -> bool | None:
 
 
 def _skips(decorator: ast.expr, scope: Scope, project: Project) -> bool:
-    """``@unittest.skipUnless(not _IS_SYNC, "…")``; a decorator of the project that asks such a name may skip."""
+    """``@unittest.skipUnless(not _IS_SYNC, "…")``; what else asks such a name may skip, too."""
     outside = scope.parent or scope
     func = decorator.func if isinstance(decorator, ast.Call) else decorator
     outcomes = [SKIPS[name] for name in chain(func, outside, project.modules) if name in SKIPS]

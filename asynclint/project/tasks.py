@@ -136,6 +136,9 @@ def is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
     bindings = found[1] if found is not None else []
     if any(binding.kind == "async with" or looks_mocked(binding.value) for binding in bindings):
         return False  # async with asyncio.TaskGroup() as loop
+    named = [binding.value for binding in bindings if isinstance(binding.value, ast.Name)]
+    if any(not other.id.endswith("loop") for other in named):
+        return False  # loop = group
     value = project.inference.value(receiver, scope)
     return not isinstance(value, Instance) or value.cls.scope.outline.is_stub
 

@@ -83,8 +83,9 @@ def _starts_work(call: ast.expr, scope: Unit, project: Project) -> bool:
     from asynclint.project.tasks import starts_tasks
 
     value = project.inference.value(call.func, scope) if isinstance(call, ast.Call) else None
-    is_plain = isinstance(value, Function) and value.calling is Calling.SYNC
-    return is_plain and not value.scope.outline.is_stub and starts_tasks(value.scope, project)
+    if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
+        return False
+    return starts_tasks(value.scope, project)
 
 
 @rule.check

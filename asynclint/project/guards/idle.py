@@ -156,7 +156,15 @@ def _is_passed_over(function: Scope, project: Project) -> bool:
         return False
     named = _is_named_as_test(function, cls, config)
     has_init = any(binding.kind == "def" for binding in cls.bindings.get("__init__", []))
-    return named and has_init and not may_be_driven(function.outline, project)
+    if not named or not has_init or _is_part_of_package(cls, project):
+        return False
+    return not may_be_driven(function.outline, project)
+
+
+def _is_part_of_package(cls: Scope, project: Project) -> bool:
+    """Whether a class is for others to use, whatever its name: its package's ``__init__.py`` imports it."""
+    init = project.modules.load(cls.outline.path.parent / "__init__.py")
+    return init is not None and cls.name in init.scope.bindings
 
 
 def _is_named_as_test(function: Scope, cls: Scope, config: PytestConfig) -> bool:

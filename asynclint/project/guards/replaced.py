@@ -16,8 +16,9 @@ MAX_DEPTH = 3  # names of names
 ANY = "*"  # nobody knows which name
 NAMING = frozenset({"target", "target_string", "attribute", "name"})
 PATCHES = frozenset(
-    ["patch", "object", "setattr", "multiple", "delattr", "spy", "stub", "dict", "patch_object", "replace"]
-)
+    ["patch", "object", "setattr", "multiple", "delattr", "spy", "stub", "dict", "patch_object", "replace",
+     "attach_mock"]
+)  # fmt: skip
 
 
 def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:

@@ -33,6 +33,7 @@ CONTEXT_DECORATORS = {
     "contextlib.contextmanager": Calling.CONTEXT,
     "contextlib.asynccontextmanager": Calling.ASYNC_CONTEXT,
 }
+ASYNC_ITERATORS = frozenset({"AsyncGenerator", "AsyncIterator", "AsyncIterable"})
 PROPERTY_DECORATORS = frozenset({"functools.cached_property", "enum.property"})
 
 
@@ -46,6 +47,8 @@ def calling(function: Scope, inference: Inference) -> Calling | None:
     """What calling a definition gives, its decorators considered; None if one is unknown."""
     if function.is_async:
         kind = Calling.ASYNC_GENERATOR if function.is_generator else Calling.COROUTINE
+        if kind is Calling.COROUTINE and _stands_for_generator(function):
+            return None
     else:
         kind = Calling.GENERATOR if function.is_generator else Calling.SYNC
     for decorator in reversed(function.decorators):
@@ -54,6 +57,19 @@ def calling(function: Scope, inference: Inference) -> Calling | None:
             return None
         kind = after
     return kind
+
+
+def _stands_for_generator(function: Scope) -> bool:
+    """``async def items(self) -> AsyncIterator[int]: raise NotImplementedError``: the heirs yield."""
+    node = function.node
+    if not isinstance(node, ast.AsyncFunctionDef) or node.returns is None or function.outline.is_stub:
+        return False
+    said = ast.unparse(node.returns).partition("[")[0].rpartition(".")[2].strip("'\"")
+    return said in ASYNC_ITERATORS and all(
+        isinstance(part, (ast.Pass, ast.Raise))
+        or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        for part in node.body
+    )
 
 
 def _decorated(kind: Calling, decorator: ast.expr, function: Scope, inference: Inference) -> Calling | None:

@@ -40,19 +40,20 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
 
 def is_variant(call: ast.Call, scope: Scope) -> bool:
     """Whether the other branch awaits the same: ``reader.read() if sync else await reader.read()``."""
-    own, name = ast.walk(scope.node), written(call.func)
-    for node in own:
-        if not isinstance(node, (ast.If, ast.IfExp)) or not node.lineno <= call.lineno <= node.end_lineno:
+    name = written(call.func)
+    for node in ast.walk(scope.node):
+        if not isinstance(node, (ast.If, ast.IfExp)):
             continue
         for branch, other in ((node.body, node.orelse), (node.orelse, node.body)):
-            if call in _parts(branch) and any(
-                isinstance(part, ast.Await)
-                and isinstance(part.value, ast.Call)
-                and written(part.value.func) == name
-                for part in _parts(other)
-            ):
+            if any(_awaits(part, name) for part in _parts(other)) and call in _parts(branch):
                 return True
     return False
+
+
+def _awaits(node: ast.AST, name: str) -> bool:
+    return (
+        isinstance(node, ast.Await) and isinstance(node.value, ast.Call) and written(node.value.func) == name
+    )
 
 
 def _parts(branch: ast.expr | list[ast.stmt]) -> list[ast.AST]:
