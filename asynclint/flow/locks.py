@@ -134,11 +134,22 @@ def _life(
     birth = function.cst_of(found.wait)
     assert isinstance(birth, cst.Await)
     trace = Trace()
-    events = [Event(Fate.BORN, birth), *(Event(Fate.FINISHED, function.cst_of(call)) for call in releases)]
+    ends = (_released_at(function, function.cst_of(call), birth) for call in releases)
+    events = [Event(Fate.BORN, birth), *(Event(Fate.FINISHED, end) for end in ends)]
     for event in events:
         trace.events.setdefault(unit(function, event.node, owner), []).append(event)
     failing = function.once("breaks", lambda: _breaks(function))
     return life(function, project, found.call, birth, scope, trace, fallible=True, failing=failing)
+
+
+def _released_at(function: Function, release: cst.CSTNode, birth: cst.Await) -> cst.CSTNode:
+    """The test of ``if acquired:`` round a release, where the acquire gave ``acquired``; else the release."""
+    made = function.parent(birth)
+    target = made.targets[0].target if isinstance(made, cst.Assign) else None
+    around = (outer for outer in function.parents(release) if isinstance(outer, cst.If))
+    test = outer.test if (outer := next(around, None)) is not None else None
+    is_flag = isinstance(target, cst.Name) and isinstance(test, cst.Name) and test.value == target.value
+    return test if is_flag and test is not None else release
 
 
 def _breaks(function: Function) -> set[cst.CSTNode]:

@@ -35,7 +35,7 @@ ON_PURPOSE = re.compile(
 )
 # Words of a remark above it, in lines that no empty one parts from it.
 WORDS_ABOVE = re.compile(
-    r"\bblock|hold(s|ing)? |purpose|intention|deliberate|sync sleep|pretend|crunch|busy|\bcpu\b"
+    r"\bblock|\bstall|hold(s|ing)? |purpose|intention|deliberate|sync sleep|pretend|crunch|busy|\bcpu\b"
     r"|event loop|(new|own|separate|another) thread",
     re.IGNORECASE,
 )
