@@ -347,7 +347,7 @@ class Inference:
             case Mocked(None):
                 return Pending(None, lazy=True)
             case Function(_, Calling.SYNC):
-                return self.returned(value)
+                return results.given(value, self)
             case Function():
                 return Result(value)
             case Builtin(name) if isinstance(getattr(builtins, name, None), type):

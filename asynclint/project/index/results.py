@@ -34,6 +34,17 @@ def returned(function: Function, inference: Inference) -> Value | None:
     return value
 
 
+def given(function: Function, inference: Inference) -> Value | None:
+    """What calling a plain function gives.
+
+    Where a decorator has made it of a coroutine function, its annotation may tell, what it returns doesn't.
+    """
+    node = function.scope.node
+    if isinstance(node, ast.AsyncFunctionDef) and node.returns is None:
+        return None
+    return inference.returned(function)
+
+
 def _returned(function: Function, inference: Inference) -> Value | None:
     node = function.scope.node
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
