@@ -125,11 +125,9 @@ class Fates:
             case cst.NamedExpr():
                 yield from self._bound(parent.target, many=many)
                 yield from self.of(parent, many=many)
-            case (
-                cst.AssignTarget() | cst.Del()
-            ):  # tasks[0] = …: something else is put there; del task: let go
-                on_purpose = self.swept and isinstance(node, cst.Name)
-                yield Event(Fate.HANDED if on_purpose else Fate.LOOKED, node)
+            case cst.AssignTarget() | cst.Del():  # tasks[0] = …: something else is put there
+                let_go = self.swept and isinstance(node, cst.Name)  # del task
+                yield Event(Fate.HANDED if let_go else Fate.LOOKED, node)
             case _ if _is_same(parent, node):
                 yield from self.of(parent, many=many)  # type: ignore[arg-type]
             case _:

@@ -73,7 +73,7 @@ def _evidence(call: ast.Call, scope: Scope, project: Project) -> Evidence | None
         return Evidence.ANNOTATION
     if not _may_be_awaited(value, func, scope, project) or not is_awaited_elsewhere(call, scope, project):
         return None
-    return None if is_variant(call, scope) else Evidence.USE
+    return None if is_variant(call, scope, project) else Evidence.USE
 
 
 def with_packages(outline: Outline, project: Project) -> Project:

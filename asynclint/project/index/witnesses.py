@@ -38,16 +38,20 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
     return awaited[key] >= MANY * let_be[key] or awaited[wide] >= MORE * let_be[wide]
 
 
-def is_variant(call: ast.Call, scope: Scope) -> bool:
+def is_variant(call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether the other branch awaits the same: ``reader.read() if sync else await reader.read()``."""
     name = written(call.func)
-    for node in ast.walk(scope.node):
-        if not isinstance(node, (ast.If, ast.IfExp)):
+    for node in project.remembered(("branches", scope), lambda: _branches(scope)):
+        if not node.lineno <= call.lineno <= (node.end_lineno or node.lineno):
             continue
         for branch, other in ((node.body, node.orelse), (node.orelse, node.body)):
             if any(_awaits(part, name) for part in _parts(other)) and call in _parts(branch):
                 return True
     return False
+
+
+def _branches(scope: Scope) -> list[ast.If | ast.IfExp]:
+    return [node for node in ast.walk(scope.node) if isinstance(node, (ast.If, ast.IfExp))]
 
 
 def _awaits(node: ast.AST, name: str) -> bool:
