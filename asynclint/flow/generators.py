@@ -40,7 +40,8 @@ class GeneratorFates(Fates):
             case cst.For() if parent.iter is node and parent.asynchronous is not None:
                 loop = self._function.ast_of(parent)
                 assert isinstance(loop, ast.AsyncFor)
-                yield Event(Fate.USED if is_left_early(loop) else Fate.FINISHED, node)
+                left = is_left_early(loop) and not self._is_expected_to_fail(node)
+                yield Event(Fate.USED if left else Fate.FINISHED, node)
             case cst.CompFor() if parent.iter is node:
                 yield Event(Fate.FINISHED, node)
             case _:
@@ -81,14 +82,14 @@ class GeneratorFates(Fates):
 
     def _ends_here(self, step: cst.CSTNode) -> bool:
         """``with raises(StopAsyncIteration):``; any other exception ends a generator, too."""
-        for outer in self._function.parents(step):
-            if isinstance(outer, cst.With):
-                names = [written_name(item.item) for item in outer.items if isinstance(item.item, cst.Call)]
-                if any(name in RAISES for name in names):
-                    return True
-            elif isinstance(outer, cst.Try) and outer.handlers:
-                return True
-        return False
+        tries = (outer for outer in self._function.parents(step) if isinstance(outer, cst.Try))
+        return any(outer.handlers for outer in tries) or self._is_expected_to_fail(step)
+
+    def _is_expected_to_fail(self, node: cst.CSTNode) -> bool:
+        """``with raises(TimeoutError):``: what is raised in a generator ends it."""
+        withs = (outer for outer in self._function.parents(node) if isinstance(outer, cst.With))
+        items = (item.item for outer in withs for item in outer.items)
+        return any(isinstance(item, cst.Call) and written_name(item) in RAISES for item in items)
 
 
 def unfinished(function: Function, project: Project) -> Sequence[Life]:
