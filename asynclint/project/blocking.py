@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
 from asynclint.project.dead import is_dead
 from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.guards.tests import test_of
 from asynclint.project.index.modules import is_installed
 from asynclint.project.index.values import Calling, Class, Function
 from asynclint.project.moments import NEVER, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.standstill import ends_at_once
+from asynclint.project.tasks import is_setup
 from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 3  # helpers of helpers
@@ -151,9 +153,14 @@ def _through(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -
     if found is None or is_replaced(call.func, scope, project):
         return None
     name, place, outline = found
-    if name == "threading.Thread.join" and moments(scope, project).first_wait == NEVER:
-        return None  # the helper runs its work in a thread, and nothing else is there to run
+    waits = name == "time.sleep" or moments(scope, project).first_wait != NEVER
+    if not waits and _is_of_tests(scope, project):
+        return None  # with helpers of sync tests it does what these do: it is async in name only
     return Blocking(call, scope, name, place, outline)
+
+
+def _is_of_tests(scope: Scope, project: Project) -> bool:
+    return test_of(scope, project) is not None or is_setup(scope, project)
 
 
 def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Scope | None:

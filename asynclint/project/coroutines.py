@@ -17,6 +17,7 @@ from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.values import Callback, Class, Function, Instance, Pending, Value
 from asynclint.project.index.witnesses import is_awaited_elsewhere, is_variant, loose_calls
 from asynclint.project.project import Project
+from asynclint.project.tasks import starts_tasks
 from asynclint.source.outline import Outline, Scope
 
 ASYNC_WORDS = re.compile(rb"\basync def\b|\bAwaitable\b|\bCoroutine\b")
@@ -112,6 +113,8 @@ def _may_be_awaited(value: Value | None, func: ast.expr, scope: Scope, project: 
         return project.inference.pending(value) is not None and not isinstance(called, Class)
     if called is None or not isinstance(called, Function) or called.scope.outline.is_stub:
         return called is None
+    if starts_tasks(called.scope, project):
+        return False  # whoever doesn't care need not await what it gives
     node = called.scope.node
     annotated = isinstance(node, ast.FunctionDef) and node.returns is not None
     return annotated or any(found.value is not None for found in called.scope.facts.returns)
