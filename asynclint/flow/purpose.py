@@ -44,6 +44,7 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
     ):
         return True
     errors = CALL_ERRORS | {"Exception", "BaseException"} if used else CALL_ERRORS
+    in_block = False
     for outer in function.parents(node):
         if (
             isinstance(outer, cst.Try)
@@ -55,10 +56,12 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
             statement = function.ast_of(outer)
             assert isinstance(statement, (ast.With, ast.AsyncWith))
             scope = function.scope_of(outer)
+            sure = fits and not in_block  # with raises(AttributeError): with that_is_asynchronous(): …
             if any(
-                _expects(item.context_expr, scope, project, errors, fits=fits) for item in statement.items
+                _expects(item.context_expr, scope, project, errors, fits=sure) for item in statement.items
             ):
                 return True
+            in_block |= outer.asynchronous is None
     return used and _is_made_to_fail(function.scope_of(node), unit)
 
 

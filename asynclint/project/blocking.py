@@ -41,6 +41,8 @@ WORDS_ABOVE = re.compile(
     r"|event loop|(new|own|separate|another) thread",
     re.IGNORECASE,
 )
+# Loops whose time stands still while others wait, so that nothing but blocking makes it pass.
+FAKE_LOOPS = re.compile(r"\b(looptime|async_solipsism)\b")
 MAX_ABOVE = 8
 SLOW = 0.1  # seconds; loop.slow_callback_duration, docs.python.org, "Developing with asyncio", debug mode
 # A function whose point it is.
@@ -113,9 +115,13 @@ def _is_the_point(scope: Scope, project: Project) -> bool:
 
 
 def _says_so(scope: Scope) -> bool:
-    """``async def block_loop()``, ``async def test_slow_callback()``, a test of the loop's clock."""
+    """``async def block_loop()``, ``class BlockingClient``, tests of slow callbacks and of a loop's clock."""
+    if scope.outline.path.stem.startswith("blocking") or FAKE_LOOPS.search(scope.outline.text.text):
+        return True
     for outer in scope.around():
         said = " ".join((outer.name, *map(ast.unparse, outer.decorators)))
+        if outer.is_class and "Blocking" in said:
+            return True
         if outer.is_function and (POINT.search(said) or "slow_callback_duration" in outer.source):
             return True
     clock = not scope.facts.awaits and any(_is_clock(call) for call in scope.facts.calls)

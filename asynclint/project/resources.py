@@ -23,6 +23,7 @@ BY_METHOD = {name: resource for resource in RESOURCES for name in resource.metho
 LAST_NAMES = frozenset(name.rpartition(".")[2] for name in BY_NAME)
 WORDS = re.compile("|".join(sorted({*LAST_NAMES, *BY_METHOD})))
 PASSING = ("wait_for", "shield")
+STANDARD = re.compile(r"sys\.std(in|out|err)\b")  # open as long as the process is
 # What a factory does with what it makes that means that somebody else closes it.
 OWNING = re.compile(r"cleanup|finalizer|append|\.add\(|push|enter_|weakref")
 
@@ -152,6 +153,8 @@ def _resource(
     found = _known(call, scope, project)
     if found is not None:
         if found.awaited is not awaited or is_replaced(call.func, scope, project):
+            return None
+        if any(STANDARD.match(ast.unparse(argument)) for argument in call.args):
             return None
         borrowed = BORROWED.get(found.title, frozenset())
         if borrowed and any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
