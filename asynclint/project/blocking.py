@@ -13,7 +13,7 @@ from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.modules import is_installed
 from asynclint.project.index.values import Calling, Class, Function
-from asynclint.project.moments import NEVER, moments
+from asynclint.project.moments import NEVER, called, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.standstill import ends_at_once
@@ -201,7 +201,7 @@ def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Cal
 
 
 def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
-    if _is_the_point(helper, project):
+    if _is_the_point(helper, project) or _ends_process(helper):
         return None
     entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
     for call in helper.facts.calls:
@@ -213,6 +213,14 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
         ):
             return found
     return None
+
+
+def _ends_process(helper: Scope) -> bool:
+    """Whether a function ends with ``sys.exit(1)``: nothing is left to run then."""
+    node = helper.node
+    last = node.body[-1] if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
+    call = last.value if isinstance(last, ast.Expr) else None
+    return isinstance(call, ast.Call) and called(call) in ("exit", "_exit", "abort")
 
 
 def _in_helper(
