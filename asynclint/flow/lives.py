@@ -113,7 +113,7 @@ def life(
                 break
             marked.add(outer)
     around = list(_inside(function, birth, owner))
-    conditional = any(isinstance(outer, (cst.If, cst.Match)) for outer in around)
+    conditional = any(isinstance(outer, (cst.If, cst.IfExp, cst.Match)) for outer in around)
     looped = set() if trace.many or trace.attributes else set(_made_again(around))
     strict = failing is not None
     if failing is None:
