@@ -115,11 +115,18 @@ def _wrapped(kind: Calling, decorator: ast.expr, scope: Scope, inference: Infere
             return _handed_on(inner, wrapper.parameters[0].arg, inference)
         return after
     first = wrapper.parameters[0].arg
-    returned = [r.value for r in wrapper.facts.returns]
+    returned = [_uncast(r.value, wrapper, inference) for r in wrapper.facts.returns]
     rebound = len(wrapper.bindings.get(first, [])) != 1
     if returned and not rebound and all(isinstance(r, ast.Name) and r.id == first for r in returned):
         return kind
     return None
+
+
+def _uncast(expr: ast.expr | None, scope: Scope, inference: Inference) -> ast.expr | None:
+    """``function`` of ``cast(Callable[..., Any], function)``."""
+    if isinstance(expr, ast.Call) and len(expr.args) == 2:
+        return expr.args[1] if known(expr.func, scope, inference.modules, {"typing.cast"}) else expr
+    return expr
 
 
 def _handed_on(wrapper: Scope, function: str, inference: Inference) -> Calling | None:
