@@ -281,7 +281,7 @@ def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:
 
 
 def _judged_by(rule: Rule, subject: Function | NameScope, project: Project, display: str) -> list[Finding]:
-    """What a rule has to say of a unit that its trigger wants to see; of 2xx to 5xx not where nothing runs."""
+    """What a rule has to say of a unit that its trigger wants to see; but for 1xx, of what can run in it."""
     made = rule.checked(subject, project) if rule.checked is not None else ()
     found = [_placed(finding, display) for finding in made]
     if not found or rule.code < "ASL2":
