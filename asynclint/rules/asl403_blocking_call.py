@@ -13,7 +13,8 @@ do; names that a test patches; what answers HTTP requests itself; what a helper 
 condition or in a handler; the branch of an ``if`` that does without waiting what the other one waits for,
 where its condition speaks of ``sync``. ``open``, the methods of files and of
 ``pathlib``, and ``sqlite3`` are never reported: they are local and fast, and tests use them all the time.
-A remark on the line that it blocks on purpose counts, as does a ``# noqa`` for ``ASYNC2xx``.
+A remark on the line that it blocks on purpose counts, as does a ``# noqa`` for ``ASYNC2xx``; so do names
+such as ``BlockingClient``. A test that never waits may use the blocking helpers of sync tests.
 
 Why it matters: while a test blocks, the server, client or task that it waits for can't run, and no
 timeout in the loop can fire: it is slow, passes by luck, or hangs for ever.
