@@ -18,7 +18,7 @@ from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
 from asynclint.flow.started import is_own, is_started
 from asynclint.flow.swallowed import SILENCING
 from asynclint.knowledge.asyncs import CANCELLED_ERRORS
-from asynclint.project.guards.tests import test_of
+from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
@@ -134,7 +134,7 @@ def _is_meant(
     project: Project,
 ) -> bool:
     """Whether the handler is for somebody else's cancellation, hands it on, or says that it is on purpose."""
-    if _is_stubborn(function) or _is_explained(handler, function):
+    if _is_stubborn(function) or _is_explained(handler, function) or _cancels_itself(function, project):
         return True
     reaction = inside(handler.body)
     in_tests = project.is_test_code(function.outline.path)
@@ -204,6 +204,16 @@ def _is_stubborn(function: Scope) -> bool:
         if scope is None or isinstance(scope.node, (ast.Lambda, ast.Module)):
             continue
         if STUBBORN.search(scope.name) or SAYS_SO.search(ast.get_docstring(scope.node) or ""):
+            return True
+    return False
+
+
+def _cancels_itself(function: Scope, project: Project) -> bool:
+    """Whether a class keeps the task that runs in it (``current_task()``), and cancels it itself."""
+    owner = function.enclosing_class
+    for cls in bases(owner, project).project if owner is not None else ():
+        names = {called(call) for scope in cls.nested() for call in scope.facts.calls}
+        if {"current_task", "cancel"} <= names:
             return True
     return False
 
