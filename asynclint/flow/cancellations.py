@@ -20,7 +20,7 @@ from asynclint.flow.swallowed import SILENCING
 from asynclint.knowledge.asyncs import CANCELLED_ERRORS
 from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
-from asynclint.source.outline import Scope
+from asynclint.source.outline import FUNCTIONS, Scope
 
 ASYNCIO = frozenset({"asyncio.CancelledError", "asyncio.exceptions.CancelledError"})
 EVERYTHING = frozenset({"BaseException"})
@@ -58,6 +58,10 @@ SPEAKS = re.compile(
 SAYS_SO = re.compile(
     r"(ignor|swallow|resist|refus|surviv)[^.]*cancel|cancel[^.]*(ignor|swallow|resist|refus|surviv)",
     re.IGNORECASE | re.DOTALL,
+)
+# A docstring of what goes on until it is cancelled.
+UNTIL = re.compile(
+    r"(stop|until|unless|end(less)?\b|for ?ever|indefinite)[^:]*cancel", re.IGNORECASE | re.DOTALL
 )
 ENDLESS = re.compile(r"forever|^wait$|^sleep$|^pause$|^idle$|^park$|wait_closed|^join$")
 LEAVING = frozenset({"exit", "_exit", "skip", "xfail"})
@@ -212,10 +216,30 @@ def _cancels_itself(function: Scope, project: Project) -> bool:
     """Whether a class keeps the task that runs in it (``current_task()``), and cancels it itself."""
     owner = function.enclosing_class
     for cls in bases(owner, project).project if owner is not None else ():
-        names = {called(call) for scope in cls.nested() for call in scope.facts.calls}
-        if {"current_task", "cancel"} <= names:
+        methods = [scope for scope in cls.facts.scopes if scope.is_function]
+        kept = {
+            target.attr
+            for method in methods
+            for target, value in method.facts.attributes
+            if _is_current(value)
+        }
+        kept |= {
+            parameter.arg
+            for method in methods
+            if any(_is_current(b.value) for found in method.bindings.values() for b in found)
+            for other in methods  # signals.add(self.interrupt, current)
+            for parameter in other.parameters
+        }
+        calls = (call.func for method in methods for call in method.facts.calls if called(call) == "cancel")
+        receivers = (func.value for func in calls if isinstance(func, ast.Attribute))
+        if any(getattr(receiver, "attr", getattr(receiver, "id", "")) in kept for receiver in receivers):
             return True
     return False
+
+
+def _is_current(value: ast.expr | None) -> bool:
+    """``asyncio.current_task()``."""
+    return isinstance(value, ast.Call) and called(value) == "current_task"
 
 
 def _is_explained(handler: ast.ExceptHandler, function: Scope) -> bool:
@@ -310,7 +334,7 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
         return False
     if found.onward is Onward.WAIT:  # a task that puts things in order before it ends is right
         return everything or not (in_tests or is_started(found.scope, project))
-    if in_tests:
+    if in_tests or (not everything and UNTIL.search(_doc(found.scope))):
         return False
     if not everything and (decided or found.scope is not unit):
         return False
@@ -320,6 +344,11 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     if not everything and not gives and _closes_down(found):
         return False
     return (everything and gives and not decided) or not is_started(found.scope, project, surely=gives)
+
+
+def _doc(function: Scope) -> str:
+    node = function.node
+    return (ast.get_docstring(node) or "") if isinstance(node, FUNCTIONS) else ""
 
 
 def _ends_on_condition(statement: ast.stmt) -> bool:
