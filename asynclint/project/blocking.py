@@ -395,7 +395,9 @@ def _answers_itself(scope: Scope, project: Project) -> bool:
 
 
 def is_on_purpose(call: ast.Call, outline: Outline) -> bool:
-    """Whether a remark at a call, or right above it, says that it blocks on purpose."""
+    """Whether a remark at a call or right above it, or an argument, says that it blocks on purpose."""
+    if any(POINT.search(ast.unparse(argument)) for argument in call.args):  # time.sleep(BLOCK_SECONDS)
+        return True
     lines = outline.text.lines
     last = call.end_lineno or call.lineno
     if any(ON_PURPOSE.search(line) for line in lines[call.lineno - 1 : last]):
