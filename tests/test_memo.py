@@ -53,3 +53,15 @@ def test_what_lies_too_deep_is_unknown_and_asked_again_from_nearer() -> None:
     graph = Graph({node: [node + 1] for node in range(length)} | {length: []})
     assert length not in graph.reached(0)
     assert length in graph.reached(20)
+
+
+def test_an_error_leaves_nothing_behind() -> None:
+    memo = Memo()
+
+    def failing() -> str:
+        memo.once("inner", lambda: memo.once("outer", str))
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011
+        memo.once("outer", failing)
+    assert memo.once("inner", lambda: "answer") == "answer"

@@ -44,6 +44,10 @@ class Memo:
         self._busy[key] = depth
         try:
             found = answer(*about)
+        except BaseException:
+            self._cut.clear()
+            self._passing.clear()
+            raise
         finally:
             del self._busy[key]
             lowest, self._lowest = self._lowest, min(outer, self._lowest)
