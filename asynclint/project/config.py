@@ -258,11 +258,11 @@ def _find(directory: Path, env_addopts: str, env_timeout: str | None, autoload: 
 
 def forget() -> None:
     """Read the files again when next asked: they have been changed."""
-    from asynclint.project import runs
+    from asynclint.project.runs import started
 
     _find.cache_clear()
     search.cache_clear()
-    runs.forget()
+    started.forget()
 
 
 def _root_without_config(directory: Path) -> Path:
