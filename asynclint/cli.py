@@ -242,7 +242,7 @@ def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
                     result.display, result.problem.line, result.problem.column, result.problem.message
                 )
             elif not options["quiet"]:
-                click.echo(printable(f"fixed {result.fixed} in {result.display}"), err=True)
+                click.echo(printable(checklist.done(result)), err=True)
         groups = _by_settings(paths, overrides, options["force_exclude"], report)
     lists = list(checklist.checklists(groups))
     for problem in (problem for one in lists for problem in one.problems):

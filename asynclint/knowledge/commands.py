@@ -70,7 +70,23 @@ OTHERS = frozenset(
         "echo",
         "elif",
     }
-    | {"esac", "exit", "export", "false", "fi", "find", "for", "grep", "gunzip", "gzip", "head", "jq", "kill"}
+    | {
+        "esac",
+        "case",
+        "shift",
+        "exit",
+        "export",
+        "false",
+        "fi",
+        "find",
+        "for",
+        "grep",
+        "gunzip",
+        "gzip",
+        "head",
+        "jq",
+        "kill",
+    }
     | {
         "ln",
         "ls",

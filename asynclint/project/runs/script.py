@@ -142,7 +142,12 @@ def read_command(words: Sequence[str], line: int = 0, last: int = 0) -> Command:
 
 def head(word: str) -> str:
     """The name of a command, without its directory and the marks that make and tox put before it."""
-    return word.lstrip("@-+").replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    return (
+        re.sub(r"^\$\{?\w+\}?(?=\w)", "", word.lstrip("@-+"))
+        .replace("\\", "/")
+        .rpartition("/")[2]
+        .removesuffix(".exe")
+    )
 
 
 def _inside(words: list[str], options: list[str]) -> list[str] | None:
@@ -157,8 +162,11 @@ def _inside(words: list[str], options: list[str]) -> list[str] | None:
         return rest or None
     if PYTHON.fullmatch(name):
         return _module(words[1:], options)
-    if name in MODULES_OF and "run" in words and "-m" in words:
-        return words[words.index("-m") + 1 :] or None
+    if name in MODULES_OF and "run" in words:
+        behind = next((n for n, word in enumerate(words) if word in ("-m", "--module")), None)
+        if behind is None:  # a file, or what has the name of one (``coverage run py.test``)
+            behind = next((n - 1 for n, word in enumerate(words) if head(word) in TESTERS), None)
+        return words[behind + 1 :] or None if behind is not None else None
     if name in LAUNCHERS and "run" in words[:4]:
         return _launched(words[words.index("run") + 1 :])
     return None
@@ -194,7 +202,13 @@ def _does(words: list[str]) -> tuple[Does, tuple[str, ...]]:
         return Does.OTHER, ()
     name, rest = head(words[0]), words[1:]
     plain = [word for word in rest if not word.startswith("-") and "=" not in word]
-    if name in TESTERS or (PYTHON.fullmatch(name) and rest[:2] == ["setup.py", "test"]):
+    if name in WRAPPERS or (words[1:2] and rest[0].endswith("/activate")):
+        return Does.OTHER, ()
+    if (
+        name in TESTERS
+        or name.endswith((".tests", ".test"))
+        or (PYTHON.fullmatch(name) and rest[:2] == ["setup.py", "test"])
+    ):
         return (Does.OTHER, ()) if "--version" in rest else (Does.TESTS, ())
     if name == "hatch" and plain[:1] == ["test"]:
         return Does.TESTS, ()
