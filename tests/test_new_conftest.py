@@ -8,6 +8,14 @@ import pytest
 from samples import Asynclint
 from test_checklist import PYPROJECT, lay
 
+CASE = """\
+    import unittest
+
+
+    class TestLamp(unittest.IsolatedAsyncioTestCase):
+        async def test_lamp(self):
+            pass
+    """
 TEST = "async def test_lamp():\n    pass\n"
 
 
@@ -56,8 +64,7 @@ def test_what_imports_might_notice_is_unsafe(bare: Path, asynclint: Asynclint) -
     ("files", "why"),
     [
         ({"tests/test_other.py": "from conftest import lamp\n"}, "something imports a module conftest"),
-        ({"tests/test_lamp.py": "import unittest\n\n\nclass TestLamp(unittest.IsolatedAsyncioTestCase):\n"
-          "    async def test_lamp(self):\n        pass\n", "pyproject.toml": ""}, "nothing says that pytest"),
+        ({"tests/test_lamp.py": CASE, "pyproject.toml": ""}, "nothing says that pytest"),
     ],
 )  # fmt: skip
 def test_where_none_is_created(bare: Path, asynclint: Asynclint, files: dict[str, str], why: str) -> None:
