@@ -268,7 +268,10 @@ def _imported_fixtures(
 
 
 def _origin(binding: Binding, importer: Outline, project: Project) -> Outline | None:
-    """The module that an import names; an installed one only if it says "fixture" at all."""
+    """The module that an import names; an installed one only if it says "fixture" at all, and no stub."""
+    place = project.modules.place(binding.module, binding.level, importer.path)
+    if place is not None and place.suffix == ".pyi":
+        return None
     found = project.modules.find(binding.module, binding.level, importer)
     if found is not None or binding.level or is_known_package(binding.module):
         return found
@@ -280,7 +283,7 @@ def _fixtures_named(
     origin: Outline | None, member: str, name: str, project: Project, seen: frozenset[Outline]
 ) -> Iterator[Fixture]:
     """Fixtures of a module, one or (without ``member``) all of them, as who imports them calls them."""
-    if origin is None or origin.is_stub or origin in seen:
+    if origin is None or origin in seen:
         return
     all_own = _own_fixtures(origin.scope, project) if "fixture" in origin.text.text else ()
     own = [fixture for fixture in all_own if not member or fixture.attribute == member]
