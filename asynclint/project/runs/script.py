@@ -189,10 +189,11 @@ def _launched(words: list[str]) -> list[str] | None:
     for number, word in enumerate(words):
         if word == "--":
             return words[number + 1 :] or None
-        plain = not word.startswith(("-", "+")) and (number == 0 or not words[number - 1].startswith("-"))
-        if head(word) in HEADS or PYTHON.fullmatch(head(word)) or plain:
-            is_script = head(word) not in HEADS and not PYTHON.fullmatch(head(word))
-            return ["run-script", *words[number:]] if is_script and "/" not in word else words[number:]
+        if word.startswith(("-", "+")):
+            continue
+        is_known = head(word) in HEADS or PYTHON.fullmatch(head(word)) is not None
+        if is_known or number == 0 or not words[number - 1].startswith("-"):
+            return words[number:] if is_known or "/" in word else ["run-script", *words[number:]]
     return None
 
 
@@ -222,7 +223,8 @@ def _does(words: list[str]) -> tuple[Does, tuple[str, ...]]:
         return Does.SCRIPT, (plain[0].rpartition(":")[2],)
     if name in SHELLS and plain:
         return Does.FILE, (plain[0],)
-    if name in OTHERS or (name in BARRED and not BARRED[name].intersection(plain)):
+    is_own = "/" in words[0] and "bin/" not in words[0]  # scripts/build is not the command build
+    if not is_own and (name in OTHERS or (name in BARRED and not BARRED[name].intersection(plain))):
         return Does.OTHER, ()
     if re.fullmatch(r"[\w./-]*/[\w.-]+|[\w.-]+\.sh", words[0].lstrip("@-+")):
         return Does.FILE, (words[0].lstrip("@-+"),)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from asynclint.project.index.modules import project_directories
@@ -24,7 +25,7 @@ from asynclint.project.runs.workflows import UnreadError, github_steps, gitlab_s
 
 MAKEFILES = frozenset({"Makefile", "makefile", "GNUmakefile"})
 DEEP = 6  # recipes that start recipes
-MOST_RUNS = 5_000
+MOST_RUNS = 300  # of one step
 ASYNCIO_DEBUG = "--asyncio-debug"
 
 
@@ -138,15 +139,16 @@ def _runs(root: Path) -> tuple[Run, ...]:
     steps = _steps(root)
     found: list[Run] = []
     for step in steps:
-        for run in _runs_of(step, step, {}, steps, root, DEEP):
-            if len(found) < MOST_RUNS and _touches(run, root):
-                found.append(run)
+        runs = _runs_of((step,), {}, steps, root)
+        found += (run for run in islice(runs, MOST_RUNS) if _touches(run, root))
     return tuple(found)
 
 
 def _runs_of(
-    start: Step, step: Step, outside: Environment, steps: Sequence[Step], root: Path, depth: int
+    chain: tuple[Step, ...], outside: Environment, steps: Sequence[Step], root: Path
 ) -> Iterator[Run]:
+    """The runs of the last step of a chain, each of which hands on to the next; no step comes twice."""
+    start, step = chain[0], chain[-1]
     around = {name: variable for name, variable in outside.items() if step.lets_in(name)}
     around.update(step.variables)
     for number, command in enumerate(step.commands):
@@ -155,11 +157,12 @@ def _runs_of(
             is_sure = command.does is Does.TESTS and _where(step, command) is not None
             yield Run(start, step, command, seen, is_sure)
         elif command.does is not Does.OTHER:
-            handed = _handed(step, command, steps, root) if depth else []
+            handed = _handed(step, command, steps, root) if len(chain) < DEEP else []
             if not handed:
                 yield Run(start, step, command, seen, is_sure=False)
             for inner in handed:
-                yield from _runs_of(start, inner, seen, steps, root, depth - 1)
+                if inner not in chain:
+                    yield from _runs_of((*chain, inner), seen, steps, root)
 
 
 def _handed(step: Step, command: Command, steps: Sequence[Step], root: Path) -> list[Step]:

@@ -37,10 +37,12 @@ def github_steps(path: Path, text: str) -> Iterator[Step]:
     root = path.parents[2]
     everywhere = _variables(document.get("env"), path)
     events = document.get("on")
+    yield Step(Kind.CI, path, (), 0, (), everywhere)
     is_gate = events is not None and "pull_request" in _texts_of(events)
     for job in _pairs(document.get("jobs")).values():
         parts = _pairs(job)
         around = {**everywhere, **_variables(parts.get("env"), path)}
+        yield Step(Kind.CI, path, (), 0, (), dict(around))
         places = [_directory(document), _directory(parts)]
         if "uses" in parts:
             yield Step(Kind.CI, path, (), 0, [_unknown(parts["uses"])], around, None, is_gate=is_gate)
@@ -66,6 +68,7 @@ def gitlab_steps(path: Path, text: str) -> Iterator[Step]:
     document = _compose(text)
     everywhere = _variables(document.get("variables"), path)
     default = _pairs(document.get("default"))
+    yield Step(Kind.CI, path, (), 0, (), everywhere)
     jobs = {name: node for name, node in document.items() if name not in KEYWORDS and _pairs(node)}
     for name, node in jobs.items():
         parts, variables = _extended(node, jobs, path, DEEP)
