@@ -16,9 +16,11 @@ from asynclint.faults import fault_of_suite
 from asynclint.finding import Finding, Safety
 from asynclint.project.config import PytestConfig, find_pytest_config, forget
 from asynclint.project.config_lines import ConfigLines
+from asynclint.project.guards.plugins import conftests
 from asynclint.project.guards.standing import Standing
 from asynclint.project.guards.survey import Survey
 from asynclint.project.guards.wrappers import Bound
+from asynclint.project.leaks.new_conftest import new_conftest
 from asynclint.project.project import Project
 from asynclint.project.suite import Suite, suite_at
 from asynclint.project.test_files import is_test_file
@@ -214,12 +216,26 @@ def _pending(suite: Suite, project: Project) -> Demand:
     if not found:
         return Demand("pending-tasks", title, True, f"{LEAKS} is ignored here")
     finding = found[0]
-    fix = finding.held_back
+    fix = finding.held_back if suite.conftest is not None else _without_conftest(suite, project)
     if finding.fix is not None:
         safe = finding.fix.safety is Safety.SAFE
         ways = "--fix adds a fixture that warns; --fix --unsafe-fixes one that fails the test"
         fix = ways if safe else "--fix --unsafe-fixes adds a fixture"
     return Demand("pending-tasks", title, False, finding.message, (_place(finding),), fix)
+
+
+def _without_conftest(suite: Suite, project: Project) -> str:
+    """The way to add the fixture where there is no conftest.py that all tests get."""
+    from asynclint.project.leaks.fixture import NoFixtureError
+
+    try:
+        new = new_conftest(suite, Project(_warning(project.settings)))
+    except NoFixtureError as error:
+        return f"there is no conftest.py that all of its tests get, and none is created: {error}"
+    path = shown(new.path)
+    if new.safety is Safety.SAFE:
+        return f"--fix creates {path}, whose fixture warns; with --unsafe-fixes it fails the test"
+    return f"--fix --unsafe-fixes creates {path} with a fixture"
 
 
 def _looking(suite: Suite, project: Project) -> tuple[Place, ...]:
@@ -268,6 +284,8 @@ def fix(groups: Groups, *, unsafe: bool, jobs: int = 1) -> Iterator[engine.Resul
         place = _conftest(root, chosen)
         if place is not None:
             results += check_files([File(place, shown(place))], chosen, fixing=fixing, write=True)
+        else:
+            results += _created(root, chosen, unsafe=unsafe)
         if unsafe:
             results += _configured(root, settings)
         yield from (result for result in results if result.written is not None or result.problem is not None)
@@ -281,6 +299,32 @@ def _conftest(root: Path, settings: Settings) -> Path | None:
     except Exception:  # reported where the suite is shown
         return None
     return place if place.name == "conftest.py" and place.is_file() else None
+
+
+def _created(root: Path, settings: Settings, *, unsafe: bool) -> list[engine.Result]:
+    """Create the conftest.py that a suite lacks, if ASL207 is reported there and no test may mind."""
+    from asynclint.output.fix import write
+
+    project = Project(settings)
+    try:
+        new = new_conftest(suite_at(root, project), project) if _of_suite(root, (LEAKS,), project) else None
+    except Exception:  # NoFixtureError among them; said where the suite is shown
+        return []
+    if new is None or (new.safety is not Safety.SAFE and not unsafe):
+        return []
+    name, data = shown(new.path), new.text.encode()
+    try:
+        write(new.path, data, new=True)
+    except OSError as error:
+        problem = Problem(name, f"cannot be written: {error.strerror or error}")
+        return [engine.Result(name, new.path, problem=problem)]
+    conftests.cache_clear()
+    return [engine.Result(name, new.path, (), None, "created", "", new.text, data, 1)]
+
+
+def done(result: engine.Result) -> str:
+    """What became of a file, in a line."""
+    return f"{result.note} {result.display}" if result.note else f"fixed {result.fixed} in {result.display}"
 
 
 def _configured(root: Path, settings: Settings) -> list[engine.Result]:

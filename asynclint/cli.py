@@ -180,15 +180,16 @@ def _show_settings(paths: Sequence[Path], overrides: Overrides) -> int:
     from asynclint.project.environment import packages_for
     from asynclint.project.python_version import requires_python
 
-    path = absolute(paths[0] if paths else Path())
-    directory = path if path.is_dir() else path.parent
-    found = requires_python(directory)
-    stated = (found.lowest, f'{found.path} {found.key} = "{found.specifier}"') if found else None
-    loaded = loaded_for(directory, overrides)
-    packages = packages_for(directory, loaded.settings.environment)
-    environment = packages.path, packages.origin
-    flake8 = tuple(show_settings.flake8_settings())
-    click.echo(show_settings.page(str(path), loaded, overrides, stated, environment, flake8))
+    pages, flake8 = [], tuple(show_settings.flake8_settings())
+    for path in map(absolute, paths or (Path(),)):
+        directory = path if path.is_dir() else path.parent
+        found = requires_python(directory)
+        stated = (found.lowest, f'{found.path} {found.key} = "{found.specifier}"') if found else None
+        loaded = loaded_for(directory, overrides)
+        packages = packages_for(directory, loaded.settings.environment)
+        environment = packages.path, packages.origin
+        pages.append(show_settings.page(str(path), loaded, overrides, stated, environment, flake8))
+    click.echo("\n\n".join(pages))
     return 0
 
 
@@ -242,7 +243,7 @@ def _checklist(options: dict[str, Any], overrides: Overrides) -> int:
                     result.display, result.problem.line, result.problem.column, result.problem.message
                 )
             elif not options["quiet"]:
-                click.echo(printable(f"fixed {result.fixed} in {result.display}"), err=True)
+                click.echo(printable(checklist.done(result)), err=True)
         groups = _by_settings(paths, overrides, options["force_exclude"], report)
     lists = list(checklist.checklists(groups))
     for problem in (problem for one in lists for problem in one.problems):
@@ -290,6 +291,7 @@ def _check(options: dict[str, Any], overrides: Overrides) -> int:
 def _check_stdin(
     options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report, prints_source: bool
 ) -> None:
+    from asynclint.collect import pytest_refusals
     from asynclint.engine import check_text
     from asynclint.source.text import SourceError, SourceText
 
@@ -301,6 +303,8 @@ def _check_stdin(
     path = absolute(Path(name)) if name else None
     display = name or "stdin"
     written = None
+    for problem in pytest_refusals([path.parent if path is not None else Path.cwd()]):
+        report.problem(problem.display, problem.line, problem.column, problem.message, problem.code)
     try:
         settings = settings_for(path or Path.cwd(), overrides)
         result = check_text(SourceText.from_bytes(raw), path, display, settings, fixing=fixing)
@@ -319,11 +323,7 @@ def _check_stdin(
 def _check_files(
     paths: Sequence[Path], options: dict[str, Any], overrides: Overrides, fixing: Fixing, report: Report
 ) -> None:
-    from asynclint.collect import pytest_refusals
-
     groups = _by_settings(paths, overrides, options["force_exclude"], report)
-    for display, message in pytest_refusals(groups):
-        report.note(display, message)
     for result, named in _results(groups, options, fixing, report):
         _record(result, report, named=named)
 

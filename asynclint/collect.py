@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from glob import glob
 from itertools import groupby
 from pathlib import Path
 
-from asynclint.project.config import find_pytest_config
+from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.settings import DEFAULTS, Overrides, Settings, SettingsError, override, settings_for
 from asynclint.source.files import File, Problem, absolute, find, shown
+from asynclint.source.text import SourceError, SourceText
 from asynclint.suppress import baseline
 
 
@@ -37,6 +38,8 @@ def collect(paths: Sequence[Path], overrides: Overrides, *, force_exclude: bool 
         except SettingsError as error:
             broken.setdefault(str(error), error)
     collected.problems += map(problem_of, broken.values())
+    directories = dict.fromkeys(file.path.parent for files in collected.groups.values() for file in files)
+    collected.problems += pytest_refusals(directories)
     return collected
 
 
@@ -58,17 +61,30 @@ def problem_of(error: SettingsError) -> Problem:
     return Problem(shown(error.path), error.message, error.line, error.column, "ASL003")
 
 
-def pytest_refusals(groups: Mapping[Settings, Sequence[File]]) -> Iterator[tuple[str, str]]:
-    """Each configuration of pytest that holds for files and can't be read: its name, and a note.
+def pytest_refusals(directories: Iterable[Path]) -> Iterator[Problem]:
+    """Each configuration of pytest that holds in one of some directories (absolute), and can't be read.
 
-    It is no finding, but the reason why nothing is said of time bounds.
+    Files are checked all the same, but nothing is said of time bounds.
     """
-    directories = dict.fromkeys(file.path.parent for files in groups.values() for file in files)
     for config in dict.fromkeys(map(find_pytest_config, directories)):
         if config.broken:
-            name, _, cause = config.broken.partition(": ")
-            display = name if config.path is None else shown(config.path)
-            yield display, f"pytest can't read it, so no test is known to be unbounded: {cause}"
+            by, line = config.broken_by
+            name = shown(by) if isinstance(by, Path) else by
+            cause = config.broken.removeprefix(f"{by}: ")
+            message = f"pytest can't read it, so no test is known to be unbounded: {cause}; correct it"
+            yield Problem(name, message, line or _addopts(config), code="ASL003")
+
+
+def _addopts(config: PytestConfig) -> int:
+    """The line of the one option whose words can't be told apart; 0 where it is not in a file."""
+    from asynclint.project.config_lines import ConfigLines
+
+    by, _ = config.broken_by
+    try:
+        text = SourceText.from_bytes(by.read_bytes()) if isinstance(by, Path) else None
+    except (OSError, SourceError):
+        text = None
+    return ConfigLines(config, text).key("addopts") if text is not None and config.section else 0
 
 
 def _found(

@@ -134,7 +134,7 @@ def check_text(
     place = path or Path.cwd() / "test_stdin.py"
     selection = Selection(settings, path)
     rules = [rule for rule in (all_rules() if rules is None else rules) if selection.enabled(rule)]
-    note = no_test_module(text, place)
+    note = no_test_module(text, path)
     if note and settings.scope != "all":
         return Result(display, path, note=note, before=text.text, after=text.text)
     if not suites:

@@ -215,6 +215,10 @@ def refuse_together(options: Mapping[str, Any]) -> None:
             if options[name] and options[other]:
                 message = f"{_dashed(name)} {means}: leave out {_dashed(other)}"
                 raise click.UsageError(message)
+    if options["lsp"] and options["paths"]:
+        named = " ".join(map(str, options["paths"]))
+        message = f"--lsp serves an editor, which says what to check: leave out {named}"
+        raise click.UsageError(message)
     if options["stdin_filename"] and Path("-") not in options["paths"]:
         message = "--stdin-filename is the name of what - reads: give - as the only PATH"
         raise click.UsageError(message)

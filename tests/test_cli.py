@@ -67,14 +67,46 @@ def test_an_unreadable_file_is_one_line(suite: Path, asynclint: Asynclint) -> No
     assert (ran.status, ran.out) == (2, "tests/test_a.py:1:1: ASL001 cannot be read: Permission denied\n")
 
 
-def test_a_configuration_that_pytest_cannot_read_is_a_note(suite: Path, asynclint: Asynclint) -> None:
-    (suite / "tests" / "test_a.py").write_text(BAD)
-    (suite / "pytest.ini").write_text("[pytest\n")
+DROPS = "import asyncio\n\nasync def test_it():\n    asyncio.sleep(1)\n"
+UNREADABLE = [
+    ("pytest.ini", "[pytest\n", "pytest.ini:1:1", "nothing to continue: '[pytest'"),
+    ("tox.ini", "[tox]\na = 1\n[pytest]\na = 1\na = 2\n", "tox.ini:5:1", "a duplicate"),
+    ("setup.cfg", "[metadata]\nname = a\nnothing\n", "setup.cfg:3:1", "neither a section nor `name = value`"),
+    ("pytest.toml", "[pytest]\naddopts = \n", "pytest.toml:2:1", "Invalid value"),
+    ("pytest.ini", "[pytest]\naddopts = -k 'open\n", "pytest.ini:2:1", "addopts: No closing quotation"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "place", "cause"), UNREADABLE)
+@pytest.mark.parametrize(
+    "command", [(), ("--show-guards",), ("--add-noqa", "--diff"), ("-", "--stdin-filename", "tests/x.py")]
+)
+def test_a_configuration_that_pytest_cannot_read_is_one_line_and_the_rest_is_checked(
+    suite: Path, asynclint: Asynclint, command: tuple[str, ...], name: str, text: str, place: str, cause: str
+) -> None:
+    (suite / "tests" / "test_a.py").write_text(DROPS)
+    (suite / name).write_text(text)
+    ran = asynclint(*command, stdin=DROPS if command[:1] == ("-",) else None)
+    assert ran.status == 2
+    lines = [line for line in (ran.out + ran.err).splitlines() if "ASL003" in line]
+    (line,) = lines
+    assert line.startswith(f"{place}: ASL003 pytest can't read it, so no test is known to be unbounded: ")
+    assert cause in line
+    if command in ((), ("-", "--stdin-filename", "tests/x.py")):
+        assert "ASL301" in ran.out
+
+
+def test_words_that_pytest_cannot_read_are_blamed_on_their_variable(
+    suite: Path, asynclint: Asynclint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (suite / "tests" / "test_a.py").write_text(DROPS)
+    (suite / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '-ra'\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k 'open")
     ran = asynclint()
-    assert (ran.status, ran.out) == (0, "")
-    note, summary = ran.err.splitlines()
-    assert note.startswith("pytest.ini: pytest can't read it, so no test is known to be unbounded: line 1: ")
-    assert summary == "No findings in 1 file."
+    assert ran.status == 2
+    assert ran.out.startswith("PYTEST_ADDOPTS:1:1: ASL003 ")
+    assert "pyproject" not in ran.out
+    assert "ASL301" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -85,6 +117,7 @@ def test_a_configuration_that_pytest_cannot_read_is_a_note(suite: Path, asynclin
         (["--extend-ignore", "E501"], '--extend-ignore: no rule has a code that starts with "E501"'),
         (["--guard-seconds", "soon"], "--guard-seconds: must be a number of seconds above 0, not 'soon'"),
         (["--target-version", "3"], '--target-version: must be a string such as "3.11"'),
+        (["--lsp", "tests"], "--lsp serves an editor, which says what to check: leave out tests"),
         (["--jobs", "0"], "Invalid value for '--jobs'"),
         (["--output-format", "xml"], "Invalid value for '--output-format'"),
         (["--config", "absent.toml"], "Invalid value for '--config': File 'absent.toml' does not exist."),
@@ -127,7 +160,10 @@ def test_toml_that_cannot_be_parsed(suite: Path, asynclint: Asynclint) -> None:
     assert ran.out.startswith("pyproject.toml:1:")
     assert "ASL003 invalid TOML" in ran.out
     assert ran.out.count("\n") == 1
-    assert asynclint("--isolated").status == 1
+    isolated = asynclint("--isolated")  # pytest would not start
+    assert isolated.status == 2
+    assert "pyproject.toml:1:1: ASL003 pytest can't read it" in isolated.out
+    assert "ASL201" in isolated.out
 
 
 def test_select_and_ignore(suite: Path, asynclint: Asynclint) -> None:
@@ -350,6 +386,15 @@ def test_show_settings_says_what_flake8_is_told(suite: Path, asynclint: Asynclin
     for body in ("max-line-length = 100", "a = 1\na = 2", "[[["):
         (suite / "tox.ini").write_text(f"[flake8]\n{body}\n")
         assert "flake8" not in asynclint("--show-settings").out
+
+
+def test_show_settings_of_several_paths(suite: Path, asynclint: Asynclint) -> None:
+    (suite / "inner").mkdir()
+    (suite / "inner" / "pyproject.toml").write_text("[tool.asynclint]\nguard-seconds = 7\n")
+    ran = asynclint("--show-settings", ".", "inner")
+    assert ran.status == 0
+    seconds = [line.split()[2] for line in ran.out.splitlines() if line.startswith("guard-seconds")]
+    assert seconds == ["30", "7"]
 
 
 def test_show_settings_of_a_broken_file(suite: Path, asynclint: Asynclint) -> None:

@@ -52,3 +52,19 @@ def test_diff_of_standard_input(suite: Path, asynclint: Asynclint) -> None:
     ran = asynclint("-", "--diff", "--stdin-filename", "tests/test_x.py", stdin=BAD)
     assert ran.status == 1
     assert ran.out.startswith("--- tests/test_x.py")
+
+
+def test_text_without_a_name_is_judged_by_what_it_holds(asynclint: Asynclint) -> None:
+    body = "import asyncio\n\nasync def work():\n    asyncio.sleep(1)\n"
+    ran = asynclint("-", stdin=body)
+    assert (ran.status, ran.out) == (0, "")
+    assert ran.err.startswith("stdin: no test file by its name or content, so it was not checked")
+    for more in (
+        "\ndef test_it():\n    pass\n",
+        "\nclass TestIt:\n    def test_it(self):\n        pass\n",
+        "\nfrom pytest import mark\n",
+        "\nimport pytest_asyncio as aio\n",
+        "\nimport unittest\n\nclass It(unittest.TestCase):\n    pass\n",
+    ):
+        ran = asynclint("-", stdin=body + more)
+        assert (ran.status, ran.out.split()[1]) == (1, "ASL301"), more

@@ -45,7 +45,7 @@ def door(root: Path, *command: str, stdin: str | None = None) -> list[str]:
         text=True,
         check=False,
     )
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 1) or "ASL003 pytest can't read it" in done.stdout, done.stderr
     return sorted(line.removeprefix("./") for line in done.stdout.splitlines())
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 import readme
-import yaml  # type: ignore[import-untyped]  # of pre-commit
+import yaml
 
 from asynclint import __version__, cli
 from asynclint.settings import settings_for

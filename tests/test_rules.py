@@ -33,7 +33,7 @@ GOOD = [
     for folder in folders()
     for path in folder.good
 ]
-CONFIGURING = (".py", ".ini", ".toml", ".cfg", ".yml")
+CONFIGURING = (".py", ".ini", ".toml", ".cfg", ".yml", "Makefile")
 PROJECTS = [
     pytest.param(folder, path, id=f"{folder.code}-{path.name}")
     for folder in folders()
@@ -107,7 +107,7 @@ def test_project(folder: Folder, path: Path, laid: Laid, update: bool) -> None:
 
 def marked_files(root: Path) -> list[Mark]:
     """What must be reported in the files of a project; those that configure pytest count, too."""
-    paths = sorted(path for path in root.rglob("*") if path.suffix in CONFIGURING)
+    paths = sorted(path for path in root.rglob("*") if path.name.endswith(CONFIGURING))
     return [mark for path in paths for mark in marks_in(path, path.relative_to(root).as_posix())]
 
 

@@ -204,7 +204,8 @@ class Paths:
         out.join(then)
         out.join(other)
         ends = [then.end, other.end]
-        correlated = mentioned or (self.conditional and bool(state & State.LIVE))
+        stays = then.end != State.NOWHERE and other.end != State.NOWHERE
+        correlated = mentioned or (self.conditional and stays and bool(state & State.LIVE))
         if correlated and then.end != other.end:
             # ``if not task.done(): await task``; ``if started: await task`` for one made under an ``if``
             ends = [_settled(end) if end == state else end for end in ends]
@@ -235,6 +236,8 @@ class Paths:
             after |= inner.end | inner.continued
             returned |= inner.returned
             broken |= inner.broken
+            if endless:  # what a turn loses is lost, although no path leads out
+                returned |= after & State.LOST
         out.returned |= returned
         out.returns = inner.returns
         out.raises = out.raises or inner.raises

@@ -224,7 +224,7 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
             if _is_expected_to_fail(function, birth, scope, unused=unused):
                 continue
             held = Holding(found, life(function, project, found.call, birth, scope, trace, fallible=True))
-            if _holds_something(held, function) and not _is_deleted(held, function):
+            if _holds_something(held, function, project) and not _is_deleted(held, function):
                 yield held
 
 
@@ -296,9 +296,13 @@ def _deleted_names(root: ast.AST) -> set[str]:
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
-def _holds_something(held: Holding, function: Function) -> bool:
-    """Whether one of the methods is called by which a resource comes to hold something."""
+def _holds_something(held: Holding, function: Function, project: Project) -> bool:
+    """Whether a method is called by which a resource comes to hold something; users of a fixture do so."""
     works = held.resource.works
+    if works and is_lent(held.life.scope, project):
+        events = (event for found in held.life.trace.events.values() for event in found)
+        if any(isinstance(function.parent(event.node), cst.Yield) for event in events):
+            return True
     called = function.once("called methods", lambda: set(_called_methods(function.scope)))
     return not works or any((held.life.name, method) in called for method in works)
 

@@ -25,7 +25,9 @@ In flake8, flake8 itself says so (E902, E999).""",
     "ASL002": """internal-error: asynclint failed on this file, which is a bug in asynclint.
 The file was left as it is; please report the message together with the file.""",
     "ASL003": """broken-settings: the settings that hold for a file cannot be used, so it was not checked.
-The message names the file (pyproject.toml, or the baseline), the line, and what is allowed.""",
+The message names the file (pyproject.toml, or the baseline), the line, and what is allowed.
+At the command, a file that configures pytest and that pytest can't read is one, too: the files are checked
+then, but nothing is said of time bounds.""",
     "ASL004": """unused-noqa: a `# noqa` comment lists a code of asynclint that suppresses nothing there.
 Off: it runs only where ASL004 is named in full, beside the rules (`--extend-select ASL004`), because what
 does nothing here may be needed elsewhere: with other settings, or where more packages are installed.

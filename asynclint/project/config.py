@@ -73,8 +73,9 @@ class PytestConfig:
     ``root`` is pytest's rootdir. ``path`` is the file that wins, None where no file configures
     pytest; ``section`` its table as written (``[tool:pytest]``); ``options`` what stands in it:
     strings and lists of strings, or TOML's own types where ``native`` is true.
-    ``broken`` is the cause if pytest would refuse to start; every view then gives pytest's
-    default, and nobody should conclude anything from it.
+    ``broken`` is the cause if pytest would refuse to start (``broken_by``: the file or variable, and a line
+    of it, 0 where only that is known); every view then gives pytest's default, and nobody should conclude
+    anything from it.
     """
 
     root: Path
@@ -85,6 +86,7 @@ class PytestConfig:
     command_line: CommandLine = CommandLine()
     env_timeout: str | None = None
     broken: str = ""
+    broken_by: tuple[Path | str, int] = ("", 0)
 
     @cached_property
     def timeout(self) -> Setting | None:
@@ -243,7 +245,8 @@ def _find(directory: Path, env_addopts: str, env_timeout: str | None, autoload: 
     try:
         found = search(directory)
     except BrokenConfigError as error:
-        return PytestConfig(error.path.parent, error.path, broken=f"{error.path}: {error}")
+        where = error.path, error.line
+        return PytestConfig(error.path.parent, error.path, broken=f"{error.path}: {error}", broken_by=where)
     if found is None:
         root, path, table = _root_without_config(directory), None, Table("", {})
     else:
@@ -252,17 +255,27 @@ def _find(directory: Path, env_addopts: str, env_timeout: str | None, autoload: 
     try:
         command_line = _command_line(table, path, env_addopts, autoload)
     except ValueError as error:  # a quotation that is never closed
-        return PytestConfig(root, path, broken=f"{path or 'PYTEST_ADDOPTS'}: addopts: {error}")
+        by = path if path is not None and not _is_unclosed(env_addopts) else "PYTEST_ADDOPTS"
+        what = f"addopts: {error}" if by is path else str(error)
+        return PytestConfig(root, path, table.section, broken=f"{by}: {what}", broken_by=(by, 0))
     return PytestConfig(root, path, table.section, table.options, table.native, command_line, env_timeout)
 
 
 def forget() -> None:
     """Read the files again when next asked: they have been changed."""
-    from asynclint.project import runs
+    from asynclint.project.runs import started
 
     _find.cache_clear()
     search.cache_clear()
-    runs.forget()
+    started.forget()
+
+
+def _is_unclosed(words: str) -> bool:
+    try:
+        shlex.split(words)
+    except ValueError:
+        return True
+    return False
 
 
 def _root_without_config(directory: Path) -> Path:

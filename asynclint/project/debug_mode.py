@@ -15,7 +15,8 @@ from asynclint.project.guards.tests import tests_in
 from asynclint.project.leaks.flavours import Flavour, flavours
 from asynclint.project.names import known
 from asynclint.project.project import Project
-from asynclint.project.runs import debug_words
+from asynclint.project.runs.started import Reach, debug_words
+from asynclint.project.runs.words import Word
 from asynclint.project.suite import Suite
 from asynclint.project.test_files import is_test_file
 from asynclint.source.outline import Outline, Scope
@@ -46,13 +47,15 @@ class DebugMode:
 
     ``by`` says what switches it on, and where: a path and a line, 0 where only the file is known.
     ``left`` is the number of async tests whose loop nothing switches it on for, ``plugin`` those of
-    them that pytest-asyncio runs; ``sites`` are in sync tests.
+    them that pytest-asyncio runs; ``sites`` are in sync tests. ``astray`` are words that would switch it on,
+    and don't reach the tests.
     """
 
     by: tuple[tuple[str, Path, int], ...]
     left: int
     plugin: int
     sites: tuple[Site, ...]
+    astray: tuple[Word, ...] = ()
 
     @property
     def is_on(self) -> bool:
@@ -63,8 +66,9 @@ class DebugMode:
 def debug_mode(suite: Suite, project: Project) -> DebugMode:
     """What switches debug mode on in a suite; nothing is left over where that can't be told."""
     words = debug_words(suite.root)
-    if words:
-        first = words[0]
+    effective = [word for word, reach in words if reach is not Reach.NO]
+    if effective:
+        first = effective[0]
         said = first.name if first.name.startswith("-") else f"{first.name}={first.value}"
         by = ((said, first.path, first.line),)
         return DebugMode(by, 0, 0, ())
@@ -79,7 +83,8 @@ def debug_mode(suite: Suite, project: Project) -> DebugMode:
     elif found[Flavour.UNITTEST] and not plugin:
         own.append(("IsolatedAsyncioTestCase", suite.place, 0))
     left = plugin + sum(found[flavour] for flavour in OWN_LOOPS)
-    return DebugMode(tuple(own), left, plugin, tuple(_sites(suite, project)))
+    astray = tuple(word for word, _ in words)
+    return DebugMode(tuple(own), left, plugin, tuple(_sites(suite, project)), astray)
 
 
 def _by_code(suite: Suite, project: Project) -> tuple[str, Path, int] | None:

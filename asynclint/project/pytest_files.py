@@ -5,6 +5,7 @@ Facts: pytest 9, https://docs.pytest.org/en/stable/reference/customize.html
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,10 +31,17 @@ class Table:
 
 
 class BrokenConfigError(Exception):
-    """A file at ``path`` with which pytest would not start; the message is the cause."""
+    """A file at ``path`` with which pytest would not start; the message is the cause.
+
+    ``line`` is 1-based, 0 where it is not known.
+    """
 
     def __init__(self, path: Path, cause: object) -> None:
-        super().__init__(str(cause))
+        text = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
+        # iniconfig's place stands before the cause, tomllib's behind it
+        place = re.search(r"\bline (\d+)(?:, column \d+)?\b", text)
+        self.line = int(place[1]) if place is not None else 0
+        super().__init__(re.sub(r"^line \d+: | \(at line \d+, column \d+\)$", "", text))
         self.path = path
 
 

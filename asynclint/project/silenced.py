@@ -12,7 +12,8 @@ from asynclint.knowledge.diagnostics import NEVER_AWAITED, UNRAISABLE
 from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.config_lines import ConfigLines
 from asynclint.project.project import Project
-from asynclint.project.runs import Word, variable
+from asynclint.project.runs.started import Reach, is_understood, reach
+from asynclint.project.runs.words import Word, variable
 from asynclint.project.warning_filters import Filter, action_on, decisive, hidden, read_filter, titles
 from asynclint.source.text import SourceError, SourceText
 
@@ -116,7 +117,7 @@ def _without_effect(filters: list[Filter], lines: ConfigLines) -> Iterator[Silen
 def _of_variables(root: Path, own: list[Filter]) -> Iterator[Silenced]:
     """``PYTHONWARNINGS`` where tests are started, as far as pytest's own filters leave it its effect."""
     for word in variable("PYTHONWARNINGS", root):
-        if not word.value or not _starts_tests(word):
+        if not word.value or not _starts_tests(word, root):
             continue
         read = [read_filter(text, literal=True) for text in word.value.split(",")]
         given = [found for found in read if found is not None]
@@ -128,8 +129,10 @@ def _of_variables(root: Path, own: list[Filter]) -> Iterator[Silenced]:
             yield Silenced(word.path, Span(start, start), message)
 
 
-def _starts_tests(word: Word) -> bool:
-    """Whether a variable is set for tests: in tox's general environment, or in a file that starts tests."""
+def _starts_tests(word: Word, root: Path) -> bool:
+    """Whether a variable is set for tests; where the file can't be understood, for whatever it starts."""
+    if is_understood(word, root):
+        return reach(word, root) is Reach.SURE
     lines = word.path.read_text(encoding="utf-8", errors="replace").split("\n")
     if word.path.name in ("tox.ini", "tox.toml", "setup.cfg"):
         headers = [line for line in lines[: word.line] if line.lstrip().startswith("[")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from asynclint.project.config import find_pytest_config
 from asynclint.project.index.modules import project_directories
 from asynclint.source.files import is_test_path
 from asynclint.source.text import SourceText
+
+PYTEST = re.compile(r"\bpytest|\btest")
 
 
 @cache
@@ -25,11 +28,29 @@ def is_test_file(path: Path) -> bool:
     return is_test_path(path.relative_to(root) if path.is_relative_to(root) else path, config.python_files)
 
 
-def no_test_module(text: SourceText, path: Path) -> str:
-    """Why a module is no module of tests; empty for one that is, by its name or its content."""
-    if is_test_file(path) or ("TestCase" in text.text and _has_test_case(text)):
+def no_test_module(text: SourceText, path: Path | None) -> str:
+    """Why a module is no module of tests; empty for one that is, by its name or its content.
+
+    ``path`` None is text without a name: a test function, a fixture or an import of pytest makes it one.
+    """
+    by_name = is_test_file(path) if path is not None else PYTEST.search(text.text) and _has_test(text)
+    if by_name or ("TestCase" in text.text and _has_test_case(text)):
         return ""
     return 'no test file by its name or content, so it was not checked; scope = "all" checks every file'
+
+
+def _has_test(text: SourceText) -> bool:
+    """Whether a module imports pytest, or has a function or method that it would collect by default."""
+    body = list(text.parse().body)
+    body += [inner for node in body if isinstance(node, ast.ClassDef) for inner in node.body]
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
+            return True
+        if isinstance(node, ast.Import) and any(PYTEST.match(name.name) for name in node.names):
+            return True
+        if isinstance(node, ast.ImportFrom) and PYTEST.match(node.module or ""):
+            return True
+    return False
 
 
 def _has_test_case(text: SourceText) -> bool:

@@ -48,8 +48,9 @@ made, and cancels and awaits it. It is set up first and torn down last, so tasks
 finish don't count, nor do tasks that were there before. With ``leak-check = "warn"`` the fixture
 only warns and ends nothing; the fix is then safe, unless something in the suite makes event loops
 itself and might notice that one is made earlier. There is no fix, and the report says why, where a
-home-made runner drives the tests, where they run in loops of several scopes, or where there is no
-such ``conftest.py``.
+home-made runner drives the tests, or where they run in loops of several scopes. Where there is no such
+``conftest.py``, ``asynclint --checklist --fix`` creates it, unless a module would be imported from another
+place because of it, or nothing says that pytest runs the tests.
 """
 
 from __future__ import annotations

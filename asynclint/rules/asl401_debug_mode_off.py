@@ -2,16 +2,20 @@
 
 In debug mode asyncio says where a coroutine was made that nobody awaited, raises when a loop is called
 from the wrong thread, logs callbacks that block the loop, and tells of transports that were never
-closed. It is off unless someone asks for it. This rule looks at a suite as a whole. It reports, once, at
-the table that configures pytest (else at the suite's ``conftest.py``), that nothing switches debug mode
-on for the loops of its tests, and names each ``asyncio.run(…)`` in a sync test as a place beside it,
-which only an environment variable or ``debug=True`` reaches.
+closed. It is off unless someone asks for it. This rule looks at a suite as a whole. It reports, once,
+that nothing switches debug mode on for the loops of its tests: where they are started, which is where
+``PYTHONASYNCIODEBUG=1`` would be added (the step of a CI job, the ``set_env`` of tox, the session of nox,
+the recipe or script that runs them), else at the table that configures pytest or at the suite's
+``conftest.py``. Beside it, it names each ``asyncio.run(…)`` in a sync test, which only an environment
+variable or ``debug=True`` reaches, and what is set in vain: for another job, or in front of tox, which
+lets no variable in but those of ``pass_env``.
 
-Whatever may switch it on counts: ``asyncio_debug`` or ``--asyncio-debug`` (pytest-asyncio 1.2) for that
-plugin's tests; ``PYTHONASYNCIODEBUG``, ``PYTHONDEVMODE`` or ``-X dev`` in tox.ini, noxfile.py, a CI
-workflow, a Makefile or script; ``loop.set_debug(True)``, ``Runner(debug=True)``, ``{"debug": True}`` for
-anyio's backend, or the variable in code that is no test. ``IsolatedAsyncioTestCase`` has it on by
-itself, and trio has no such mode. It is off by default, and runs at the command only.
+Whatever may switch it on counts, for any run of the tests: ``asyncio_debug`` or ``--asyncio-debug``
+(pytest-asyncio 1.2) for that plugin's tests; ``PYTHONASYNCIODEBUG``, ``PYTHONDEVMODE`` or ``-X dev`` in
+GitHub's and GitLab's workflows, tox, nox, a Makefile or script, as far as it reaches a command that runs
+tests or one that is not known; ``loop.set_debug(True)``, ``Runner(debug=True)``, ``{"debug": True}`` for
+anyio's backend, or the variable in code that is no test. ``IsolatedAsyncioTestCase`` has it on by itself,
+and trio has no such mode. It is off by default, and runs at the command only.
 
 Why it matters: a passing suite can be full of slow callbacks, unclosed transports and calls from the
 wrong thread. One setting makes asyncio tell.
@@ -46,7 +50,7 @@ the report says what to set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,12 +60,14 @@ from asynclint.rule import Rule, Scope
 if TYPE_CHECKING:
     from asynclint.project.debug_mode import DebugMode
     from asynclint.project.project import Project
+    from asynclint.project.runs.started import Run
     from asynclint.project.suite import Suite
 
 rule = Rule("ASL401", "debug-mode-off", Scope.SUITE, fix=Safety.UNSAFE, default=False)
 
 SINCE = (1, 2)  # pytest-asyncio 1.2.0 has the setting, by its changelog
 PLUGIN = "pytest-asyncio"
+FEW = 3  # other places that are named
 
 
 @rule.trigger
@@ -76,23 +82,57 @@ def trigger(root: Path, project: Project) -> bool:
 
 @rule.check
 def check(root: Path, project: Project) -> Iterator[Finding]:
-    """The header of the table that configures pytest, else the first line of the suite's conftest."""
+    """Where the setting can be added, else where the tests are started, else what configures them."""
     from asynclint.project.debug_mode import debug_mode
+    from asynclint.project.runs.started import starts
     from asynclint.project.suite import suite_at
-    from asynclint.source.files import shown
 
     suite = suite_at(root, project)
     mode = debug_mode(suite, project)
-    path, span, fix = str(suite.place), Span(Position(1, 0), Position(1, 0)), None
+    path, span, fix = suite.place, Span(Position(1, 0), Position(1, 0)), None
     if suite.config.path is not None:
-        path = str(suite.config.path)
+        path = suite.config.path
         span, fix = _in_configuration(suite, mode, project)
-    held_back = "" if fix is not None else _advice(suite, mode)
-    related = tuple(
-        Related(shown(site.outline.path), site.outline.text.span(site.call), "without debug=True")
-        for site in mode.sites
-    )
-    yield Finding(path, span, rule.code, _message(suite, mode), fix, held_back, related)
+    runs = starts(root, suite.directory) if fix is None else []
+    if runs:
+        path, span = runs[0].path, _line(runs[0].path, runs[0].line, project)
+    held_back = "" if fix is not None else _advice(suite, mode, is_here=bool(runs))
+    related = (*_sites(mode), *_others(runs[1:], mode, project))
+    yield Finding(str(path), span, rule.code, _message(suite, mode), fix, held_back, related)
+
+
+def _sites(mode: DebugMode) -> Iterator[Related]:
+    from asynclint.source.files import shown
+
+    for site in mode.sites:
+        span = site.outline.text.span(site.call)
+        yield Related(shown(site.outline.path), span, "without debug=True")
+
+
+def _others(runs: Sequence[Run], mode: DebugMode, project: Project) -> Iterator[Related]:
+    """Where else the tests are started, and what is set in vain."""
+    from asynclint.source.files import shown
+
+    for run in runs[:FEW]:
+        yield Related(shown(run.path), _line(run.path, run.line, project), "the tests are started here, too")
+    for word in mode.astray:
+        said = word.name if word.name.startswith("-") else f"{word.name}={word.value}"
+        yield Related(
+            shown(word.path), _line(word.path, word.line, project), f"{said} does not reach the tests"
+        )
+
+
+def _line(path: Path, number: int, project: Project) -> Span:
+    """What stands on a line of a file, without the white space round it."""
+    from asynclint.source.text import SourceError, SourceText
+
+    try:
+        lines = SourceText.from_bytes(project.modules.source(path)).lines
+    except SourceError:
+        lines = []
+    line = lines[number - 1].rstrip() if 0 < number <= len(lines) else ""
+    start = len(line) - len(line.lstrip())
+    return Span(Position(number, start), Position(number, len(line)))
 
 
 def _message(suite: Suite, mode: DebugMode) -> str:
@@ -141,12 +181,10 @@ def _has_setting(suite: Suite, project: Project) -> bool:
     return own and installed_version(packages, PLUGIN) >= SINCE
 
 
-def _advice(suite: Suite, mode: DebugMode) -> str:
+def _advice(suite: Suite, mode: DebugMode, *, is_here: bool) -> str:
+    where = "here, where the tests are started" if is_here else "where the tests are started (tox, nox, CI)"
     if mode.plugin and not suite.config.asyncio_debug:
-        return (
-            "set PYTHONASYNCIODEBUG=1 where the tests are started (tox, nox, CI);"
-            " or asyncio_debug = true, with pytest-asyncio 1.2 or later"
-        )
+        return f"set PYTHONASYNCIODEBUG=1 {where}; or asyncio_debug = true, with pytest-asyncio 1.2 or later"
     if mode.left:
-        return "set PYTHONASYNCIODEBUG=1 where the tests are started (tox, nox, CI)"
-    return "set PYTHONASYNCIODEBUG=1 where the tests are started (tox, nox, CI), or pass debug=True"
+        return f"set PYTHONASYNCIODEBUG=1 {where}"
+    return f"set PYTHONASYNCIODEBUG=1 {where}, or pass debug=True"

@@ -116,38 +116,48 @@ class NoFixtureError(Exception):
 def fixture_fix(suite: Suite, project: Project) -> Fix:
     """The fix that adds the fixture to the conftest of a suite; raises NoFixtureError."""
     conftest = project.modules.load(suite.conftest) if suite.conftest is not None else None
+    text = fixture_text(suite, conftest, project)
+    if conftest is None:
+        raise NoFixtureError(_without_conftest(suite))
+    imports = tuple(modules_of(text))
+    _refuse_taken_names(text, imports, conftest, project)
+    fails = project.settings.leak_check == "fail"
+    message = f"add the autouse fixture {FIXTURE}, which {'fails' if fails else 'warns of'} such a test"
+    safety = Safety.SAFE if is_safe(suite, project) else Safety.UNSAFE
+    return Fix(message, (_appended(text, conftest),), safety, imports)
+
+
+def fixture_text(suite: Suite, conftest: Outline | None, project: Project) -> str:
+    """The definitions, for a conftest that is there or for a new one; raises NoFixtureError."""
     found = [flavour for flavour in FITTING if flavours(suite, project)[flavour]]
     if not found:
         message = "can't tell how a fixture would get the event loop that the suite's own runner makes"
         raise NoFixtureError(message)
-    if conftest is None:
-        raise NoFixtureError(_without_conftest(suite))
-    fails = project.settings.leak_check == "fail"
     decorator = _asyncio_decorator(suite, conftest, project) if Flavour.ASYNCIO in found else ""
-    text = "\n\n".join(_blocks(found, decorator, fails=fails))
-    imports = tuple(_imports(text))
-    _refuse_taken_names(text, imports, conftest, project)
-    safe = not fails and not _may_notice(suite, project)
-    message = f"add the autouse fixture {FIXTURE}, which {'fails' if fails else 'warns of'} such a test"
-    safety = Safety.SAFE if safe else Safety.UNSAFE
-    return Fix(message, (_appended(text, conftest),), safety, imports)
+    return "\n\n".join(_blocks(found, decorator, fails=project.settings.leak_check == "fail"))
+
+
+def is_safe(suite: Suite, project: Project) -> bool:
+    """Whether the fixture, where it warns, can't change the outcome of a test that passes."""
+    return project.settings.leak_check != "fail" and not _may_notice(suite, project)
 
 
 def _without_conftest(suite: Suite) -> str:
     path = suite.directory / "conftest.py"
     shown = path.relative_to(suite.root) if path.is_relative_to(suite.root) else path
-    return f"there is no conftest.py that all of its tests get; create {shown}, even an empty one"
+    missing = "there is no conftest.py that all of its tests get"
+    return f"{missing}: --checklist --fix creates {shown} if no test minds"
 
 
-def _asyncio_decorator(suite: Suite, conftest: Outline, project: Project) -> str:
+def _asyncio_decorator(suite: Suite, conftest: Outline | None, project: Project) -> str:
     """The decorator of a fixture that runs in the loop of the tests; raises NoFixtureError."""
     scopes = loop_scopes(suite, project)
     if len(scopes) > 1 or not scopes <= {"function", "class", "module", "package", "session"}:
         message = "tests run in event loops of several scopes, and a fixture in one"
         raise NoFixtureError(message)
-    depends = dependencies(conftest.path.parent)
+    depends = dependencies(conftest.path.parent if conftest is not None else suite.directory)
     configured = suite.config.options.get("asyncio_mode")
-    imported = any(
+    imported = conftest is not None and any(
         binding.module == "pytest_asyncio"
         for bindings in conftest.scope.bindings.values()
         for binding in bindings
@@ -187,7 +197,8 @@ def _fixture(found: Sequence[Flavour], *, fails: bool) -> str:
     return f"{head}    loop = None\n{asked}    if loop is None:\n        yield\n        return\n{rest}"
 
 
-def _imports(text: str) -> Iterator[str]:
+def modules_of(text: str) -> Iterator[str]:
+    """The modules that the definitions need."""
     for module in ("asyncio", "inspect", "pytest", "pytest_asyncio", "sys", "unittest", "warnings"):
         if re.search(rf"\b{module}\.", text):
             yield module

@@ -93,11 +93,12 @@ def ends_task(source: Source, handler: ast.ExceptHandler, function: ast.AsyncFun
 def reraise(source: Source) -> Iterator[Mutant]:
     """ASL502: the ``raise`` that a handler of CancelledError or BaseException round an ``await`` ends with.
 
-    No sites are those whose mutant nobody could tell from working code: a handler behind one of
-    CancelledError; a ``raise`` under a condition or of another error, which say that some cancellations
-    are to stop there; what stands in a test, which its guard cancels (ASL106) or which records a
-    cancellation; trio's code and anyio's own classes, where the cancellation comes again at the next wait;
-    an error that is handed on or kept, a flag that is looked at; and the end of a task's main function.
+    No sites are those whose mutant nobody could tell from working code: a handler with a ``# noqa`` on its
+    line, or behind one of CancelledError; a ``raise`` under a condition or of another error, which say that
+    some cancellations are to stop there; what stands in a test, which its guard cancels (ASL106) or which
+    records a cancellation; trio's code and anyio's own classes, where the cancellation comes again at the
+    next wait; an error that is handed on or kept, a flag that is looked at; and the end of a task's main
+    function.
     """
     for handler in source.all(ast.ExceptHandler):
         assert isinstance(handler, ast.ExceptHandler)
@@ -109,6 +110,8 @@ def reraise(source: Source) -> Iterator[Mutant]:
         if any(one.type is not None and "Cancelled" in ast.unparse(one.type) for one in earlier):
             continue  # it never comes here
         if not isinstance(function, ast.AsyncFunctionDef) or not isinstance(last, ast.Raise):
+            continue
+        if re.search(r"#\s*noqa", source.text.lines[handler.lineno - 1], re.IGNORECASE):
             continue
         outermost = source.outermost(handler)
         if getattr(outermost, "name", "").startswith("test"):

@@ -12,15 +12,19 @@ MADE_BY = re.compile(
     r"^(open_(unix_)?connection|start_(unix_)?server|create_subprocess_(exec|shell)|create_(unix_)?connection"
     r"|create_(unix_)?server|create_datagram_endpoint|new_event_loop|Runner|ClientSession|AsyncClient)$"
 )
+PACKAGES = frozenset({"asyncio", "aiohttp", "httpx", "httpx2", "uvloop"})
 CLOSES = frozenset({"close", "aclose", "shutdown", "abort"})
 REAPS = frozenset({"wait", "communicate"})
 
 
-def is_maker(call: ast.expr) -> bool:
-    """A maker of asyncio, a loop, aiohttp or httpx; not one that is given a transport (nothing is held)."""
+def is_maker(call: ast.expr, source: Source) -> bool:
+    """A maker of asyncio, a loop, aiohttp or httpx; not one that is given a transport (nothing is held).
+
+    Other packages have a ``ClientSession``, too.
+    """
     receiver, name = called(call)
     given = {keyword.arg for keyword in call.keywords} if isinstance(call, ast.Call) else set()
-    modules = receiver in ("", "asyncio", "aiohttp", "httpx", "httpx2", "uvloop") or receiver.endswith("loop")
+    modules = (receiver or source.origin(name)) in PACKAGES or receiver.endswith("loop")
     held = not given & {"transport", "mounts", "app"}
     return bool(MADE_BY.match(name)) and (modules or receiver.endswith("loop()")) and held
 
@@ -34,7 +38,7 @@ def close(source: Source) -> Iterator[Mutant]:
         if name not in CLOSES | REAPS or function is None or not receiver.isidentifier():
             continue
         maker = made_in(source, function, receiver)
-        if maker is None or not is_maker(maker):
+        if maker is None or not is_maker(maker, source):
             continue
         closes = REAPS if called(maker)[1].startswith("create_subprocess") else CLOSES
         ends = [c for c in source.all(ast.Call) if called(c)[0] == receiver and called(c)[1] in closes]
@@ -45,7 +49,7 @@ def close(source: Source) -> Iterator[Mutant]:
         item = block.items[0]
         if len(block.items) == 1 and isinstance(item.optional_vars, ast.Name):
             expr = item.context_expr
-            if is_maker(expr.value if isinstance(expr, ast.Await) else expr):
+            if is_maker(expr.value if isinstance(expr, ast.Await) else expr, source):
                 mutant = unwrapped(source, block, f"{item.optional_vars.id} = {source.code(expr)}")
                 if mutant is not None:
                     yield mutant
@@ -58,7 +62,7 @@ def close_on_self(source: Source) -> Iterator[Mutant]:
         for node in ast.walk(cls):
             value = node.value if isinstance(node, ast.Assign) else None
             value = value.value if isinstance(value, ast.Await) else value
-            if isinstance(node, ast.Assign) and value is not None and is_maker(value):
+            if isinstance(node, ast.Assign) and value is not None and is_maker(value, source):
                 parts = [part for target in node.targets for part in ast.walk(target)]
                 kept = {ast.unparse(part) for part in parts if isinstance(part, ast.Attribute)}
                 made |= dict.fromkeys((name for name in kept if name.startswith("self.")), node)

@@ -43,6 +43,14 @@ class Source:
     def outermost(self, node: ast.AST) -> ast.AST | None:
         return next((o for o in reversed([*self.around(node)]) if isinstance(o, FUNCTIONS)), None)
 
+    def origin(self, name: str) -> str:
+        """The package that a name is imported from; "" where it is not."""
+        for node in self.all(ast.ImportFrom):
+            assert isinstance(node, ast.ImportFrom)
+            if any((alias.asname or alias.name) == name for alias in node.names):
+                return (node.module or "").partition(".")[0]
+        return ""
+
     def all(self, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
         return (node for node in (self.tree, *self.parents) if isinstance(node, kinds))
 

@@ -1,6 +1,6 @@
-"""What files that start the tests say to Python: tox, nox, hatch, CI workflows, make, shell scripts.
+"""Words about environment variables in files that start tests: tox, nox, hatch, CI workflows, make, scripts.
 
-Read are words, not the formats' meaning: which job or environment runs a suite is not worked out.
+Where a word stands is found here; ``started`` tells whether it reaches the tests.
 """
 
 from __future__ import annotations
@@ -59,20 +59,10 @@ class Word:
     line: int
 
 
-def debug_words(root: Path) -> list[Word]:
-    """What switches asyncio's debug mode on where the tests of a directory are started.
-
-    Python takes every value but the empty one for yes
-    (https://docs.python.org/3/using/cmdline.html#envvar-PYTHONASYNCIODEBUG).
-    """
-    named = (*variable("PYTHONASYNCIODEBUG", root), *variable("PYTHONDEVMODE", root))
-    return [*(word for word in named if word.value), *_dev_mode(root)]
-
-
 def variable(name: str, root: Path) -> Iterator[Word]:
     """Where an environment variable is set, the file and its lines in order."""
     pattern = re.compile(ASSIGNED % name)
-    for path, text in _texts(root):
+    for path, text in texts(root):
         if name in text:
             for number, line in _lines(text):
                 match = pattern.search(line)
@@ -80,8 +70,9 @@ def variable(name: str, root: Path) -> Iterator[Word]:
                     yield Word(name, match["value"].rstrip(","), path, number)
 
 
-def _dev_mode(root: Path) -> Iterator[Word]:
-    for path, text in _texts(root):
+def dev_mode(root: Path) -> Iterator[Word]:
+    """Where Python is started with ``-X dev``."""
+    for path, text in texts(root):
         for number, line in _lines(text):
             if DEV.search(line):
                 yield Word("-X dev", "1", path, number)
@@ -93,13 +84,8 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def forget() -> None:
-    """Read the files again when next asked."""
-    _texts.cache_clear()
-
-
 @cache
-def _texts(root: Path) -> tuple[tuple[Path, str], ...]:
+def texts(root: Path) -> tuple[tuple[Path, str], ...]:
     """The files that may start the tests of a directory, from there up to the repository's root."""
     found: dict[Path, str] = {}
     for directory in dict.fromkeys((root, *project_directories(root))):
