@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -74,10 +75,16 @@ def reported(finding: Finding) -> Reported:
     )
 
 
-def assert_sound(bench: Bench, raw: bytes, *, marked: bool = True) -> Counter[str]:
+def assert_sound(
+    bench: Bench,
+    raw: bytes,
+    *,
+    marked: bool = True,
+    fixings: Sequence[Fixing] = (Fixing.SAFE, Fixing.UNSAFE),
+) -> Counter[str]:
     """What must hold for any file that parses; counts the findings and the fixes it has seen.
 
-    ``marked`` False: it is no fixture, whose marks say what a fix may drop.
+    ``marked`` False: it is no fixture, whose marks say what a fix may drop. ``fixings`` are those to try.
     """
     text = SourceText.from_bytes(raw)
     result = bench.check(raw)
@@ -86,7 +93,7 @@ def assert_sound(bench: Bench, raw: bytes, *, marked: bool = True) -> Counter[st
     seen = Counter(finding.code for finding in result.findings)
     for finding in result.findings:
         assert_on_its_text(text, finding)
-    for fixing in (Fixing.SAFE, Fixing.UNSAFE):
+    for fixing in fixings:
         seen[fixing.value] += assert_fixes_well(bench, raw, result, fixing, marked=marked)
     return seen
 
