@@ -17,6 +17,7 @@ from asynclint.settings import DEFAULTS
 from asynclint.source.files import File, find
 
 LARGEST = 6_000  # bytes of a file to mutate: what is larger is cut, so that a case is judged in a moment
+AT_A_TIME = 50  # cases of one suite
 TOKEN = re.compile(r"\w+|[ \t\f]+|\r\n|\r|\n|[^\w\s]")
 BYTES = b"\0\r\n\f\t \\'\"#()[]{}:;\xef\xbb\xbf\xe9\xff\x80@=*"
 
@@ -43,12 +44,15 @@ def test_files(suites: Sequence[Path]) -> list[Path]:
 
 def mutated(kind: str, change: Callable[[random.Random, bytes], bytes]) -> Source:
     def cases(seed: int, suites: Sequence[Path]) -> Iterator[Case]:
-        files = [path for path in test_files(suites) if path.stat().st_size]
+        files = {suite: [path for path in test_files([suite]) if path.stat().st_size] for suite in suites}
+        some = [suite for suite in suites if files[suite]]
         number = 0
-        while files:
+        while some:
+            # a while in one suite: to read what its tests import takes longer than to judge them
+            suite = random.Random(f"{kind} {seed} {number // AT_A_TIME}").choice(some)
             number += 1
             chance = random.Random(f"{kind} {seed} {number}")
-            path = chance.choice(files)
+            path = chance.choice(files[suite])
             yield Case(kind, seed, number, path, change(chance, shortened(chance, path.read_bytes())))
 
     return cases
