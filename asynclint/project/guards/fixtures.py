@@ -37,6 +37,19 @@ def reaching_fixtures(test: Test, project: Project) -> list[Scope]:
     return _reached(test, project)[0]
 
 
+def reached_tests(outline: Outline, project: Project) -> dict[Scope, list[Test]]:
+    """The tests of a module, in source order, by each fixture that reaches them."""
+
+    def read() -> dict[Scope, list[Test]]:
+        found: dict[Scope, list[Test]] = {}
+        for test in tests_in(outline, project).values():
+            for fixture in reaching_fixtures(test, project):
+                found.setdefault(fixture, []).append(test)
+        return found
+
+    return project.remembered(("reached tests", outline), read)
+
+
 def requested(test: Test, project: Project) -> set[str]:
     """Names of the fixtures that reach a test, those that are defined nowhere in the project included."""
     return _reached(test, project)[1]
