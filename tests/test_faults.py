@@ -67,8 +67,14 @@ def test_a_kill_leaves_each_file_old_or_new(suite: Path, many: list[Path], fixed
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert {file.read_text() for file in many} <= {BAD, fixed}
+    (suite / "tests" / f".asynclint-{process.pid}-0f.tmp").write_text(
+        "half"
+    )  # a kill leaves one now and then
+    mine = suite / "tests" / f".asynclint-{os.getpid()}-0f.tmp"
+    mine.write_text("another run is still writing")
     assert spawn(suite, "--fix", "tests").returncode == 0
     assert {file.read_text() for file in many} == {fixed}
+    assert list(suite.rglob(".asynclint-*.tmp")) == [mine]
 
 
 @pytest.mark.slow
