@@ -38,6 +38,7 @@ from asynclint.source.outline import Binding, Outline, Scope
 T = TypeVar("T")
 A = TypeVarTuple("A")
 MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
+MAX_WORK = 1_000  # answers on the way to one, of which real code needs 60; modules in a cycle ask without end
 
 
 class Inference:
@@ -52,6 +53,7 @@ class Inference:
         self._known: dict[Hashable, Any] = {}
         self._busy: set[Hashable] = set()
         self._cut = False
+        self._worked = 0
         self.dynamic: dict[Scope, bool] = {}  # what asynclint.project.index.classes has worked out
         self.awaitable: dict[Scope, bool | None] = {}  # and asynclint.project.index.awaitables
         self._attributes: dict[Scope, dict[str, list[tuple[ast.expr | None, Scope]]]] = {}
@@ -71,12 +73,13 @@ class Inference:
         if key in self._known:
             known: T = self._known[key]
             return known
-        if key in self._busy or len(self._busy) > MAX_DEPTH:
-            self._cut = True
-            return None
         outermost = not self._busy
         if outermost:
-            self._cut = False
+            self._cut, self._worked = False, 0
+        elif key in self._busy or len(self._busy) > MAX_DEPTH or self._worked > MAX_WORK:
+            self._cut = True
+            return None
+        self._worked += 1
         self._busy.add(key)
         try:
             found = answer(*about)
