@@ -249,7 +249,8 @@ def _judge_once(
         subject = Function(unit) if kind is Scope.FUNCTION else unit
         for rule in by_scope[kind]:
             try:
-                found.update(_judge(rule, unit, subject, project, display))
+                if rule.triggered is None or rule.triggered(unit, project):
+                    found.update(_judged_by(rule, subject, project, display))
             except Exception as error:  # a fault of ours must not cost the other findings
                 problems.append(fault(unit, display, error))
         if isinstance(subject, Function):
@@ -278,13 +279,12 @@ def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:
     yield Scope.MODULE, outline.scope
 
 
-def _judge(
-    rule: Rule, unit: NameScope, subject: Function | NameScope, project: Project, display: str
+def _judged_by(
+    rule: Rule, subject: Function | NameScope, project: Project, display: str
 ) -> list[Finding]:
-    """What a rule has to say of a unit, if its trigger wants to see it at all."""
-    if rule.checked is None or not (rule.triggered is None or rule.triggered(unit, project)):
-        return []
-    return [_placed(finding, display) for finding in rule.checked(subject, project)]
+    """What a rule has to say of a unit that its trigger wants to see."""
+    found = rule.checked(subject, project) if rule.checked is not None else ()
+    return [_placed(finding, display) for finding in found]
 
 
 def _placed(finding: Finding, display: str) -> Finding:

@@ -135,9 +135,9 @@ def _runs_in_thread(scope: Scope) -> bool:
     return any(
         isinstance(keyword.value, ast.Constant) and keyword.value.value is True
         for call in calls
-        if call in scope.decorators or scope.name in ast.unparse(call)
         for keyword in call.keywords
         if keyword.arg in ("thread", "in_thread")
+        if call in scope.decorators or scope.name in ast.unparse(call)
     )
 
 

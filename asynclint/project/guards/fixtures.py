@@ -282,7 +282,10 @@ def _imported_fixtures(module: Outline, project: Project) -> Iterator[Fixture]:
 
 
 def _origin(binding: Binding, importer: Outline, project: Project) -> Outline | None:
-    """The module that an import names; an installed one only if it says "fixture" at all."""
+    """The module that an import names; an installed one only if it says "fixture" at all, and no stub."""
+    place = project.modules.place(binding.module, binding.level, importer.path)
+    if place is not None and place.suffix == ".pyi":
+        return None
     found = project.modules.find(binding.module, binding.level, importer)
     if found is not None or binding.level or is_known_package(binding.module):
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import partial
 
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.fixtures import Fixture, visible_fixtures
@@ -70,17 +71,28 @@ def _root(expr: ast.expr) -> str:
 def _replaced_names(outline: Outline, project: Project) -> dict[Scope | None, frozenset[str]]:
     """Names by the test that puts something else in their place, and only for itself; None for any test."""
     config = find_pytest_config(outline.path.parent)
-    found: dict[Scope | None, set[str]] = {None: set()}
+    found: dict[Scope | None, frozenset[str]] = {None: frozenset()}
     for module in plugin_modules(outline, config, project):
-        decorating: dict[int, Scope] = {}
-        for scope in module.scope.nested():
-            decorating |= {id(decorator): scope for decorator in scope.decorators if scope.is_function}
-            found.setdefault(_test_of(scope), set()).update(_assigned_in(scope))
-        for scope in module.scope.nested():
-            for call in scope.facts.calls:
-                names = _patched_by(call, scope)
-                if names:
-                    found.setdefault(_test_of(decorating.get(id(call), scope)), set()).update(names)
+        own = project.remembered(("replaced by", module), partial(_replaced_by, module))
+        found |= {test: found.get(test, frozenset()) | names for test, names in own.items()}
+    return found
+
+
+def _replaced_by(module: Outline) -> dict[Scope | None, frozenset[str]]:
+    """The names that one module puts something else in place of."""
+    found: dict[Scope | None, set[str]] = {}
+    decorating: dict[int, Scope] = {}
+    for scope in module.scope.nested():
+        if scope.is_function and scope.decorators:
+            decorating |= {id(decorator): scope for decorator in scope.decorators}
+        names = _assigned_in(scope)
+        if names:
+            found.setdefault(_test_of(scope), set()).update(names)
+    for scope in module.scope.nested():
+        for call in scope.facts.calls:
+            names = _patched_by(call, scope)
+            if names:
+                found.setdefault(_test_of(decorating.get(id(call), scope)), set()).update(names)
     return {test: frozenset(names) for test, names in found.items()}
 
 

@@ -66,6 +66,11 @@ class Inference:
 
     def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
         """What an expression evaluates to, as seen from a scope."""
+        kind = expr.__class__
+        if kind is ast.Name:  # what is behind names and attributes is remembered by name
+            return self.name(expr.id, scope)  # type: ignore[union-attr]
+        if kind is ast.Attribute:
+            return self.attribute(self.value(expr.value, scope), expr.attr)  # type: ignore[union-attr]
         return self.once((expr, scope), self._value, expr, scope) if expr is not None else None
 
     def once(self, key: Hashable, answer: Callable[[*A], T], *about: *A) -> T | None:
@@ -91,10 +96,6 @@ class Inference:
 
     def _value(self, expr: ast.AST, scope: Scope) -> Value | None:
         match expr:
-            case ast.Name():
-                return self.name(expr.id, scope)
-            case ast.Attribute():
-                return self.attribute(self.value(expr.value, scope), expr.attr)
             case ast.Call():
                 return self._called(expr, scope)
             case ast.Await():
@@ -235,6 +236,9 @@ class Inference:
                     return found
                 inner = self.modules.member(outline, name)
                 return Module(inner) if inner is not None else None
+            case Instance(cls, _, None) | (Class(_, _, None) as cls):
+                is_open = value.open + 2 * cls.open + 4 * (value is cls)
+                return self.once((cls.scope, name, is_open), self._member, cls, name, value)
             case Instance(cls):
                 return self._member(cls, name, value)
             case Class():
