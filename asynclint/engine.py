@@ -279,9 +279,7 @@ def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:
     yield Scope.MODULE, outline.scope
 
 
-def _judged_by(
-    rule: Rule, subject: Function | NameScope, project: Project, display: str
-) -> list[Finding]:
+def _judged_by(rule: Rule, subject: Function | NameScope, project: Project, display: str) -> list[Finding]:
     """What a rule has to say of a unit that its trigger wants to see."""
     found = rule.checked(subject, project) if rule.checked is not None else ()
     return [_placed(finding, display) for finding in found]

@@ -277,7 +277,7 @@ def _imported_fixtures(module: Outline, project: Project) -> Iterator[Fixture]:
                         own_name = fixture.name != fixture.attribute
                         yield replace(fixture, name=fixture.name if own_name else name, attribute=name)
         stars = [_origin(star, outline, project) for star in outline.scope.facts.stars]
-        queue += dict.fromkeys(s for s in stars if s is not None and not s.is_stub and s not in seen)
+        queue += dict.fromkeys(s for s in stars if s is not None and s not in seen)
         seen.update(queue)
 
 
@@ -299,7 +299,7 @@ def _fixtures_named(origin: Outline | None, member: str, project: Project) -> It
     queue = [(origin, member)]
     while queue:
         outline, name = queue.pop()
-        if outline is None or outline.is_stub or (outline, name) in seen:
+        if outline is None or (outline, name) in seen:
             continue
         seen.add((outline, name))
         yield from (found for found in _fixtures_of_its_own(outline, project) if found.attribute == name)
@@ -311,8 +311,7 @@ def _fixtures_named(origin: Outline | None, member: str, project: Project) -> It
 
 def _fixtures_of_its_own(outline: Outline, project: Project) -> list[Fixture]:
     """Fixtures that a module defines, if it says "fixture" at all."""
-    says_so = "fixture" in outline.text.text and not outline.is_stub
-    return _own_fixtures(outline.scope, project) if says_so else []
+    return _own_fixtures(outline.scope, project) if "fixture" in outline.text.text else []
 
 
 def _used_by_mark(test: Test, project: Project) -> Iterator[str]:
