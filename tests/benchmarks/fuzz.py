@@ -139,6 +139,9 @@ class Fuzzer:
         facts |= {"begun": self.begun, "suites": [str(suite) for suite in self.suites]}
         (directory / "case.json").write_text(json.dumps(facts | {"error": error}, indent=2), encoding="utf-8")
         print(f"failed: {directory}\n{error.rstrip().splitlines()[-1]}", flush=True)
+        where = " ".join(map(str, self.suites))
+        print(f"    --replay {directory}")
+        print(f"    or: --kind {case.kind} --seed {case.seed} --first {self.begun} {where}", flush=True)
 
 
 def assert_doors_agree(root: Path) -> None:
