@@ -17,7 +17,7 @@ from asynclint.engine import Fixing, Result, _judge_once, check_text
 from asynclint.finding import Finding
 from asynclint.output.fix import Applied, apply
 from asynclint.project.project import Project
-from asynclint.rule import all_rules
+from asynclint.rule import Scope, all_rules
 from asynclint.settings import Settings
 from asynclint.source.function import UnparsedError
 from asynclint.source.outline import Outline
@@ -199,9 +199,10 @@ def constants(text: SourceText) -> Counter[str]:
 
 
 def unscreened(text: SourceText, place: Path, project: Project) -> tuple[list[Reported], list[Reported]]:
-    """Findings of all rules, with their triggers and with triggers that pick everything."""
+    """Findings of the rules for files, with their triggers and with triggers that pick everything."""
     answers = []
-    for rules in (all_rules(), [replace(rule, triggered=None) for rule in all_rules()]):
+    of_files = [rule for rule in all_rules() if rule.scope is not Scope.SUITE]
+    for rules in (of_files, [replace(rule, triggered=None) for rule in of_files]):
         found, problem = _judge_once(text, tree=None, place=place, display="-", rules=rules, project=project)
         assert problem is None, problem
         answers.append(sorted(reported(finding) for finding in found))

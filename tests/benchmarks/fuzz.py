@@ -79,6 +79,8 @@ class Fuzzer:
             self.seen += self.ask(case)
         except Exception:
             self.fail(case, traceback.format_exc())
+        if case.kind in ("bytes", "edits") and not case.place.name.startswith("test_"):
+            self.project, self.begun = Project(EVERYTHING), case.number + 1  # a changed conftest.py counts
         if case.number % EVERY["doors"] == 0:
             self.batch.append(case)
         if len(self.batch) == BATCH:
