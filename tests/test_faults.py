@@ -215,6 +215,23 @@ def test_links_that_lead_nowhere(suite: Path, name: str, asynclint: Asynclint) -
     assert len(ran.out.splitlines()) == 1
 
 
+def test_modules_that_import_all_from_each_other(suite: Path, asynclint: Asynclint) -> None:
+    """Each name has two ways through each module: 2 ** 60 in all."""
+    for number in range(60):
+        following = f"m{(number + 1) % 60}"
+        (suite / "tests" / f"m{number}.py").write_text(
+            f"from {following} import *\nfrom {following} import fixture, Base\n"
+            f"class Case{number}(Base): ...\nclass Base(Base): ...\n"
+        )
+    (suite / "tests" / "test_a.py").write_text(
+        f"from m0 import *\n{BAD}async def test_more(fixture, other):\n    Base().run()\n    await fixture\n"
+    )
+    ran = asynclint(*CONCISE, "tests")
+    assert ran.status == 1
+    assert ran.out.startswith(FOUND.replace(":7:", ":8:"))
+    assert "ASL0" not in ran.out
+
+
 DEEP = "[" * 5_000
 HOSTILE = {
     "deep": f"[tool.pytest.ini_options]\naddopts = {DEEP}".encode(),
