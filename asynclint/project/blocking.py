@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
+from asynclint.project.called import named
 from asynclint.project.dead import is_dead
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.index.modules import is_installed
@@ -25,6 +26,7 @@ SYNC = re.compile(
     r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
 )
 LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
+NAMES = LAST | WORDS.keys() | {"input"}
 BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
 # A remark that somebody blocks on purpose: the code of a sister rule, or words.
@@ -165,7 +167,7 @@ def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) ->
     if not isinstance(value, Function) or value.scope.outline.is_stub or not value.scope.is_function:
         return None
     runs = value.calling is Calling.SYNC or (value.calling is Calling.CONTEXT and entered)
-    return value.scope if runs and not is_installed(value.scope.outline.path) else None
+    return value.scope if runs else None
 
 
 def _may_be_helper(func: ast.expr, scope: Scope) -> bool:
@@ -184,7 +186,7 @@ def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Cal
 
 
 def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
-    if _is_the_point(helper, project):
+    if is_installed(helper.outline.path) or _is_the_point(helper, project):
         return None
     entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
     for call in helper.facts.calls:
@@ -278,6 +280,8 @@ def _chosen_by_caller(helper: Scope) -> set[int]:
 
 def blocks(call: ast.Call, scope: Scope, project: Project) -> str:
     """The dotted name of a call that blocks; "" for all others, and where it can't be told."""
+    if call not in _suspects(scope, project):
+        return ""
     name = _function(call, scope, project)
     if name:
         written = name.rpartition(".")[2], getattr(call.func, "id", name)
@@ -288,6 +292,20 @@ def blocks(call: ast.Call, scope: Scope, project: Project) -> str:
     if not name or replaced or ends_at_once(name, call, scope, project):
         return ""
     return "" if name.startswith(NETWORK) and _answers_itself(scope, project) else name
+
+
+def _suspects(scope: Scope, project: Project) -> frozenset[ast.Call]:
+    """Calls in a scope's own body that have the name of something that blocks, or may have it elsewhere."""
+    added = project.settings.blocking_calls
+    key = ("may block", scope, added)
+    return project.remembered(key, lambda: frozenset(_by_name(scope, added, project)))
+
+
+def _by_name(scope: Scope, added: tuple[str, ...], project: Project) -> Iterator[ast.Call]:
+    own = {name.rpartition(".")[2] for name in added}
+    yield from named(scope, NAMES | own if own else NAMES, FUNCTIONS, project)
+    for calls in scope.facts.functions.values() if added else ():
+        yield from calls
 
 
 def _function(call: ast.Call, scope: Scope, project: Project) -> str:

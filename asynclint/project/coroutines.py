@@ -67,6 +67,8 @@ def _evidence(call: ast.Call, scope: Scope, project: Project) -> Evidence | None
     func, inference = call.func, project.inference
     value = inference.value(call, scope)
     given = inference.pending(value)
+    if value is not None and given is None:
+        return None
     if given is not None and given.lazy:
         return Evidence.DEFINITION
     if isinstance(value, Pending) and isinstance(inference.value(func, scope), Callback):
@@ -106,10 +108,10 @@ def _is_async_package(top: str, origin: Path, project: Project) -> bool:
 
 
 def _may_be_awaited(value: Value | None, func: ast.expr, scope: Scope, project: Project) -> bool:
-    """Whether nothing that is known of a call says that its result can't be awaited."""
+    """Whether nothing that is known of a call that gives ``value`` (to await, if known) says otherwise."""
     called = project.inference.value(func, scope)
     if value is not None:
-        return project.inference.pending(value) is not None and not isinstance(called, Class)
+        return not isinstance(called, Class)
     if called is None or not isinstance(called, Function) or called.scope.outline.is_stub:
         return called is None
     node = called.scope.node

@@ -8,21 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asynclint.knowledge.resources import BORROWED, DRIVERS, RESOURCES, Resource
+from asynclint.project.called import kept, last_name, may_be_plain, named, passed
 from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.guards.tests import is_fixture
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain
 from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
-from asynclint.project.tasks import is_loop, may_be_wrapper, named_by
+from asynclint.project.tasks import is_loop, named_by
 from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 3  # factories that call factories
 BY_NAME = {name: resource for resource in RESOURCES for name in resource.makers}
 BY_METHOD = {name: resource for resource in RESOURCES for name in resource.methods}
 LAST_NAMES = frozenset(name.rpartition(".")[2] for name in BY_NAME)
-WORDS = re.compile("|".join(sorted({*LAST_NAMES, *BY_METHOD})))
-PASSING = ("wait_for", "shield")
+DIRECT = LAST_NAMES | BY_METHOD.keys()
+WORDS = re.compile("|".join(sorted(DIRECT)))
 # What a factory does with what it makes that means that somebody else closes it.
 OWNING = re.compile(r"cleanup|finalizer|append|\.add\(|push|enter_|weakref")
 
@@ -96,27 +97,33 @@ def is_lent(scope: Scope, project: Project) -> bool:
 
 def _made(scope: Scope, project: Project) -> Iterator[Made]:
     facts = scope.facts
-    kept = [
-        b.value for bindings in scope.bindings.values() for b in bindings if b.kind in ("assign", "unpack")
-    ]
-    kept += [value for _, value in facts.attributes]
-    bare = {id(statement.value) for statement in facts.expressions}
-    whole = {id(value) for value in kept} | bare
-    has_words = _has_words(scope.outline, project)
+    factories = {
+        id(made.value) for made in kept(scope, project) if _has_words(made.function.scope.outline, project)
+    }
+    direct = {id(call) for call in named(scope, DIRECT, BY_NAME, project)}
+    drivers = {id(call) for name in DRIVERS for call in facts.methods.get(name, ())}
+    drivers |= {id(call) for name in DRIVERS for call in facts.functions.get(name, ())}
+    asked = factories | direct | drivers
+    if not asked:
+        return
     for wait in facts.awaits:
-        call = _passed(wait.value)
-        if isinstance(call, ast.Call) and (has_words or id(wait) in whole):
-            resource = _resource(call, scope, project, awaited=True, whole=id(wait) in whole)
+        call = passed(wait.value)
+        if isinstance(call, ast.Call) and (id(call) in direct or id(wait) in factories):
+            resource = _resource(call, scope, project, awaited=True, whole=id(wait) in factories)
             if resource is not None:
                 yield Made(call, wait, resource)
+    bare = {id(statement.value) for statement in facts.expressions}
+    whole = {id(value) for value in facts.kept}
     for call in facts.calls:
-        inner = _passed(call.args[0]) if call.args and _last(call.func) in DRIVERS else None
+        if id(call) not in asked:
+            continue
+        inner = passed(call.args[0]) if call.args and id(call) in drivers else None
         if isinstance(inner, ast.Call):
             resource = _resource(inner, scope, project, awaited=True, whole=id(call) in whole)
             if resource is not None:
                 yield Made(inner, call, resource)
-        elif has_words or id(call) in whole:
-            resource = _resource(call, scope, project, awaited=False, whole=id(call) in whole)
+        else:
+            resource = _resource(call, scope, project, awaited=False, whole=id(call) in factories)
             if resource is not None and not (id(call) in bare and _sets_loop(call, scope, project)):
                 yield Made(call, call, resource)
 
@@ -126,18 +133,7 @@ def _sets_loop(call: ast.Call, scope: Scope, project: Project) -> bool:
     value = project.inference.value(call.func, scope)
     if not isinstance(value, Function) or value.scope.outline.is_stub:
         return False
-    return any(_last(inner.func) == "set_event_loop" for inner in value.scope.facts.calls)
-
-
-def _passed(expr: ast.expr) -> ast.expr:
-    """``connect()`` of ``wait_for(connect(), 5)``."""
-    while isinstance(expr, ast.Call) and _last(expr.func) in PASSING and expr.args:
-        expr = expr.args[0]
-    return expr
-
-
-def _last(func: ast.expr) -> str:
-    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return any(last_name(inner.func) == "set_event_loop" for inner in value.scope.facts.calls)
 
 
 def _has_words(outline: Outline, project: Project) -> bool:
@@ -157,7 +153,7 @@ def _resource(
         if borrowed and any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
             return None
         return found
-    if not whole or depth >= MAX_DEPTH or not _may_be_factory(call.func, scope, project):
+    if not whole or depth >= MAX_DEPTH or not may_be_plain(call.func, scope):
         return None
     value = project.inference.value(call.func, scope)
     calling = Calling.COROUTINE if awaited else Calling.SYNC
@@ -168,24 +164,8 @@ def _resource(
     return _given(value.scope, project, depth)
 
 
-def _may_be_factory(func: ast.expr, scope: Scope, project: Project) -> bool:
-    """A function of this module, or of one that is imported by name, where that names a resource."""
-    if not may_be_wrapper(func, scope):
-        return False
-    if _has_words(scope.outline, project):
-        return True
-    found = scope.lookup(func.id) if isinstance(func, ast.Name) else None
-    for binding in found[1] if found is not None else ():
-        module = (
-            project.modules.find(binding.module, binding.level, scope.outline) if binding.member else None
-        )
-        if module is not None and not module.is_stub and _has_words(module, project):
-            return True
-    return False
-
-
 def _known(call: ast.Call, scope: Scope, project: Project) -> Resource | None:
-    name = _last(call.func)
+    name = last_name(call.func)
     if name in BY_METHOD and isinstance(call.func, ast.Attribute):
         return BY_METHOD[name] if is_loop(call.func.value, scope, project) else None
     if name not in LAST_NAMES and not isinstance(call.func, ast.Name):
@@ -208,7 +188,7 @@ def _of(expr: ast.expr | None, scope: Scope, project: Project, depth: int) -> Re
     if isinstance(expr, ast.Name):
         bindings = scope.bindings.get(expr.id, [])
         expr = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
-    call = _passed(expr.value) if isinstance(expr, ast.Await) else expr
+    call = passed(expr.value) if isinstance(expr, ast.Await) else expr
     if not isinstance(call, ast.Call):
         return None
     awaited = isinstance(expr, ast.Await)

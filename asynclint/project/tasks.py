@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from asynclint.knowledge.asyncs import LOOP_GETTERS, SPAWN_METHODS, SPAWNS
+from asynclint.project.called import kept, may_be_plain, named
 from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.guards.tests import is_fixture
 from asynclint.project.index.evidence import looks_mocked
@@ -89,20 +90,11 @@ def is_setup(scope: Scope, project: Project) -> bool:
 def _sites(scope: Scope, project: Project) -> Iterator[ast.Call]:
     """Functions of other names that start tasks are found where a statement has nothing but their call."""
     facts = scope.facts
-    kept = [b.value for bindings in scope.bindings.values() for b in bindings if b.kind == "assign"]
-    kept += [value for _, value in facts.attributes]
-    whole = {id(value) for value in (*kept, *(statement.value for statement in facts.expressions))}
-    for call in facts.calls:
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        plain = name in SPAWN_NAMES or (isinstance(call.func, ast.Name) and _is_imported(name, scope))
-        if (plain or id(call) in whole) and spawns(call, scope, project):
+    may_spawn = {id(call) for call in named(scope, SPAWN_NAMES, SPAWNS, project)}
+    may_spawn |= {id(made.value) for made in kept(scope, project) if made.function.calling is Calling.SYNC}
+    for call in facts.calls if may_spawn else ():
+        if id(call) in may_spawn and spawns(call, scope, project):
             yield call
-
-
-def _is_imported(name: str, scope: Scope) -> bool:
-    """``from asyncio import create_task as start``."""
-    found = scope.lookup(name)
-    return found is not None and any(binding.member in SPAWN_NAMES for binding in found[1])
 
 
 def spawns(call: ast.Call, scope: Scope, project: Project, depth: int = 0) -> bool:
@@ -141,7 +133,7 @@ def is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
 
 
 def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> bool:
-    if not may_be_wrapper(call.func, scope):
+    if not may_be_plain(call.func, scope):
         return False
     value = project.inference.value(call.func, scope)
     if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
@@ -150,19 +142,6 @@ def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> 
     return bool(returns) and all(
         isinstance(r.value, ast.Call) and spawns(r.value, value.scope, project, depth + 1) for r in returns
     )
-
-
-def may_be_wrapper(func: ast.expr, scope: Scope) -> bool:
-    """A plain function, or a method on ``self``: what any other object starts is that object's to finish."""
-    if isinstance(func, ast.Attribute):
-        if not isinstance(func.value, ast.Name):
-            return False
-        if func.value.id in ("self", "cls"):
-            return True
-        found = scope.lookup(func.value.id)
-        return found is not None and found[1][0].kind in ("import", "from")
-    found = scope.lookup(func.id) if isinstance(func, ast.Name) else None
-    return found is not None and found[1][0].kind in ("def", "from")
 
 
 def _is_task_already(call: ast.Call, scope: Scope, project: Project) -> bool:

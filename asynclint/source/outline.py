@@ -10,12 +10,16 @@ about it, so that a module that is only imported costs no more than its top leve
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asynclint.source.text import SourceText
+
+if TYPE_CHECKING:
+    from asynclint.source.sections import Sections
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -44,9 +48,12 @@ class Binding:
 class Facts:
     """What one scope does in its own body, nested scopes left out; lists are in source order."""
 
-    bindings: dict[str, list[Binding]] = field(default_factory=dict)
+    bindings: MutableMapping[str, list[Binding]] = field(default_factory=dict)
     scopes: list[Scope] = field(default_factory=list)
     calls: list[ast.Call] = field(default_factory=list)
+    functions: dict[str, list[ast.Call]] = field(default_factory=dict)  # calls of a plain name, by it
+    methods: dict[str, list[ast.Call]] = field(default_factory=dict)  # calls of an attribute, by its name
+    kept: list[ast.expr] = field(default_factory=list)  # assigned, or a statement of their own
     awaits: list[ast.Await] = field(default_factory=list)
     withs: list[ast.With | ast.AsyncWith] = field(default_factory=list)
     fors: list[ast.For | ast.comprehension] = field(default_factory=list)
@@ -128,10 +135,15 @@ class Scope:
         """Everything the scope's own body does; computed when first asked for."""
         from asynclint.source.walk import Walk
 
-        return Walk(self).run()
+        facts = Walk(self).run()
+        if self.parent is None and self.outline.sections is not None:
+            from asynclint.source.sections import Later
+
+            facts.bindings = Later(self, self.outline.sections, facts)
+        return facts
 
     @property
-    def bindings(self) -> dict[str, list[Binding]]:
+    def bindings(self) -> MutableMapping[str, list[Binding]]:
         """Names bound in this scope."""
         return self.facts.bindings
 
@@ -190,14 +202,23 @@ class Scope:
 class Outline:
     """One parsed module: its text, its ast and its scopes.
 
-    ``is_stub`` modules (``.pyi``) have their ``sys.version_info`` tests decided for ``version``.
+    ``is_stub`` modules (``.pyi``) have their ``sys.version_info`` tests decided for ``version``. With
+    ``sections``, ``tree`` is that of their rest.
     """
 
-    def __init__(self, path: Path, text: SourceText, tree: ast.Module, version: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        text: SourceText,
+        tree: ast.Module,
+        version: tuple[int, int],
+        sections: Sections | None = None,
+    ) -> None:
         self.path = path
         self.text = text
         self.tree = tree
         self.version = version
+        self.sections = sections
         self.is_stub = path.suffix == ".pyi"
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from asynclint.source.outline import Binding, Facts, FunctionNode, Scope
@@ -25,9 +25,9 @@ def child_fields(kind: type[ast.AST]) -> tuple[str, ...]:
 class Walk:
     """The pass over one scope's own body; one handler a node class, the others only pass through."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, facts: Facts | None = None) -> None:
         self.scope = scope
-        self.facts = Facts()
+        self.facts = Facts() if facts is None else facts
         self.stack: list[ast.AST] = []
 
     def run(self) -> Facts:
@@ -35,8 +35,12 @@ class Walk:
         root = self.scope.node
         for arg in self.scope.parameters:
             self.bind(arg.arg, Binding("param", arg, annotation=arg.annotation))
+        return self.over([root.body] if isinstance(root, ast.Lambda) else root.body)
+
+    def over(self, nodes: Sequence[ast.AST]) -> Facts:
+        """Walk statements of the body, or the expression of a lambda."""
         stack, handlers = self.stack, _HANDLERS
-        stack.extend(reversed([root.body] if isinstance(root, ast.Lambda) else root.body))
+        stack.extend(reversed(nodes))
         while stack:
             node = stack.pop()
             kind: type[ast.AST] = node.__class__
@@ -74,6 +78,10 @@ class Walk:
         else:
             self.push_children(target)
 
+    def keep(self, value: ast.expr) -> None:
+        self.facts.kept.append(value)
+        self.stack.append(value)
+
     # -- one handler a node class
 
     def definition(self, node: FunctionNode | ast.ClassDef) -> None:
@@ -105,12 +113,12 @@ class Walk:
     def assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self.bind_target(target, Binding("assign", node, node.value))
-        self.stack.append(node.value)
+        self.keep(node.value)
 
     def annotated_assign(self, node: ast.AnnAssign) -> None:
         self.bind_target(node.target, Binding("assign", node, node.value, annotation=node.annotation))
         if node.value is not None:
-            self.stack.append(node.value)
+            self.keep(node.value)
 
     def augmented_assign(self, node: ast.AugAssign) -> None:
         self.bind_target(node.target, Binding("other", node))
@@ -118,7 +126,7 @@ class Walk:
 
     def walrus(self, node: ast.NamedExpr) -> None:
         self.bind_target(node.target, Binding("assign", node, node.value))
-        self.stack.append(node.value)
+        self.keep(node.value)
 
     def for_(self, node: ast.For | ast.AsyncFor | ast.comprehension) -> None:
         self.bind_target(node.target, Binding("for", node, node.iter))
@@ -159,6 +167,11 @@ class Walk:
 
     def call(self, node: ast.Call) -> None:
         self.facts.calls.append(node)
+        func = node.func
+        if isinstance(func, ast.Attribute):
+            self.facts.methods.setdefault(func.attr, []).append(node)
+        elif isinstance(func, ast.Name):
+            self.facts.functions.setdefault(func.id, []).append(node)
         self.push_children(node)
 
     def await_(self, node: ast.Await) -> None:
@@ -167,7 +180,7 @@ class Walk:
 
     def expression(self, node: ast.Expr) -> None:
         self.facts.expressions.append(node)
-        self.stack.append(node.value)
+        self.keep(node.value)
 
     def assert_(self, node: ast.Assert) -> None:
         self.facts.asserts.append(node)

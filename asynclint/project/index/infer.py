@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar, TypeVarTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from asynclint.project.index import awaitables, mocks, narrowing, results, stars
 from asynclint.project.index.annotations import annotated, subscribed
 from asynclint.project.index.classes import ancestors, is_dynamic, maker_of, makes_its_own
 from asynclint.project.index.decorators import defined
 from asynclint.project.index.evidence import looks_mocked
+from asynclint.project.index.memo import Memo
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import (
     Builtin,
@@ -35,13 +36,8 @@ from asynclint.project.index.values import (
 )
 from asynclint.source.outline import Binding, Outline, Scope
 
-T = TypeVar("T")
-A = TypeVarTuple("A")
-MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
-MAX_WORK = 1_000  # answers on the way to one, of which real code needs 60; modules in a cycle ask without end
 
-
-class Inference:
+class Inference(Memo):
     """Answers what expressions are; remembers every answer.
 
     ``parameter`` tells what a parameter without an annotation is, by its name and its function.
@@ -50,10 +46,7 @@ class Inference:
     def __init__(self, modules: Modules, parameter: Callable[[str, Scope], Value | None]) -> None:
         self.modules = modules
         self._filled = parameter
-        self._known: dict[Hashable, Any] = {}
-        self._busy: set[Hashable] = set()
-        self._cut = False
-        self._worked = 0
+        super().__init__()
         self.dynamic: dict[Scope, bool] = {}  # what asynclint.project.index.classes has worked out
         self.awaitable: dict[Scope, bool | None] = {}  # and asynclint.project.index.awaitables
         self._attributes: dict[Scope, dict[str, list[tuple[ast.expr | None, Scope]]]] = {}
@@ -62,7 +55,7 @@ class Inference:
 
     def memories(self) -> Sequence[dict[Any, Any]]:
         """All that has been worked out, by question."""
-        return self._known, self.dynamic, self.awaitable, self._attributes, self._heirs
+        return self.known, self.dynamic, self.awaitable, self._attributes, self._heirs
 
     def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
         """What an expression evaluates to, as seen from a scope."""
@@ -72,27 +65,6 @@ class Inference:
         if kind is ast.Attribute:
             return self.attribute(self.value(expr.value, scope), expr.attr)  # type: ignore[union-attr]
         return self.once((expr, scope), self._value, expr, scope) if expr is not None else None
-
-    def once(self, key: Hashable, answer: Callable[[*A], T], *about: *A) -> T | None:
-        """An answer worked out once; None inside its own working out (a cycle of imports or bases)."""
-        if key in self._known:
-            known: T = self._known[key]
-            return known
-        outermost = not self._busy
-        if outermost:
-            self._cut, self._worked = False, 0
-        elif key in self._busy or len(self._busy) > MAX_DEPTH or self._worked > MAX_WORK:
-            self._cut = True
-            return None
-        self._worked += 1
-        self._busy.add(key)
-        try:
-            found = answer(*about)
-        finally:
-            self._busy.discard(key)
-        if outermost or not self._cut:  # what was cut short inside a cycle is not for keeps
-            self._known[key] = found
-        return found
 
     def _value(self, expr: ast.AST, scope: Scope) -> Value | None:
         match expr:

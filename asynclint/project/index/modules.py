@@ -46,7 +46,7 @@ class Reader:
         """The outline of a file; None if it can't be read or parsed."""
         try:
             text = SourceText.from_bytes(path.read_bytes())
-            return Outline(path, text, text.parse(), sys.version_info[:2])
+            return _in_sections(path, text) or Outline(path, text, text.parse(), sys.version_info[:2])
         except (OSError, SourceError):
             return None
 
@@ -314,6 +314,20 @@ def is_installed(path: Path) -> bool:
 def _is_fixed(path: Path) -> bool:
     """Whether a file is a stub of typeshed's, which never changes."""
     return path.suffix == ".pyi" and is_installed(path)
+
+
+def _in_sections(path: Path, text: SourceText) -> Outline | None:
+    """The outline of one of typeshed's stubs, of which most is left for later; None where that can't be."""
+    if not _is_fixed(path):
+        return None
+    from asynclint.source.sections import Sections
+
+    sections = Sections.of(text.text)
+    try:
+        rest = sections.parse(sections.rest)
+    except SyntaxError:
+        return None
+    return Outline(path, text, rest, sys.version_info[:2], sections)
 
 
 def _unless_installed_stub(path: Path | None) -> Path | None:

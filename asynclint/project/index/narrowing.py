@@ -18,7 +18,10 @@ def asserted_class(name: str, binding: Binding, scope: Scope) -> ast.expr | None
     """The class that is asserted of a function's name in the block it is bound in; None where none is."""
     if not isinstance(scope.node, FUNCTIONS) or looks_mocked(binding.value):
         return None
-    if not any(_class_of(statement, name) for statement in (*scope.facts.asserts, *scope.facts.expressions)):
+    facts = scope.facts
+    if "isinstance" not in facts.functions and "assertIsInstance" not in facts.methods:
+        return None
+    if not any(_class_of(statement, name) for statement in (*facts.asserts, *facts.expressions)):
         return None
     rebound = {b.node for b in scope.bindings[name] if b is not binding}
     for statement in _behind(binding, scope.node.body):

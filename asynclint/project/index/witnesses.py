@@ -46,7 +46,10 @@ def loose_calls(scope: Scope, project: Project) -> Sequence[ast.Call]:
 def _loose_calls(scope: Scope) -> Iterator[ast.Call]:
     facts = scope.facts
     taken = {id(wait.value) for wait in facts.awaits}
-    taken |= {id(part) for call in facts.calls if not _wants_value(call) for part in _arguments(call)}
+    for call in facts.calls:
+        if not _wants_value(call):
+            taken.update(map(id, call.args), [id(keyword.value) for keyword in call.keywords])
+            taken.update([id(given.value) for given in call.args if given.__class__ is ast.Starred])
     taken |= {id(node.value) for node in (*facts.returns, *facts.yields)}
     taken |= {id(item.context_expr) for statement in facts.withs for item in statement.items}
     taken |= {id(loop.iter) for loop in facts.async_fors}
@@ -60,11 +63,6 @@ def _wants_value(call: ast.Call) -> bool:
     if isinstance(call.func, ast.Attribute):
         return call.func.attr in UNITTEST_ASSERTIONS
     return isinstance(call.func, ast.Name) and call.func.id in VALUE_CALLS
-
-
-def _arguments(call: ast.Call) -> Iterator[ast.expr]:
-    for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
-        yield argument.value if isinstance(argument, ast.Starred) else argument
 
 
 def _awaited(outline: Outline) -> Counter[Key | None]:
