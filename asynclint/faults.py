@@ -33,6 +33,13 @@ def fault(unit: Scope, display: str, error: Exception) -> Problem:
     return _fault_in(unit.qualname or "the module", display, position, error)
 
 
+def fault_of_file(display: str, error: Exception) -> Problem:
+    """What went wrong with a file before or after its functions were checked."""
+    if isinstance(error, RecursionError):
+        return Problem(display, "the module could not be checked: it is nested too deeply")
+    return _fault_in("the module", display, Position(1, 0), error)
+
+
 def fault_of_suite(root: Path, error: Exception) -> Problem:
     """What went wrong with a whole suite, by the directory of its configuration."""
     if isinstance(error, RecursionError):

@@ -19,7 +19,7 @@ from asynclint.engine import (
     is_kept,
     process_project,
 )
-from asynclint.faults import FAULT, fault
+from asynclint.faults import FAULT, fault, fault_of_file
 from asynclint.processes import spared_by_collector, spread
 from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project
@@ -212,6 +212,8 @@ def _check_file(
         return Result(
             file.display, file.path, problem=Problem(file.display, error.message, error.line, error.column)
         )
+    except Exception as error:  # nothing a file holds may end the run
+        return Result(file.display, file.path, problem=fault_of_file(file.display, error))
     if result.written is not None and write:
         from asynclint.output.fix import write as write_file
 

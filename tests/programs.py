@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from asynclint.engine import Fixing, Result, _judge_once, check_text
 from asynclint.finding import Finding
 from asynclint.output.fix import Applied, apply
 from asynclint.project.project import Project
-from asynclint.rule import all_rules
+from asynclint.rule import Scope, all_rules
 from asynclint.settings import Settings
 from asynclint.source.function import UnparsedError
 from asynclint.source.outline import Outline
@@ -74,10 +75,16 @@ def reported(finding: Finding) -> Reported:
     )
 
 
-def assert_sound(bench: Bench, raw: bytes, *, marked: bool = True) -> Counter[str]:
+def assert_sound(
+    bench: Bench,
+    raw: bytes,
+    *,
+    marked: bool = True,
+    fixings: Sequence[Fixing] = (Fixing.SAFE, Fixing.UNSAFE),
+) -> Counter[str]:
     """What must hold for any file that parses; counts the findings and the fixes it has seen.
 
-    ``marked`` False: it is no fixture, whose marks say what a fix may drop.
+    ``marked`` False: it is no fixture, whose marks say what a fix may drop. ``fixings`` are those to try.
     """
     text = SourceText.from_bytes(raw)
     result = bench.check(raw)
@@ -86,7 +93,7 @@ def assert_sound(bench: Bench, raw: bytes, *, marked: bool = True) -> Counter[st
     seen = Counter(finding.code for finding in result.findings)
     for finding in result.findings:
         assert_on_its_text(text, finding)
-    for fixing in (Fixing.SAFE, Fixing.UNSAFE):
+    for fixing in fixings:
         seen[fixing.value] += assert_fixes_well(bench, raw, result, fixing, marked=marked)
     return seen
 
@@ -192,9 +199,10 @@ def constants(text: SourceText) -> Counter[str]:
 
 
 def unscreened(text: SourceText, place: Path, project: Project) -> tuple[list[Reported], list[Reported]]:
-    """Findings of all rules, with their triggers and with triggers that pick everything."""
+    """Findings of the rules for files, with their triggers and with triggers that pick everything."""
     answers = []
-    for rules in (all_rules(), [replace(rule, triggered=None) for rule in all_rules()]):
+    of_files = [rule for rule in all_rules() if rule.scope is not Scope.SUITE]
+    for rules in (of_files, [replace(rule, triggered=None) for rule in of_files]):
         found, problem = _judge_once(text, tree=None, place=place, display="-", rules=rules, project=project)
         assert problem is None, problem
         answers.append(sorted(reported(finding) for finding in found))

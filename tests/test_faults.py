@@ -67,8 +67,14 @@ def test_a_kill_leaves_each_file_old_or_new(suite: Path, many: list[Path], fixed
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert {file.read_text() for file in many} <= {BAD, fixed}
+    (suite / "tests" / f".asynclint-{process.pid}-0f.tmp").write_text(
+        "half"
+    )  # a kill leaves one now and then
+    mine = suite / "tests" / f".asynclint-{os.getpid()}-0f.tmp"
+    mine.write_text("another run is still writing")
     assert spawn(suite, "--fix", "tests").returncode == 0
     assert {file.read_text() for file in many} == {fixed}
+    assert list(suite.rglob(".asynclint-*.tmp")) == [mine]
 
 
 @pytest.mark.slow
@@ -207,6 +213,23 @@ def test_links_that_lead_nowhere(suite: Path, name: str, asynclint: Asynclint) -
     assert ran.status == 1
     assert ran.out.startswith(FOUND)
     assert len(ran.out.splitlines()) == 1
+
+
+def test_modules_that_import_all_from_each_other(suite: Path, asynclint: Asynclint) -> None:
+    """Each name has two ways through each module: 2 ** 60 in all."""
+    for number in range(60):
+        following = f"m{(number + 1) % 60}"
+        (suite / "tests" / f"m{number}.py").write_text(
+            f"from {following} import *\nfrom {following} import fixture, Base\n"
+            f"class Case{number}(Base): ...\nclass Base(Base): ...\n"
+        )
+    (suite / "tests" / "test_a.py").write_text(
+        f"from m0 import *\n{BAD}async def test_more(fixture, other):\n    Base().run()\n    await fixture\n"
+    )
+    ran = asynclint(*CONCISE, "tests")
+    assert ran.status == 1
+    assert ran.out.startswith(FOUND.replace(":7:", ":8:"))
+    assert "ASL0" not in ran.out
 
 
 DEEP = "[" * 5_000

@@ -1,6 +1,7 @@
 """What must hold for every file: the fixtures, the demo, what mutation makes of them, and any program at all.
 
-``ASYNCLINT_EXAMPLES=5000`` tries that many programs a test, other ones at each run.
+``ASYNCLINT_EXAMPLES=5000`` tries that many programs a test, other ones at each run. benchmarks/fuzz.py asks
+more of more; some of its cases, others with each change of the source, are tried here.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import functools
 import io
 import os
 import re
+import subprocess
+import sys
 import tokenize
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,8 +26,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from programs import EVERYTHING, Bench, assert_sound, fixture_sources, reported, unscreened
-from samples import BAD, DROPPED
+from samples import BAD, DROPPED, environment
 
+import asynclint
 from asynclint.engine import Fixing, Result, check_text
 from asynclint.rule import Scope, all_rules
 from asynclint.source.text import SourceError, SourceText
@@ -277,3 +282,27 @@ def test_any_program_is_judged_soundly(bench: Bench, source: str) -> None:
 def test_any_bytes_are_judged_or_refused(bench: Bench, raw: bytes) -> None:
     with suppress(SourceError):
         assert bench.check(raw, Fixing.UNSAFE).problem is None
+
+
+FUZZ = Path(__file__).parent / "benchmarks" / "fuzz.py"
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "told"),
+    [
+        ("bytes", 50, r"[1-9]\d* refused.* 10 at every door"),
+        ("edits", 50, r"[1-9]\d* sound.* 10 at every door"),
+        ("orders", 60, r"60 alone.* 15 fixing unsafe"),
+    ],
+)
+def test_other_cases_with_each_change(kind: str, count: int, told: str, tmp_path: Path) -> None:
+    package = sorted(Path(asynclint.__file__).parent.rglob("*.py"))
+    seed = zlib.crc32(b"".join(path.read_bytes() for path in package))
+    command = [sys.executable, FUZZ, "--kind", kind, "--count", count, "--seed", seed, "--failures", tmp_path]
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, env=environment()
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(rf"{kind}: {count} cases", done.stdout)
+    for one in told.split(".*"):
+        assert re.search(one, done.stdout), done.stdout

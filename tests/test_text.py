@@ -115,6 +115,12 @@ def test_codec_that_is_no_text_encoding(codec: str) -> None:
     assert str(error) == f"cannot be decoded: {codec} is not an encoding for text"
 
 
+@pytest.mark.parametrize("codec", ["idna", "punycode", "utf-7", "utf_16", "utf_32"])
+def test_codec_that_hardly_holds_python(codec: str) -> None:
+    error = failure(f"# coding: {codec}\nx = '".encode() + b"\xe9'\n")
+    assert str(error).startswith("cannot be")
+
+
 @pytest.mark.parametrize(("newline", "line"), [(b"\n", 3), (b"\r\n", 3), (b"\r", 3)])
 def test_undecodable_byte_is_placed(newline: bytes, line: int) -> None:
     error = failure(newline.join([b"a = 1", b"", b"x = '\xc3\xa9\xe9'", b""]))

@@ -67,7 +67,7 @@ def _name(function: Function, held: Holding) -> str:
         if len(life.scope.bindings[name]) > 1:
             message = f"{name} is assigned more than once"
             raise CannotFinishError(message)
-        if is_taken_away(name, life.scope):
+        if is_taken_away(name, life.scope, function):
             message = f"{name} may be gone by then"
             raise CannotFinishError(message)
     return name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
@@ -47,18 +47,23 @@ def finish(function: Function, life: Life, project: Project) -> Fix:
         message = f"{target.id} is assigned more than once"
         raise CannotFinishError(message)
     name = ast.unparse(target)
-    if isinstance(target, ast.Name) and is_taken_away(name, scope):
+    if isinstance(target, ast.Name) and is_taken_away(name, scope, function):
         message = f"{name} may be gone by then"
         raise CannotFinishError(message)
     return _finished(statement, name, scope, [], f"cancel and await {name} in finally", project)
 
 
-def is_taken_away(name: str, scope: Scope) -> bool:
+def is_taken_away(name: str, scope: Scope, function: Function) -> bool:
     """``del task``, or a nested function that gives the name another value."""
-    deleted = (t for node in ast.walk(scope.node) if isinstance(node, ast.Delete) for t in node.targets)
-    return any(isinstance(target, ast.Name) and target.id == name for target in deleted) or any(
-        name in inner.facts.outer for inner in scope.nested()
-    )
+    return name in function.once(("taken away", scope), lambda: frozenset(_taken_away(scope)))
+
+
+def _taken_away(scope: Scope) -> Iterator[str]:
+    for node in ast.walk(scope.node):
+        if isinstance(node, ast.Delete):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+    for inner in scope.nested():
+        yield from inner.facts.outer
 
 
 def _finish_all(function: Function, life: Life, project: Project) -> Fix:

@@ -110,7 +110,7 @@ def _unfinished(function: Function, project: Project) -> Iterator[Life]:
             assert isinstance(birth, cst.Call)
             trace = tracer.call(birth, scope)
             found = life(function, project, call, birth, scope, trace)
-            deleted = any(is_taken_away(name, scope) for name in trace.names)
+            deleted = any(is_taken_away(name, scope, function) for name in trace.names)
             if Fate.USED in trace.fates() and found.is_unfinished and not (trace.attributes or deleted):
                 yield found
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from asynclint.knowledge.asyncs import CONTAINER_LOOKS, TASK_INSPECTION
 from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
-from asynclint.source.outline import Scope
+from asynclint.source.outline import Outline, Scope
 
 LOOKS = TASK_INSPECTION | CONTAINER_LOOKS
 
@@ -37,7 +37,7 @@ def may_be_finished(
     if owner is None:
         return True
     found = bases(owner, project)
-    heirs = [cls for cls in owner.outline.classes if owner in bases(cls, project).project]
+    heirs = heirs_in(owner.outline, project).get(owner, [])
     if found.unknown or any(bases(heir, project).unknown for heir in heirs):
         return True
     return any(
@@ -47,6 +47,19 @@ def may_be_finished(
         if scope is not method
         for use in _uses(attribute, scope)
     )
+
+
+def heirs_in(outline: Outline, project: Project) -> dict[Scope, list[Scope]]:
+    """The classes of a module by each that they inherit from, themselves among them."""
+
+    def read() -> dict[Scope, list[Scope]]:
+        found: dict[Scope, list[Scope]] = {}
+        for cls in outline.classes:
+            for base in bases(cls, project).project:
+                found.setdefault(base, []).append(cls)
+        return found
+
+    return project.remembered(("heirs", outline), read)
 
 
 def _uses(attribute: str, scope: Scope) -> Iterator[ast.Attribute]:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from asynclint.finding import Finding, Fix, Safety
 from asynclint.output.imports import add_imports
 from asynclint.source.text import SourceError, SourceText
 
+_TEMPORARY = re.compile(r"\.asynclint-(\d+)-[0-9a-f]+\.tmp")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
@@ -177,8 +179,10 @@ def write(path: Path, data: bytes, *, new: bool = False) -> None:
         target, os.W_OK
     ):  # replacing it would be allowed, and not what its mode asks for
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    directory = os.path.dirname(target)  # noqa: PTH120
+    _clear(directory)
     # named before it is made, so that an interrupt at any moment leaves none behind
-    temporary = os.path.join(os.path.dirname(target), f".asynclint-{os.urandom(8).hex()}.tmp")  # noqa: PTH118, PTH120
+    temporary = os.path.join(directory, f".asynclint-{os.getpid()}-{os.urandom(8).hex()}.tmp")  # noqa: PTH118
     try:
         with open(temporary, "xb", opener=_private) as file:
             file.write(data)
@@ -193,6 +197,28 @@ def write(path: Path, data: bytes, *, new: bool = False) -> None:
         with suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108
         raise
+
+
+@cache
+def _clear(directory: str) -> None:
+    """Remove what killed runs have left in a directory: temporary files that no process will rename."""
+    with suppress(OSError):
+        for name in os.listdir(directory):  # noqa: PTH208
+            left = _TEMPORARY.fullmatch(name)
+            if left is not None and not _is_running(int(left[1])):
+                os.unlink(os.path.join(directory, name))  # noqa: PTH108, PTH118
+
+
+def _is_running(process: int) -> bool:
+    if os.name != "posix":  # where to ask is to end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _private(path: str, flags: int) -> int:

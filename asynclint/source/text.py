@@ -193,6 +193,9 @@ class SourceText:
             place = at.position(len(at.text))
             message = f"cannot be written: {text[error.start]!a} has no place in {self.encoding}"
             raise SourceError(message, place.line, place.column) from error
+        except UnicodeError as error:  # idna: a label too long
+            message = f"cannot be written: {error}"
+            raise SourceError(message) from error
 
 
 def _encoding(raw: bytes, bom: bytes) -> str:
@@ -223,4 +226,7 @@ def _place(body: bytes, index: int, encoding: str) -> tuple[int, int]:
     before = body[:index]
     line = before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n") + 1
     start = max(before.rfind(b"\n"), before.rfind(b"\r")) + 1
-    return line, len(before[start:].decode(encoding, "replace"))
+    try:
+        return line, len(before[start:].decode(encoding, "replace"))
+    except UnicodeError:  # idna can't replace
+        return line, len(before) - start

@@ -3,16 +3,19 @@
     python tests/benchmarks/fuzz.py [--kind KIND]... [--count N] [--seconds N] [--seed S] [SUITE...]
     python tests/benchmarks/fuzz.py --replay DIRECTORY
 
-The kinds: ``programs``, which hypothesmith makes from Python's grammar; ``bytes``, test files of the suites
-(directories; the fixtures of this repository where none is named) with some bytes changed; ``edits``, such
-files with tokens, lines or functions removed, doubled or swapped; ``orders``, the files of a suite as they
-are, in any order. Cases go on until ``--count`` of each kind are done or ``--seconds`` have passed for it.
+The kinds: ``programs``, frames of asynchronous code filled with what hypothesmith makes; ``bytes``, test
+files of the suites (directories; the fixtures of this repository where none is named) with some bytes
+changed; ``edits``, such files with tokens, lines or functions removed, doubled or swapped; ``orders``, the
+files of some suites as they are, in any order. Cases go on until ``--count`` of each kind are done or
+``--seconds`` have passed for it; which they are, the kind, the seed, the suites and the number decide.
 
 Each is judged where its file stands, in a project that has judged the cases before it. It must be judged or
 refused in one line, spans lie in the file, fixed text compiles and is not fixed again, and nothing outside
 the edits changes. Of some, by their number, it is asked as well whether the answer is the same with triggers
-that pick everything and in a project of their own. Of each batch the files are written to a directory, which
-one process, two processes, a run that fills a cache, one that reads it, and flake8 must judge alike.
+that pick everything and in a project of their own; some are written to a directory, a batch at a time, which
+one process, two processes, a run that fills a cache, one that reads it, and flake8 must judge alike. Of files
+in any order it is asked whether they are judged, and some fixed, as in a project of their own. How often
+each was asked is printed.
 
 A case that fails is saved, byte for byte, with what it takes to replay it beside it (``.json``).
 """
@@ -20,10 +23,7 @@ A case that fails is saved, byte for byte, with what it takes to replay it besid
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -31,16 +31,19 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 
+from fuzz_cases import KINDS, Case
 from programs import EVERYTHING, FIXTURES, Bench, assert_sound, reported, unscreened
 from samples import environment
 
-from asynclint.engine import Fixing, Result
+from asynclint.engine import MAX_SIZE, Fixing, Result
 from asynclint.project.project import Project
 from asynclint.rule import Scope, all_rules
 from asynclint.run import Caching, check_files
@@ -49,22 +52,9 @@ from asynclint.source.files import File, find
 from asynclint.source.text import SourceError, SourceText
 
 BATCH = 100
-LARGEST = 30_000  # bytes of a file to mutate: a case is then judged in some tenths of a second
-EVERY = {"screen": 5, "alone": 20}  # what takes longer is asked of one case in so many
-TOKEN = re.compile(r"\w+|[ \t\f]+|\r\n|\r|\n|[^\w\s]")
-BYTES = b"\0\r\n\f\t \\'\"#()[]{}:;\xef\xbb\xbf\xe9\xff\x80@=*"
+# What takes longer is asked of one case in so many
+EVERY = {"both fixings": 4, "screen": 10, "alone": 20, "doors": 5, "fixed": 4}
 SUITE_CODES = {rule.code for rule in all_rules() if rule.scope is Scope.SUITE}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One text, and where it stands (absolute)."""
-
-    kind: str
-    seed: int
-    number: int
-    place: Path
-    raw: bytes
 
 
 @dataclass
@@ -72,21 +62,27 @@ class Fuzzer:
     """Judges cases; ``seen`` counts what they held."""
 
     failures: Path
+    suites: Sequence[Path] = ()
     seen: Counter[str] = field(default_factory=Counter)
     failed: int = 0
     project: Project = field(default_factory=lambda: Project(EVERYTHING))
+    begun: int = 1  # the number of the first case that the project has judged
     batch: list[Case] = field(default_factory=list)
 
     def judge(self, case: Case) -> None:
         """Ask all that is asked of one case; a failure is saved."""
         self.seen["cases"] += 1
-        if self.project.modules.size > 3_000_000:  # as in a run
-            self.project = Project(EVERYTHING)
+        if case.afresh or self.project.modules.size > MAX_SIZE:  # as in a run
+            self.project.fold()
+            self.project, self.begun = Project(EVERYTHING), case.number
         try:
             self.seen += self.ask(case)
         except Exception:
             self.fail(case, traceback.format_exc())
-        self.batch.append(case)
+        if case.kind in ("bytes", "edits") and not case.place.name.startswith("test_"):
+            self.project, self.begun = Project(EVERYTHING), case.number + 1  # a changed conftest.py counts
+        if case.number % EVERY["doors"] == 0:
+            self.batch.append(case)
         if len(self.batch) == BATCH:
             self.end_batch()
 
@@ -102,7 +98,9 @@ class Fuzzer:
                 return Counter({"refused": 1})
             message = "judged though it cannot be parsed"
             raise AssertionError(message) from None
-        seen = assert_sound(bench, case.raw, marked=False)
+        by_turns = (Fixing.SAFE, Fixing.UNSAFE)
+        fixings = by_turns if case.number % EVERY["both fixings"] == 0 else (by_turns[case.number // 2 % 2],)
+        seen = assert_sound(bench, case.raw, marked=False, fixings=fixings)
         if case.number % EVERY["screen"] == 0:
             on, off = unscreened(text, case.place, self.project)
             assert on == off, "triggers that pick everything change the answer"
@@ -140,8 +138,12 @@ class Fuzzer:
         for one in cases or (case,):
             (directory / f"test_{one.number:06}.py").write_bytes(one.raw)
         facts = {"kind": case.kind, "seed": case.seed, "number": case.number, "place": str(case.place)}
+        facts |= {"begun": self.begun, "suites": [str(suite) for suite in self.suites]}
         (directory / "case.json").write_text(json.dumps(facts | {"error": error}, indent=2), encoding="utf-8")
         print(f"failed: {directory}\n{error.rstrip().splitlines()[-1]}", flush=True)
+        where = " ".join(map(str, self.suites))
+        print(f"    --replay {directory}")
+        print(f"    or: --kind {case.kind} --seed {case.seed} --first {self.begun} {where}", flush=True)
 
 
 def assert_doors_agree(root: Path) -> None:
@@ -176,171 +178,50 @@ def said(root: Path, *command: str) -> list[str]:
     return sorted(done.stdout.splitlines())
 
 
-# -- where cases come from
-
-
-def test_files(suites: Sequence[Path]) -> list[Path]:
-    found = (file for suite in suites for file in find([suite], DEFAULTS) if isinstance(file, File))
-    return [file.path for file in found if Project(DEFAULTS).is_test_code(file.path)]
-
-
-def mutated(kind: str, change: Callable[[random.Random, bytes], bytes]) -> Source:
-    def cases(seed: int, suites: Sequence[Path]) -> Iterator[Case]:
-        files = [path for path in test_files(suites) if 0 < path.stat().st_size <= LARGEST]
-        number = 0
-        while files:
-            number += 1
-            chance = random.Random(f"{kind} {seed} {number}")
-            path = chance.choice(files)
-            yield Case(kind, seed, number, path, change(chance, path.read_bytes()))
-
-    return cases
-
-
-def with_other_bytes(chance: random.Random, raw: bytes) -> bytes:
-    """A few bytes replaced, removed or put in; or every line end another."""
-    changed = bytearray(raw)
-    if chance.random() < 0.3:
-        return raw.replace(b"\r\n", b"\n").replace(b"\n", chance.choice([b"\r\n", b"\r"]))
-    for _ in range(chance.choice([1, 1, 1, 2, 8])):
-        at = chance.randrange(len(changed) + 1)
-        new = bytes([chance.choice(BYTES) if chance.random() < 0.7 else chance.randrange(256)])
-        changed[at : at + chance.choice([0, 1])] = new if chance.random() < 0.7 else b""
-    return bytes(changed)
-
-
-def with_edits(chance: random.Random, raw: bytes) -> bytes:
-    """Tokens, lines or blocks removed, doubled or swapped, as by a slip in an editor."""
-    text = raw.decode("utf-8", "surrogateescape")
-    for _ in range(chance.choice([1, 1, 2, 3])):
-        parts = chance.choice([blocks, lines, statements, words])(text)
-        if len(parts) < 3:
-            continue
-        one, two = chance.randrange(len(parts)), chance.randrange(len(parts))
-        match chance.choice(["remove", "double", "swap", "move"]):
-            case "remove":
-                del parts[one]
-            case "double":
-                parts.insert(one, parts[one])
-            case "swap":
-                parts[one], parts[two] = parts[two], parts[one]
-            case "move":
-                parts.insert(two, parts.pop(one))
-        text = "".join(parts)
-    return text.encode("utf-8", "surrogateescape")
-
-
-def words(text: str) -> list[str]:
-    return TOKEN.findall(text)
-
-
-def lines(text: str) -> list[str]:
-    return list(io.StringIO(text, newline=""))
-
-
-def statements(text: str) -> list[str]:
-    """Lines, and with each the deeper ones below it."""
-    parts: list[str] = []
-    depth = 0
-    for line in lines(text):
-        indent = len(line) - len(line.lstrip())
-        if parts and line.strip() and indent > depth:
-            parts[-1] += line
-        else:
-            parts.append(line)
-            depth = indent or 4
-    return parts
-
-
-def blocks(text: str) -> list[str]:
-    """What blank lines part."""
-    return re.split(r"(?<=\n)(?=\s*\n)", text)
-
-
-def programs(seed: int, suites: Sequence[Path]) -> Iterator[Case]:
-    """What hypothesmith makes, as it is and in the body of a test by turns."""
-    import hypothesmith
-    from hypothesis import HealthCheck, Phase, given, settings
-    from hypothesis import seed as seeded
-
-    place = FIXTURES / "test_program.py"
-    number = 0
-    made: list[str] = []
-
-    @settings(
-        max_examples=BATCH,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(source=hypothesmith.from_node())
-    def keep(source: str) -> None:
-        made.append(source)
-
-    while True:
-        made.clear()
-        seeded(seed * 1_000_003 + number)(keep)()
-        for source in made:
-            number += 1
-            if number % 2:
-                body = "".join(f"    {line}" for line in io.StringIO(source, newline=""))
-                source = f"async def test_it(x):\n    await x\n{body}\n"
-            yield Case("programs", seed, number, place, source.encode("utf-8", "surrogatepass"))
-
-
-def orders(seed: int, suites: Sequence[Path]) -> Iterator[Case]:
-    """The files of suites as they are, those of one suite after each other in any order."""
-    number = 0
-    while True:
-        for suite in suites:
-            files = test_files([suite])
-            random.Random(f"orders {seed} {number}").shuffle(files)
-            for path in files:
-                number += 1
-                yield Case("orders", seed, number, path, path.read_bytes())
-
-
-Source = Callable[[int, Sequence[Path]], Iterator[Case]]
-KINDS: dict[str, Source] = {
-    "programs": programs,
-    "bytes": mutated("bytes", with_other_bytes),
-    "edits": mutated("edits", with_edits),
-    "orders": orders,
-}
-
-
 class Orders(Fuzzer):
     """Judges files of suites only by whether they are judged alike in any order and alone."""
 
-    def __init__(self, failures: Path) -> None:
-        super().__init__(failures)
-        self.alone: dict[Path, list[object]] = {}
+    def __init__(self, failures: Path, suites: Sequence[Path] = ()) -> None:
+        super().__init__(failures, suites)
+        self.alone: dict[tuple[Path, Fixing], object] = {}
 
     def ask(self, case: Case) -> Counter[str]:
+        fixing = Fixing.UNSAFE if case.number % EVERY["fixed"] == 0 else Fixing.NONE
         try:
-            here = Bench(case.place.parent, case.place.name, self.project).findings(case.raw)
+            here = self.answer(case, fixing, self.project)
         except SourceError:
             return Counter({"refused": 1})
-        if case.place not in self.alone:
-            found = Bench(case.place.parent, case.place.name).findings(case.raw)
-            self.alone[case.place] = [reported(finding) for finding in found]
-        now = [reported(finding) for finding in here]
-        assert now == self.alone[case.place], "what was judged before changes the answer"
-        return Counter({"alone": 1}) + Counter(finding.code for finding in here)
+        if (case.place, fixing) not in self.alone:
+            self.alone[case.place, fixing] = self.answer(case, fixing, Project(EVERYTHING))
+        assert here == self.alone[case.place, fixing], "what was judged before changes the answer"
+        seen = Counter({"alone": 1, f"fixing {fixing.value}": 1})
+        return seen + Counter(str(finding[1]) for finding in here[0])
+
+    @staticmethod
+    def answer(case: Case, fixing: Fixing, project: Project) -> tuple[list[tuple[object, ...]], bytes | None]:
+        result = Bench(case.place.parent, case.place.name, project).check(case.raw, fixing)
+        assert result.problem is None, result.problem
+        return [reported(finding) for finding in result.findings], result.written
 
     def end_batch(self) -> None:
         self.batch = []
 
 
+def fuzzer_for(kind: str, failures: Path, suites: Sequence[Path]) -> Fuzzer:
+    return (Orders if kind == "orders" else Fuzzer)(failures, suites)
+
+
 def fuzz(kind: str, options: argparse.Namespace, suites: Sequence[Path]) -> int:
     """Judge cases of one kind, print what they held, and give how many failed."""
-    fuzzer = (Orders if kind == "orders" else Fuzzer)(options.failures)
+    fuzzer = fuzzer_for(kind, options.failures, suites)
     until = time.monotonic() + (options.seconds or float("inf"))
-    for case in KINDS[kind](options.seed, suites):
+    cases = KINDS[kind](options.seed, suites)
+    for case in islice(cases, options.first - 1, None):
         fuzzer.judge(case)
         if fuzzer.seen["cases"] >= (options.count or float("inf")) or time.monotonic() > until:
             break
+        if fuzzer.seen["cases"] % 1000 == 0:
+            print(f"{kind}: {case.number} judged, {fuzzer.failed} failed", flush=True)
     fuzzer.end_batch()
     rules = sum(number for name, number in fuzzer.seen.items() if name.startswith("ASL"))
     facts = {name: number for name, number in fuzzer.seen.items() if not name.startswith("ASL")}
@@ -350,18 +231,19 @@ def fuzz(kind: str, options: argparse.Namespace, suites: Sequence[Path]) -> int:
 
 
 def replay(directory: Path) -> int:
-    """Judge the files of a failed case again, the first alone where it stood; the error is raised."""
+    """Judge a failed case again: a batch at every door; else the case alone, then after those before it."""
     facts = json.loads((directory / "case.json").read_text(encoding="utf-8"))
-    cases = [
-        Case(facts["kind"], facts["seed"], 0, Path(facts["place"]), path.read_bytes())
-        for path in sorted(directory.glob("test_*.py"))
-    ]
-    fuzzer = Fuzzer(directory)
-    for case in cases:
-        print(dict(fuzzer.ask(case)))
-    if len(cases) > 1:
+    suites, place = [Path(suite) for suite in facts["suites"]], Path(facts["place"])
+    saved = sorted(directory.glob("test_*.py"))
+    if len(saved) > 1:
         assert_doors_agree(directory)
-    return 0
+        return 0
+    case = Case(facts["kind"], facts["seed"], facts["number"], place, saved[0].read_bytes())
+    print("alone:", dict(fuzzer_for(case.kind, directory, suites).ask(case)))
+    fuzzer = fuzzer_for(case.kind, directory / "again", suites)
+    for earlier in islice(KINDS[case.kind](case.seed, suites), facts["begun"] - 1, case.number):
+        fuzzer.judge(earlier)
+    return 1 if fuzzer.failed else 0
 
 
 def main() -> int:
@@ -374,6 +256,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="cases of each kind (default 200 without --seconds)")
     parser.add_argument("--seconds", type=float, help="time for each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--first", type=int, default=1, metavar="NUMBER", help="leave out the cases before it"
+    )
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), metavar="DIRECTORY")
     parser.add_argument("--replay", type=Path, metavar="DIRECTORY", help="judge a failed case again")
     options = parser.parse_args()

@@ -37,6 +37,19 @@ def reaching_fixtures(test: Test, project: Project) -> list[Scope]:
     return _reached(test, project)[0]
 
 
+def reached_tests(outline: Outline, project: Project) -> dict[Scope, list[Test]]:
+    """The tests of a module, in source order, by each fixture that reaches them."""
+
+    def read() -> dict[Scope, list[Test]]:
+        found: dict[Scope, list[Test]] = {}
+        for test in tests_in(outline, project).values():
+            for fixture in reaching_fixtures(test, project):
+                found.setdefault(fixture, []).append(test)
+        return found
+
+    return project.remembered(("reached tests", outline), read)
+
+
 def requested(test: Test, project: Project) -> set[str]:
     """Names of the fixtures that reach a test, those that are defined nowhere in the project included."""
     return _reached(test, project)[1]
@@ -209,7 +222,7 @@ def _fixtures(owner: Scope, project: Project) -> list[Fixture]:
 def _all_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
     yield from _own_fixtures(owner, project)
     if owner.parent is None:
-        yield from _imported_fixtures(owner.outline, "", project, frozenset())
+        yield from _imported_fixtures(owner.outline, project)
 
 
 def _own_fixtures(owner: Scope, project: Project) -> list[Fixture]:
@@ -249,22 +262,23 @@ def _called_fixtures(call: ast.Call, name: str, owner: Scope, project: Project) 
             yield replace(made, autouse=made.autouse or (handed_on and _is_autouse(call)))
 
 
-def _imported_fixtures(
-    module: Outline, member: str, project: Project, seen: frozenset[Outline]
-) -> Iterator[Fixture]:
-    """Fixtures that a module imports, under one name or (without ``member``) under any.
-
-    ``seen`` are the modules that import it, for two may import from each other.
-    """
-    seen |= {module}
-    bound = module.scope.bindings
-    for name, bindings in bound.items() if not member else [(member, bound.get(member, []))]:
-        for binding in bindings:
-            if binding.kind == "from":
-                origin = _origin(binding, module, project)
-                yield from _fixtures_named(origin, binding.member, name, project, seen)
-    for star in module.scope.facts.stars:
-        yield from _fixtures_named(_origin(star, module, project), member, member, project, seen)
+def _imported_fixtures(module: Outline, project: Project) -> Iterator[Fixture]:
+    """Fixtures that a module imports, under one name each or with all that another holds."""
+    queue, seen = [module], {module}
+    while queue:
+        outline = queue.pop(0)
+        if outline is not module:
+            yield from _fixtures_of_its_own(outline, project)
+        for name, bindings in outline.scope.bindings.items():
+            for binding in bindings:
+                if binding.kind == "from":
+                    origin = _origin(binding, outline, project)
+                    for fixture in _fixtures_named(origin, binding.member, project):
+                        own_name = fixture.name != fixture.attribute
+                        yield replace(fixture, name=fixture.name if own_name else name, attribute=name)
+        stars = [_origin(star, outline, project) for star in outline.scope.facts.stars]
+        queue += dict.fromkeys(s for s in stars if s is not None and s not in seen)
+        seen.update(queue)
 
 
 def _origin(binding: Binding, importer: Outline, project: Project) -> Outline | None:
@@ -279,18 +293,25 @@ def _origin(binding: Binding, importer: Outline, project: Project) -> Outline | 
     return wider.modules.find(binding.module, 0, importer, b"fixture")
 
 
-def _fixtures_named(
-    origin: Outline | None, member: str, name: str, project: Project, seen: frozenset[Outline]
-) -> Iterator[Fixture]:
-    """Fixtures of a module, one or (without ``member``) all of them, as who imports them calls them."""
-    if origin is None or origin in seen:
-        return
-    all_own = _own_fixtures(origin.scope, project) if "fixture" in origin.text.text else ()
-    own = [fixture for fixture in all_own if not member or fixture.attribute == member]
-    for fixture in (*own, *_imported_fixtures(origin, member, project, seen)):
-        own_name = fixture.name != fixture.attribute or not name
-        attribute = name or fixture.attribute
-        yield Fixture(fixture.scope, fixture.name if own_name else name, fixture.autouse, attribute)
+def _fixtures_named(origin: Outline | None, member: str, project: Project) -> Iterator[Fixture]:
+    """The fixtures that a module has under a name, its own and those it imports, as they are defined."""
+    seen: set[tuple[Outline, str]] = set()
+    queue = [(origin, member)]
+    while queue:
+        outline, name = queue.pop()
+        if outline is None or (outline, name) in seen:
+            continue
+        seen.add((outline, name))
+        yield from (found for found in _fixtures_of_its_own(outline, project) if found.attribute == name)
+        bindings = [b for b in outline.scope.bindings.get(name, []) if b.kind == "from"]
+        nexts = [(_origin(binding, outline, project), binding.member) for binding in bindings]
+        nexts += [(_origin(star, outline, project), name) for star in outline.scope.facts.stars]
+        queue += reversed(nexts)
+
+
+def _fixtures_of_its_own(outline: Outline, project: Project) -> list[Fixture]:
+    """Fixtures that a module defines, if it says "fixture" at all."""
+    return _own_fixtures(outline.scope, project) if "fixture" in outline.text.text else []
 
 
 def _used_by_mark(test: Test, project: Project) -> Iterator[str]:

@@ -11,7 +11,7 @@ from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.dependencies import dependencies
 from asynclint.project.environment import installed_plugins, packages_for
 from asynclint.project.guards.backends import REQUESTS
-from asynclint.project.guards.fixtures import reaching_fixtures, requested
+from asynclint.project.guards.fixtures import reached_tests, requested
 from asynclint.project.guards.hook_bounds import hooks
 from asynclint.project.guards.plugins import plugin_modules, unread_plugins
 from asynclint.project.guards.tests import Test, bases, is_collected, marks, read_marks, tests_in
@@ -113,7 +113,7 @@ def _lacks_mark(test: Test, project: Project) -> bool:
     names = {mark.name for mark in marks(test, project)}
     if names & {"", ASYNCIO_MARK, "anyio", "trio"} or names - PLAIN_MARKS:
         return False
-    if requested(test, project) & REQUESTS or any(True for _ in _others(test.scope.outline)):
+    if requested(test, project) & REQUESTS or _has_others(test.scope.outline, project):
         return False
     return _has_marked_tests(test.scope.outline, project)
 
@@ -135,6 +135,10 @@ def _is_strict(outline: Outline, config: PytestConfig) -> bool:
     return "asyncio_mode" in config.options or dependencies(outline.path.parent).has(
         "pytest-asyncio", (3, 11)
     )
+
+
+def _has_others(outline: Outline, project: Project) -> bool:
+    return project.remembered(("other runners", outline), lambda: any(_others(outline)))
 
 
 def _others(outline: Outline) -> Iterator[str]:
@@ -181,9 +185,9 @@ def ignored_fixture(function: Scope, project: Project) -> bool:
     outline = function.outline
     if not _is_strict(outline, find_pytest_config(outline.path.parent)):
         return False
-    if any(True for _ in _others(outline)) or may_be_driven(outline, project):
+    if _has_others(outline, project) or may_be_driven(outline, project):
         return False
-    users = [t for t in tests_in(outline, project).values() if function in reaching_fixtures(t, project)]
+    users = reached_tests(outline, project).get(function, [])
     return bool(users) and all(_is_asyncio(test, project) for test in users)
 
 

@@ -167,22 +167,28 @@ def importable(module: str, function: Scope, project: Project) -> tuple[str, str
     for name, bindings in top.bindings.items():
         here = [b for b in bindings if b.kind == "import" and b.module == module and b.node in body]
         if here and len(here) == len(bindings) and _is_visible(name, function):
-            return _unless_unbound(name, function), ""
+            return _unless_unbound(name, function, project), ""
     others = [b for b in top.bindings.get(module, []) if b.kind != "import" or b.module != module]
     if others or _is_starred(module, function, project) or not _is_visible(module, function):
         message = f"the name {module} means something else there"
         raise NoGuardError(message)
-    return _unless_unbound(module, function), module
+    return _unless_unbound(module, function, project), module
 
 
-def _unless_unbound(name: str, function: Scope) -> str:
+def _unless_unbound(name: str, function: Scope, project: Project) -> str:
     """The name, unless the module deletes it somewhere or binds it from a function."""
-    if re.search(
-        rf"(?:^|[\r\n;:])[ \t]*(?:del|global)[ \t][^\r\n#.]*\b{name}\b(?!\.)", function.outline.text.text
-    ):
+    text = function.outline.text.text
+    unbound = project.remembered(("unbound names", function.outline), lambda: _unbound_names(text))
+    if name in unbound:
         message = f"the name {name} means something else there"
         raise NoGuardError(message)
     return name
+
+
+def _unbound_names(source: str) -> frozenset[str]:
+    """The names in all ``del`` and ``global``."""
+    statements = re.findall(r"(?:^|[\r\n;:])[ \t]*(?:del|global)[ \t]([^\r\n#]*)", source)
+    return frozenset(name for names in statements for name in re.findall(r"(?<![.\w])\w+\b(?!\.)", names))
 
 
 def _is_starred(name: str, function: Scope, project: Project) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Container, Iterator
 
 from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import PATCHES
 from asynclint.project.guards.tests import Test, marks
+from asynclint.project.index.values import Class, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
-from asynclint.source.outline import Scope
+from asynclint.source.outline import Outline, Scope
 
 FAKE_CLOCKS = frozenset(
     [
@@ -46,6 +48,7 @@ INSPECTED = frozenset(
     ]
 )
 GUARD_NAMES = frozenset({"timeout", "fail_after", "wait_for", "get_running_loop", "Timeout"})
+LOOPS = re.compile(r"(?i)loop|policy")
 ENTERING = frozenset({"enter_async_context", "enter_context", "__aenter__", "__enter__"})
 
 
@@ -134,12 +137,34 @@ def _patches_guard(scope: Scope) -> bool:
 
 
 def _has_loop_of_its_own(test: Test, project: Project) -> bool:
-    """A loop class among the tests that says itself what time it is."""
-    for outline in plugin_modules(test.scope.outline, test.config, project):
-        for cls in outline.classes:
-            named = any("Loop" in ast.unparse(base) for base in getattr(cls.node, "bases", []))
-            if named and "time" in cls.bindings:
-                return True
+    """A loop class among the tests, or imported there, that says itself what time it is."""
+    modules = plugin_modules(test.scope.outline, test.config, project)
+    return any(_brings_own_loop(outline, project) for outline in modules)
+
+
+def _brings_own_loop(outline: Outline, project: Project) -> bool:
+    key = ("loop of its own", outline)
+    return project.remembered(key, lambda: any(map(_keeps_time, _loop_modules(outline, project))))
+
+
+def _loop_modules(outline: Outline, project: Project) -> Iterator[Outline]:
+    """A module, and where the loops and policies are defined that it imports."""
+    yield outline
+    for name, bindings in outline.scope.bindings.items():
+        if bindings[-1].kind == "from" and LOOPS.search(name):
+            found = project.inference.name(name, outline.scope)
+            if found is None:
+                wider = project.with_installed(outline.path.parent)
+                found = wider.inference.name(name, outline.scope)
+            if isinstance(found, (Class, Function)) and not found.scope.outline.is_stub:
+                yield found.scope.outline
+
+
+def _keeps_time(outline: Outline) -> bool:
+    for cls in outline.classes:
+        named = any("Loop" in ast.unparse(base) for base in getattr(cls.node, "bases", []))
+        if named and "time" in cls.bindings:
+            return True
     return False
 
 

@@ -75,7 +75,8 @@ def _refuse_clocks_of_tests(setup: Setup, project: Project) -> None:
     """
     outline = setup.scope.outline
     if is_collected(outline, setup.config):
-        disturbance = _disturbance(outline.path, outline.text.raw)
+        key = ("disturbance", outline)
+        disturbance = project.remembered(key, lambda: _disturbance(outline.path, outline.text.raw))
     else:
         top = outline.path.parent if outline.path.name == "conftest.py" else setup.config.root
         disturbance = project.remembered(("disturbance", top), lambda: _disturbance_below(top, project))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.drives import own_drives
-from asynclint.project.guards.fixtures import reaching_fixtures
+from asynclint.project.guards.fixtures import reached_tests
 from asynclint.project.guards.tests import (
     Bases,
     Test,
@@ -121,11 +121,7 @@ def tests_round(setup: Setup, project: Project) -> list[Test]:
         ]
     if not is_collected(setup.scope.outline, setup.config):
         return []
-    return [
-        test
-        for test in tests_in(setup.scope.outline, project).values()
-        if setup.scope in reaching_fixtures(test, project)
-    ]
+    return reached_tests(setup.scope.outline, project).get(setup.scope, [])
 
 
 def is_awaited_by_tests(setup: Setup, project: Project) -> bool:

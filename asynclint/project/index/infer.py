@@ -50,11 +50,12 @@ class Inference(Memo):
         self.dynamic: dict[Scope, bool] = {}  # what asynclint.project.index.classes has worked out
         self.awaitable: dict[Scope, bool | None] = {}  # and asynclint.project.index.awaitables
         self._attributes: dict[Scope, dict[str, list[tuple[ast.expr | None, Scope]]]] = {}
+        self._heirs: dict[Outline, dict[str, list[Scope]]] = {}
         self._parsed: dict[str, ast.expr | None] = {}
 
     def memories(self) -> Sequence[dict[Any, Any]]:
         """All that has been worked out, by question."""
-        return self.known, self.dynamic, self.awaitable, self._attributes
+        return self.known, self.dynamic, self.awaitable, self._attributes, self._heirs
 
     def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
         """What an expression evaluates to, as seen from a scope."""
@@ -249,9 +250,8 @@ class Inference(Memo):
         """Whether a class of the same module inherits from this one and makes another thing of a name."""
         if cls.scope.outline.is_stub:
             return False
-        for scope in cls.scope.outline.classes:
-            own = self.defines(Class(scope), name)
-            if own and scope is not cls.scope and cls in ancestors(Class(scope), self):
+        for scope in self._heirs_with(cls.scope.outline).get(name, ()):
+            if scope is not cls.scope and cls in ancestors(Class(scope), self):
                 theirs = self._member(Class(scope), name, Class(scope))
                 ours = self._member(Class(cls.scope), name, Class(cls.scope))
                 if not (isinstance(ours, Function) and isinstance(theirs, Function)):
@@ -260,6 +260,17 @@ class Inference(Memo):
                 if differ or (ours.calling is Calling.SYNC and self.returned(ours) != self.returned(theirs)):
                     return True
         return False
+
+    def _heirs_with(self, outline: Outline) -> dict[str, list[Scope]]:
+        """The classes of a module that have bases, by each attribute that they define themselves."""
+        if outline not in self._heirs:
+            found: dict[str, list[Scope]] = {}
+            for scope in outline.classes:
+                if scope.node.bases:  # type: ignore[union-attr]
+                    for name in {*scope.bindings, *self._instance_attributes(Class(scope))}:
+                        found.setdefault(name, []).append(scope)
+            self._heirs[outline] = found
+        return self._heirs[outline]
 
     def _bind(self, value: Value | None, receiver: Instance | Class) -> Value | None:
         if not isinstance(value, Function):

@@ -106,15 +106,17 @@ def _asks(function: Scope, project: Project, depth: int = 0) -> bool:
             if any(known(expr, scope, project.modules, TASK_LISTS) for expr in given):
                 return True
             called = project_function(call.func, scope, project) if depth < MAX_DEPTH else None
-            if called is None or called is function or not _mentions(called):
+            if called is None or called is function or not _mentions(called, project):
                 continue
             if _asks(called, project, depth + 1):
                 return True
     return False
 
 
-def _mentions(scope: Scope) -> bool:
-    return not scope.outline.is_stub and WORDS.search(scope.outline.text.raw) is not None
+def _mentions(scope: Scope, project: Project) -> bool:
+    outline = scope.outline
+    key = ("mentions tasks", outline)
+    return not outline.is_stub and project.remembered(key, lambda: bool(WORDS.search(outline.text.raw)))
 
 
 def _borrows(outline: Outline, project: Project) -> bool:
@@ -127,7 +129,7 @@ def _borrowed(outline: Outline, project: Project) -> Iterator[bool]:
     for name, bindings in outline.scope.bindings.items():
         if any(binding.kind == "from" for binding in bindings):
             value = project.inference.name(name, outline.scope)
-            if isinstance(value, (Function, Class)) and _mentions(value.scope):
+            if isinstance(value, (Function, Class)) and _mentions(value.scope, project):
                 yield any(_asks(function, project) for function in _functions(value.scope))
 
 
@@ -140,6 +142,6 @@ def _inherits(suite: Suite, project: Project) -> bool:
     bases = [test.bases for _, tests in suite.tests for test in tests if test.bases is not None]
     if any(name in LEAK_BASES for found in bases for name in found.outside):
         return True
-    classes = dict.fromkeys(cls for found in bases for cls in found.project if _mentions(cls))
+    classes = dict.fromkeys(cls for found in bases for cls in found.project if _mentions(cls, project))
     methods = [method for cls in classes for method in _functions(cls) if not method.name.startswith("test")]
     return any(_asks(method, project) for method in methods)
