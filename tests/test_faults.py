@@ -54,6 +54,17 @@ def fixed(suite: Path) -> str:
 # -- what is written
 
 
+def wait_for_group(leader: int) -> None:
+    """Wait until the last process of a group that was killed is gone."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            os.killpg(leader, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+
+
 @pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -66,10 +77,10 @@ def test_a_kill_leaves_each_file_old_or_new(suite: Path, many: list[Path], fixed
         time.sleep(0.005)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    wait_for_group(process.pid)
     assert {file.read_text() for file in many} <= {BAD, fixed}
-    (suite / "tests" / f".asynclint-{process.pid}-0f.tmp").write_text(
-        "half"
-    )  # a kill leaves one now and then
+    left = suite / "tests" / f".asynclint-{process.pid}-0f.tmp"  # as a kill leaves one now and then
+    left.write_text("half")
     mine = suite / "tests" / f".asynclint-{os.getpid()}-0f.tmp"
     mine.write_text("another run is still writing")
     assert spawn(suite, "--fix", "tests").returncode == 0

@@ -123,7 +123,10 @@ def _others(runs: Sequence[Run], mode: DebugMode, project: Project) -> Iterator[
 
 
 def _line(path: Path, number: int, project: Project) -> Span:
-    """What stands on a line of a file, without the white space round it."""
+    """What stands on a line of a file, without the white space round it; of Python code the place alone.
+
+    A formatter may break that line, and a baseline knows a finding by the code that it covers.
+    """
     from asynclint.source.text import SourceError, SourceText
 
     try:
@@ -132,7 +135,8 @@ def _line(path: Path, number: int, project: Project) -> Span:
         lines = []
     line = lines[number - 1].rstrip() if 0 < number <= len(lines) else ""
     start = len(line) - len(line.lstrip())
-    return Span(Position(number, start), Position(number, len(line)))
+    end = start if path.suffix == ".py" else len(line)
+    return Span(Position(number, start), Position(number, end))
 
 
 def _message(suite: Suite, mode: DebugMode) -> str:
