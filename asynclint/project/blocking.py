@@ -113,12 +113,14 @@ def _waits(block: list[ast.stmt]) -> bool:
 
 
 def _is_the_point(scope: Scope, project: Project) -> bool:
-    return project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
+    key = ("fake time", scope.outline)
+    fake = project.remembered(key, lambda: FAKE_LOOPS.search(scope.outline.text.text) is not None)
+    return fake or project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
 
 
 def _says_so(scope: Scope) -> bool:
     """``async def block_loop()``, ``class BlockingClient``, tests of slow callbacks and of a loop's clock."""
-    if scope.outline.path.stem.startswith("blocking") or FAKE_LOOPS.search(scope.outline.text.text):
+    if scope.outline.path.stem.startswith("blocking"):
         return True
     for outer in scope.around():
         said = " ".join((outer.name, *map(ast.unparse, outer.decorators)))
