@@ -39,13 +39,18 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
 
 
 def is_variant(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether the other branch awaits the same: ``reader.read() if sync else await reader.read()``."""
+    """Whether the other branch awaits the same: ``reader.read() if sync else await reader.read()``.
+
+    A branch that waits for something itself is no sync variant.
+    """
     name = written(call.func)
     for node in project.remembered(("branches", scope), lambda: _branches(scope)):
         if not node.lineno <= call.lineno <= (node.end_lineno or node.lineno):
             continue
         for branch, other in ((node.body, node.orelse), (node.orelse, node.body)):
-            if any(_awaits(part, name) for part in _parts(other)) and call in _parts(branch):
+            parts = _parts(branch)
+            is_sync = call in parts and not any(isinstance(part, ast.Await) for part in parts)
+            if is_sync and any(_awaits(part, name) for part in _parts(other)):
                 return True
     return False
 
