@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from asynclint.flow.expiry import TRIES, error_names, inside
-from asynclint.flow.notice import called, is_failure
+from asynclint.flow.notice import is_failure
 from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
 from asynclint.flow.started import is_own, is_started
 from asynclint.flow.swallowed import SILENCING
@@ -21,6 +21,7 @@ from asynclint.knowledge.asyncs import CANCELLED_ERRORS
 from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.written import called
 
 ASYNCIO = frozenset({"asyncio.CancelledError", "asyncio.exceptions.CancelledError"})
 EVERYTHING = frozenset({"BaseException"})

@@ -8,7 +8,6 @@ from operator import itemgetter
 
 import libcst as cst
 
-from asynclint.flow.notice import called
 from asynclint.flow.paths import expects, is_true, never_returns
 from asynclint.knowledge.asyncs import CHECKPOINTS, GUARD_CONTEXTS, SETTLING, SLEEPS, TASK_GROUPS
 from asynclint.project.names import chain
@@ -16,6 +15,7 @@ from asynclint.project.project import Project
 from asynclint.project.tasks import spawns
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 STACKS = frozenset({"contextlib.AsyncExitStack", "contextlib.nullcontext"})
 JUMPS = (cst.Return, cst.Break, cst.Continue)

@@ -14,7 +14,6 @@ from enum import Enum
 
 import libcst as cst
 
-from asynclint.flow.notice import called
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
     CONTAINER_LOOKS,
@@ -31,6 +30,7 @@ from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 LITERALS = (cst.List, cst.Set, cst.Tuple, cst.Dict)
 COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 
 import libcst as cst
 
@@ -321,4 +322,4 @@ def _free_name(node: ast.AST) -> str:
     """``task``, or ``task_2`` … where a function uses that already."""
     taken = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     taken |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
-    return next(name for name in ("task", *(f"task_{i}" for i in range(2, 10_000))) if name not in taken)
+    return next(name for name in chain(("task",), (f"task_{i}" for i in count(2))) if name not in taken)

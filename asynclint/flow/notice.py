@@ -16,6 +16,7 @@ from asynclint.project.index.values import Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 MAX_DEPTH = 3
 SOUNDS_LIKE_A_CHECK = re.compile(
@@ -35,11 +36,6 @@ HARMLESS = frozenset(
      "discard", "pop", "set", "undo", "suppress", "gather", "bool", "isinstance", "len", "str", "repr",
      "join", "flush"]
 )  # fmt: skip
-
-
-def called(call: ast.Call) -> str:
-    """The last part of a called name; empty where it has none."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def is_cleanup(node: ast.AST) -> bool:

@@ -13,8 +13,8 @@ from enum import Enum
 from functools import cached_property
 
 from asynclint.flow.expiry import LOOPS, end_of, inside, own_nodes, start_of
-from asynclint.flow.notice import called
 from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.written import called
 
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 JUMPS = (ast.Break, ast.Continue, ast.Return)

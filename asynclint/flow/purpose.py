@@ -7,11 +7,11 @@ import re
 
 import libcst as cst
 
-from asynclint.flow.notice import called
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
 from asynclint.source.function import Function as Unit
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 # Blocks in which a test lets a coroutine go on purpose: it wants the warning, or the TypeError of
 # a call with wrong arguments, which comes before anything is awaited.
@@ -117,7 +117,7 @@ def _expects(expr: ast.expr, scope: Scope, project: Project, errors: frozenset[s
     """A block whose point is a warning, or an exception that may be the TypeError of a wrong call."""
     if not isinstance(expr, ast.Call):
         return False
-    name = expr.func.attr if isinstance(expr.func, ast.Attribute) else getattr(expr.func, "id", "")
+    name = called(expr)
     if name in ON_PURPOSE:
         kinds = {
             part.id for argument in expr.args[:1] for part in ast.walk(argument) if isinstance(part, ast.Name)
@@ -129,9 +129,7 @@ def _expects(expr: ast.expr, scope: Scope, project: Project, errors: frozenset[s
     maker = getattr(value, "scope", None)
     if maker is None or maker.outline.is_stub:
         return False
-    calls = [call.func for inner in maker.nested() for call in inner.facts.calls]
-    called = {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls}
-    return bool(called & (RAISES | ON_PURPOSE))
+    return any(called(call) in RAISES | ON_PURPOSE for inner in maker.nested() for call in inner.facts.calls)
 
 
 def _may_be_one(expected: ast.expr, scope: Scope, errors: frozenset[str]) -> bool:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from asynclint.flow.expiry import inside, own_nodes
-from asynclint.flow.notice import called
 from asynclint.flow.settling import Leak, Walk, leak_behind
 from asynclint.project.guards.wrappers import project_function
 from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import called
 
 GETS = frozenset({"get", "get_nowait"})
 JOINS = frozenset({"join"})

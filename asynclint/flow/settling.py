@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from asynclint.flow.expiry import LOOPS, TRIES, WITHS, end_of, inside, own_nodes, start_of
-from asynclint.flow.notice import called
 from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.written import called
 
 DONE = "task_done"
 # Calls that don't fail, so to speak.

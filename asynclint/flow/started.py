@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from asynclint.flow.notice import called
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 # Calls that start what they are given, by their names.
 STARTING = re.compile(

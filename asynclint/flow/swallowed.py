@@ -23,7 +23,6 @@ from asynclint.flow.expiry import (
 )
 from asynclint.flow.notice import (
     bound_names,
-    called,
     is_assertion,
     is_cleanup,
     is_failure,
@@ -46,6 +45,7 @@ from asynclint.project.index.values import Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 SHORT = 1.0  # seconds; who waits no longer than that may well wait for the time-out itself
 PATIENT = 10.0  # seconds; who waits that long doesn't just listen for a while

@@ -16,6 +16,7 @@ from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.function import Function, UnparsedError
 from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.written import called
 
 MAX_DEPTH = 3  # helpers that hand a value to helpers; deeper is unknown
 MAX_NAMES = 200
@@ -154,7 +155,7 @@ class Tracer:
     def _sweeps(self, scope: Scope) -> Iterator[Event]:
         """``for task in asyncio.all_tasks(): task.cancel()`` and its kin end whatever there is."""
         for call in scope.facts.calls:
-            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            name = called(call)
             if name == "locals" or any(
                 found in ALL_TASKS for found in chain(call.func, scope, self._project.modules)
             ):

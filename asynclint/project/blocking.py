@@ -14,12 +14,13 @@ from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.modules import is_installed
 from asynclint.project.index.values import Calling, Class, Function
-from asynclint.project.moments import NEVER, called, moments
+from asynclint.project.moments import NEVER, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.standstill import ends_at_once
 from asynclint.project.tasks import is_setup
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import called
 
 MAX_DEPTH = 3  # helpers of helpers
 BRANCHES = (ast.If, ast.IfExp, ast.Match, ast.ExceptHandler)

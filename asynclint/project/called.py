@@ -10,6 +10,7 @@ from asynclint.project.index.values import Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import last_name
 
 PASSING = ("wait_for", "shield")
 
@@ -22,7 +23,6 @@ class Kept:
     """
 
     value: ast.expr
-    call: ast.Call
     function: Function
 
 
@@ -39,7 +39,7 @@ def _kept(scope: Scope, project: Project) -> Iterator[Kept]:
         if isinstance(call, ast.Call) and may_be_plain(call.func, scope):
             function = project.inference.value(call.func, scope)
             if isinstance(function, Function) and not function.scope.outline.is_stub:
-                yield Kept(value, call, function)
+                yield Kept(value, function)
 
 
 def passed(expr: ast.expr) -> ast.expr:
@@ -47,11 +47,6 @@ def passed(expr: ast.expr) -> ast.expr:
     while isinstance(expr, ast.Call) and last_name(expr.func) in PASSING and expr.args:
         expr = expr.args[0]
     return expr
-
-
-def last_name(func: ast.expr) -> str:
-    """``b`` of ``a.b`` and of ``b``; empty for what is neither."""
-    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
 
 
 def may_be_plain(func: ast.expr, scope: Scope) -> bool:

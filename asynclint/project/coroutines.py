@@ -14,7 +14,7 @@ from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.modules import is_known_package
-from asynclint.project.index.values import Callback, Class, Function, Instance, Pending, Value
+from asynclint.project.index.values import Callback, Calling, Class, Function, Instance, Pending, Value
 from asynclint.project.index.witnesses import is_awaited_elsewhere, is_variant, loose_calls
 from asynclint.project.project import Project
 from asynclint.project.tasks import starts_tasks
@@ -57,10 +57,18 @@ def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]
 def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Evidence | None:
     """What says that a call gives a coroutine; None where nothing does, or something replaces it."""
     evidence = _evidence(call, scope, project)
-    if evidence is None or is_replaced(call.func, scope, project):
+    if evidence is None or is_replaced(call.func, scope, project) or _starts_work(call, scope, project):
         return None
     redefined = isinstance(call.func, ast.Attribute) and _may_be_redefined(call.func, scope, project)
     return None if redefined else evidence
+
+
+def _starts_work(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether a plain function has started a task: who doesn't care need not await what it gives then."""
+    value = project.inference.value(call.func, scope)
+    if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
+        return False
+    return starts_tasks(value.scope, project)
 
 
 def _evidence(call: ast.Call, scope: Scope, project: Project) -> Evidence | None:
@@ -115,8 +123,6 @@ def _may_be_awaited(value: Value | None, func: ast.expr, scope: Scope, project: 
         return not isinstance(called, Class)
     if called is None or not isinstance(called, Function) or called.scope.outline.is_stub:
         return called is None
-    if starts_tasks(called.scope, project):
-        return False  # whoever doesn't care need not await what it gives
     node = called.scope.node
     annotated = isinstance(node, ast.FunctionDef) and node.returns is not None
     return annotated or any(found.value is not None for found in called.scope.facts.returns)

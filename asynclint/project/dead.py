@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from asynclint.finding import Position, Span
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
-from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.outline import FUNCTIONS, Outline, Scope
 
 JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 # What skips a test, and which outcome of its condition does (docs.python.org, unittest; docs.pytest.org).
@@ -33,13 +34,21 @@ def is_never_run(place: Position, scope: Scope, project: Project) -> bool:
 
 
 def _spans(scope: Scope, project: Project) -> list[Span]:
-    outer = [around for around in scope.around() if around is not scope]
-    parts = list(_dead(ast.walk(scope.node), scope, project))
-    for around in outer:
-        parts += _dead(_statements(around.node), around, project)
+    found = _spanned(_dead(ast.walk(scope.node), scope, project), scope.outline)
+    for around in scope.around():
+        if around is not scope:
+            found += project.remembered(("dead statements", around), partial(_around, around, project))
     if any(_skips(decorator, scope, project) for decorator in scope.decorators):
-        parts.append([scope.node])
-    span = scope.outline.text.span
+        found.append(scope.outline.text.span(scope.node))
+    return found
+
+
+def _around(scope: Scope, project: Project) -> list[Span]:
+    return _spanned(_dead(_statements(scope.node), scope, project), scope.outline)
+
+
+def _spanned(parts: Iterable[Sequence[ast.AST]], outline: Outline) -> list[Span]:
+    span = outline.text.span
     return [Span(span(part[0]).start, span(part[-1]).end) for part in parts if part]
 
 

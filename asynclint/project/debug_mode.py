@@ -20,6 +20,7 @@ from asynclint.project.runs.words import Word
 from asynclint.project.suite import Suite
 from asynclint.project.test_files import is_test_file
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import called
 
 # What may switch it on in code: loop.set_debug(True), Runner(debug=True), {"debug": True} for anyio's
 # backend, os.environ["PYTHONASYNCIODEBUG"] = "1"; debug= may also be what a runner of the project takes.
@@ -119,11 +120,11 @@ def _switches(node: ast.AST) -> bool:
         return any(isinstance(k, ast.Constant) and k.value == "debug" and not _is_off(v) for k, v in pairs)
     if not isinstance(node, ast.Call):
         return False
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    if called == "set_debug":
+    name = called(node)
+    if name == "set_debug":
         return bool(node.args) and not _is_off(node.args[0])
     by_keyword = any(keyword.arg == "debug" and not _is_off(keyword.value) for keyword in node.keywords)
-    return by_keyword and ("run" in called.lower() or "loop" in called.lower())
+    return by_keyword and ("run" in name.lower() or "loop" in name.lower())
 
 
 def _is_off(value: ast.expr) -> bool:

@@ -10,6 +10,7 @@ from asynclint.project.index.values import Calling, Result
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 from asynclint.source.walk import child_fields
+from asynclint.source.written import called, last_name
 
 MAX_DEPTH = 3  # generators that go over generators
 STEPS = frozenset({"__anext__", "asend"})
@@ -42,7 +43,7 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
         if not isinstance(value, Result) or value.function.calling is not Calling.ASYNC_GENERATOR:
             continue
         made = value.function.scope
-        names = {_last(call.func), made.enclosing_class.name if made.enclosing_class is not None else ""}
+        names = {called(call), made.enclosing_class.name if made.enclosing_class is not None else ""}
         replaced = not names.isdisjoint(replaced_names(scope, project))
         if not made.outline.is_stub and cleans_up(made, project) and not replaced:
             yield call
@@ -138,5 +139,4 @@ def _closes_given(entered: ast.expr, function: Scope) -> bool:
 
 
 def _last(expr: ast.expr) -> str:
-    func = expr.func if isinstance(expr, ast.Call) else expr
-    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return last_name(expr.func if isinstance(expr, ast.Call) else expr)

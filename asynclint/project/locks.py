@@ -12,6 +12,7 @@ from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.names import known
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import last_name
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _lock_calls(around: Scope) -> LockCalls:
 
 def is_never_released(lock: ast.expr, outline: Outline, project: Project) -> bool:
     """Whether a module makes a lock, has no release of it, and gives it to nobody who might release it."""
-    name = _last(lock)
+    name = last_name(lock)
     return project.remembered(("never released", outline, name), lambda: _is_never_released(name, outline))
 
 
@@ -77,16 +78,18 @@ def _is_never_released(name: str, outline: Outline) -> bool:
     used: set[int] = set()
     is_made = False
     for node in ast.walk(outline.tree):
-        if isinstance(getattr(node, "ctx", None), ast.Store) and _last(node) == name:
+        if isinstance(getattr(node, "ctx", None), ast.Store) and last_name(node) == name:
             is_made = True
-        if isinstance(node, ast.Attribute) and _last(node.value) == name:
+        if isinstance(node, ast.Attribute) and last_name(node.value) == name:
             if node.attr == "release":
                 return False
             used.add(id(node.value))
         elif isinstance(node, ast.withitem):
             used.add(id(node.context_expr))
         elif (
-            isinstance(getattr(node, "ctx", None), ast.Load) and _last(node) == name and id(node) not in used
+            isinstance(getattr(node, "ctx", None), ast.Load)
+            and last_name(node) == name
+            and id(node) not in used
         ):
             return False
     return is_made
@@ -105,16 +108,12 @@ def acquires(unit: Scope, project: Project) -> bool:
 def _acquired(scope: Scope, project: Project) -> Iterator[Acquired]:
     for wait in scope.facts.awaits:
         call = wait.value
-        if isinstance(call, ast.Call) and call.args and _last(call.func) == "wait_for":
+        if isinstance(call, ast.Call) and call.args and last_name(call.func) == "wait_for":
             call = call.args[0]
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
         if call.func.attr == "acquire" and is_lock(call.func.value, scope, project):
             yield Acquired(wait, call, call.func.value)
-
-
-def _last(func: ast.AST) -> str:
-    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
 
 
 def is_lock(expr: ast.expr, scope: Scope, project: Project) -> bool:
@@ -210,7 +209,7 @@ def _makes_locks(value: ast.expr | None, annotation: ast.expr | None, scope: Sco
     """``defaultdict(asyncio.Lock)``, ``{key: Lock() for key in keys}``, ``dict[str, Lock]``."""
     if annotation is not None:
         return _makes_lock(None, annotation, scope, project)
-    if isinstance(value, ast.Call) and _last(value.func) == "defaultdict" and value.args:
+    if isinstance(value, ast.Call) and last_name(value.func) == "defaultdict" and value.args:
         return bool(known(value.args[0], scope, project.modules, LOCKS))
     if isinstance(value, (ast.DictComp, ast.ListComp)):
         return _makes_lock(

@@ -10,6 +10,7 @@ from asynclint.knowledge.asyncs import TASK_GROUPS
 from asynclint.project.names import known
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 STOPS = re.compile(
     r"^_*(a?close|stop|shut_?down|cancel|terminate|kill|disconnect|tear_?down|quit|finish|dispose|abort|exit|set"
@@ -53,11 +54,6 @@ class Moments:
     def is_in_group(self, call: ast.Call) -> bool:
         """Whether a call stands in the body of a task group, whose tasks then stand still."""
         return any(start <= call.lineno <= end for start, end in self.groups)
-
-
-def called(call: ast.Call) -> str:
-    """The last part of a called name."""
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def moments(scope: Scope, project: Project) -> Moments:

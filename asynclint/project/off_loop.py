@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, RUNS_LOOP, UNSAFE
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.index.values import Function
-from asynclint.project.moments import NEVER, called
+from asynclint.project.moments import NEVER
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.project.tasks import is_loop
@@ -25,6 +25,7 @@ from asynclint.project.threads import (
     thread_functions,
 )
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import called, last_name
 
 MAX_DEPTH = 3
 METHODS = frozenset(name.rpartition(".")[2] for name in UNSAFE)
@@ -113,7 +114,7 @@ def _misused(call: ast.Call, scope: Scope, project: Project) -> str:
 
 def _used(func: ast.expr, scope: Scope, project: Project) -> str:
     """The dotted name of what belongs to the loop; "" for all else."""
-    last = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    last = last_name(func)
     if isinstance(func, ast.Attribute) and last in METHODS:
         name = resolved(func, scope, project)
         if name in UNSAFE:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asynclint.knowledge.resources import BORROWED, DRIVERS, RESOURCES, Resource
-from asynclint.project.called import kept, last_name, may_be_plain, named, passed
+from asynclint.project.called import kept, may_be_plain, named, passed
 from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.guards.tests import is_fixture
 from asynclint.project.index.values import Calling, Function
@@ -17,6 +17,7 @@ from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
 from asynclint.project.tasks import is_loop, named_by
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import last_name
 
 MAX_DEPTH = 3  # factories that call factories
 BY_NAME = {name: resource for resource in RESOURCES for name in resource.makers}

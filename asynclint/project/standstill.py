@@ -7,10 +7,11 @@ import re
 
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.values import Function
-from asynclint.project.moments import NEVER, Moments, called, moments
+from asynclint.project.moments import NEVER, Moments, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 LOCAL = re.compile(r"^(localhost|127\.[\d.]+|[\d.]+|[\da-fA-F:]*:[\da-fA-F:.]*|)$")
 # Argument that forbids to wait, by position (behind the receiver) and name, and its value that does.

@@ -16,7 +16,7 @@ from asynclint.project.names import chain
 from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
-from asynclint.source.written import written
+from asynclint.source.written import called, written
 
 MAX_DEPTH = 3
 SETUP = re.compile(r"(async)?set_?up(_method|_class|Class)?|setup_async|setUpAsync", re.IGNORECASE)
@@ -149,7 +149,7 @@ def _wraps_spawn(call: ast.Call, scope: Scope, project: Project, depth: int) -> 
 
 def _is_task_already(call: ast.Call, scope: Scope, project: Project) -> bool:
     """``ensure_future(task)`` gives back the task or future it is given."""
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    name = called(call)
     argument = call.args[0] if call.args else None
     if name != "ensure_future":
         return False

@@ -101,14 +101,12 @@ def _search(unit: Unit, project: Project) -> Iterator[Swallowed]:
 
 def _may_catch(unit: Unit) -> bool:
     """Whether something in a function catches exceptions: a handler, or a context manager by any name."""
+    from asynclint.source.written import called
+
     if "except" in unit.source:
         return True
     entered = (item.context_expr for s in unit.nested() for with_ in s.facts.withs for item in with_.items)
-    return any(isinstance(expr, ast.Call) and _called(expr) not in HARMLESS for expr in entered)
-
-
-def _called(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return any(isinstance(expr, ast.Call) and called(expr) not in HARMLESS for expr in entered)
 
 
 @rule.check

@@ -73,19 +73,7 @@ def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> Evid
     from asynclint.project.coroutines import makes_coroutine
 
     call = statement.value
-    evidence = makes_coroutine(call, scope, project) if isinstance(call, ast.Call) else None
-    return None if evidence is None or _starts_work(call, scope, project) else evidence
-
-
-def _starts_work(call: ast.expr, scope: Unit, project: Project) -> bool:
-    """Whether a plain function has started a task before it gives back what may be awaited."""
-    from asynclint.project.index.values import Calling, Function
-    from asynclint.project.tasks import starts_tasks
-
-    value = project.inference.value(call.func, scope) if isinstance(call, ast.Call) else None
-    if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
-        return False
-    return starts_tasks(value.scope, project)
+    return makes_coroutine(call, scope, project) if isinstance(call, ast.Call) else None
 
 
 @rule.check

@@ -15,3 +15,13 @@ def written(expr: ast.expr) -> str:
     if not isinstance(inner, ast.Name):
         return ast.unparse(expr)
     return ".".join([inner.id, *reversed(attributes)]) if attributes else inner.id
+
+
+def last_name(func: ast.AST) -> str:
+    """``b`` of ``a.b`` and of ``b``; empty for what is neither an attribute nor a name."""
+    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+
+
+def called(call: ast.Call) -> str:
+    """The last name of what is called; empty where it has none."""
+    return last_name(call.func)

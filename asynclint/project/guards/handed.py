@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import last_name
 
 STARTING = frozenset(
     ["create_task", "ensure_future", "start_soon", "submit", "run_coroutine_threadsafe", "start"]
@@ -127,11 +128,7 @@ def runs_in_turn(function: Scope, wrapped: set[str]) -> bool:
 
 def starts_beside(function: Scope) -> bool:
     """Whether a wrapper starts a task, thread or process."""
-    return any(_last_name(call.func) in STARTING for scope in function.nested() for call in scope.facts.calls)
-
-
-def _last_name(func: ast.expr) -> str:
-    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
+    return any(last_name(call.func) in STARTING for scope in function.nested() for call in scope.facts.calls)
 
 
 def cancels(call: ast.Call, scope: Scope, names: frozenset[str]) -> bool:

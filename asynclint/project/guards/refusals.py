@@ -14,6 +14,7 @@ from asynclint.project.index.values import Class, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import called
 
 FAKE_CLOCKS = frozenset(
     [
@@ -106,7 +107,7 @@ def _moves_clock(scope: Scope) -> bool:
 def _patches(scope: Scope) -> Iterator[tuple[str, list[str]]]:
     """The first argument of each patching call, as it is written, and the strings among its arguments."""
     for call in scope.facts.calls:
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        name = called(call)
         if name in PATCHES and call.args:
             words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
             yield ast.unparse(call.args[0]), words

@@ -12,6 +12,7 @@ from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.index.values import Function, Instance, Module
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import called, last_name
 
 MAX_DEPTH = 3  # names of names
 ANY = "*"  # nobody knows which name
@@ -119,7 +120,7 @@ def _assigned_in(scope: Scope) -> set[str]:
 
 
 def _patched_by(call: ast.Call, scope: Scope) -> set[str]:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    name = called(call)
     if name not in PATCHES:
         return set()
     if name == "multiple":
@@ -151,8 +152,7 @@ def _texts(expr: ast.expr, scope: Scope) -> Iterator[str]:
 def _is_async_mock(value: ast.expr | None) -> bool:
     """``AsyncMock``, ``mock.AsyncMock(…)``: what it stands for is still to be awaited."""
     func = value.func if isinstance(value, ast.Call) else value
-    name = func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
-    return name == "AsyncMock"
+    return func is not None and last_name(func) == "AsyncMock"
 
 
 def _text(expr: ast.expr) -> str:

@@ -208,13 +208,13 @@ class Inference(Memo):
                     return found
                 inner = self.modules.member(outline, name)
                 return Module(inner) if inner is not None else None
-            case Instance(cls, _, None) | (Class(_, _, None) as cls):
-                is_open = value.open + 2 * cls.open + 4 * (value is cls)
-                return self.once((cls.scope, name, is_open), self._member, cls, name, value)
-            case Instance(cls):
-                return self._member(cls, name, value)
-            case Class():
-                return self._member(value, name, value)
+            case Instance() | Class():
+                cls = value if isinstance(value, Class) else value.cls
+                if value.argument is not None:  # the question below does not hold it
+                    return self._member(cls, name, value)
+                return self.once(
+                    (cls.scope, name, value is cls, value.open, cls.open), self._member, cls, name, value
+                )
             case Super(cls):
                 return self._member(cls, name, Instance(cls), behind=True)
             case Mocked():
