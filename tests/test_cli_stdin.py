@@ -56,9 +56,10 @@ def test_diff_of_standard_input(suite: Path, asynclint: Asynclint) -> None:
 
 def test_text_without_a_name_is_judged_by_what_it_holds(asynclint: Asynclint) -> None:
     body = "import asyncio\n\nasync def work():\n    asyncio.sleep(1)\n"
-    ran = asynclint("-", stdin=body)
-    assert (ran.status, ran.out) == (0, "")
-    assert ran.err.startswith("stdin: no test file by its name or content, so it was not checked")
+    for less in ("", "\nfrom testing_tools import kiln\n", "\nfrom .pytest_kiln import heat\n"):
+        ran = asynclint("-", stdin=body + less)
+        assert (ran.status, ran.out) == (0, ""), less
+        assert ran.err.startswith("stdin: no test file by its name or content, so it was not checked")
     for more in (
         "\ndef test_it():\n    pass\n",
         "\nclass TestIt:\n    def test_it(self):\n        pass\n",

@@ -218,6 +218,15 @@ HOSTILE = {
     "a job within itself": "jobs: &j\n  t: &t\n    steps: &s\n      - run: pytest\n      - *t\n    <<: *t\n",
     "deep": "[" * 5000,
     "no mapping": "- 1\n",
+    "lists of one list": "x: &x [" + "*x, " * 10 + "]\nt:\n  script: *x\n",
+    "lists of nothing": "a: &a []\nb: &b [" + "*a, " * 200 + "]\n"
+                        + "".join(f"{x}: &{x} [" + f"*{chr(ord(x) - 1)}, " * 200 + "]\n" for x in "cdefg")
+                        + "t:\n  script: *g\n",
+    "a template of itself": "t:\n  extends: [" + "t, " * 10 + "]\n  script: pytest\n",
+    "merged into itself": "jobs: &a\n  <<: [" + "*a, " * 10 + "]\n  t: {steps: [{run: pytest}]}\n",
+    "expressions": "jobs: {t: {steps: [{run: '" + "${{ " * 20_000 + "'}]}}\n",
+    "long names": f"jobs: {{t: {{steps: [{{run: 'cd {'d' * 400} && pytest {'e' * 400}', "
+                  f"working-directory: {'f' * 400}}}]}}}}\n",
     "numbers": "jobs: {1: 2, t: {steps: 3}, u: {steps: [4, {run: [5]}]}, v: 6}\n",
 }  # fmt: skip
 
@@ -232,3 +241,22 @@ def test_a_makefile_of_circles_ends(tmp_path: Path) -> None:
     names = [f"t{number}" for number in range(60)]
     rules = "".join(f"{name}: {' '.join(names)}\n\tmake {' '.join(names)}\n\tpytest\n" for name in names)
     assert started_at(lay(tmp_path, {"Makefile": rules}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a]\nx =\n" + "    {[a]x}\n" * 100 + "[testenv]\ncommands = {[a]x}\n",
+        "[testenv:" + "{a,b,c,d,e,f,g,h,i,j}-" * 12 + "]\ncommands = pytest\n",
+        "[testenv]\ncommands = " + "a" * 100_000 + "\n",
+        f"[testenv]\ncommands = pytest -k '{'one or ' * 60}two'\n",
+    ],
+    ids=["a value of itself", "names", "a long word", "a long argument"],
+)
+def test_hostile_environments_end(text: str, tmp_path: Path) -> None:
+    assert isinstance(started_at(lay(tmp_path, {"tox.ini": text})), list)
+
+
+def test_blanks_of_a_makefile_end(tmp_path: Path) -> None:
+    text = "a" + " " * 100_000 + "\nA=" + " " * 100_000 + "x\nall:\n\tpytest\n"
+    assert started_at(lay(tmp_path, {"Makefile": text})) == ["Makefile:4"]

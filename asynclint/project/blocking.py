@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
 from asynclint.project.called import named
 from asynclint.project.dead import is_dead
+from asynclint.project.deliberate import is_on_purpose, is_the_point
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.modules import is_installed
@@ -33,25 +34,7 @@ LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
 NAMES = LAST | WORDS.keys() | {"input"}
 BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
-# A remark that somebody blocks on purpose: the code of a sister rule, or words.
-ON_PURPOSE = re.compile(
-    r"#.*(noqa(?!:)|(ASYNC|TRIO)(2\d\d|10[012])|block|purpose|intention|deliberate|pretend|crunch|busy|\bcpu\b)",
-    re.IGNORECASE,
-)
-# Words of a remark above it, in lines that no empty one parts from it.
-WORDS_ABOVE = re.compile(
-    r"\bblock|\bstall|hold(s|ing)? |purpose|intention|deliberate|sync sleep|pretend|crunch|busy|\bcpu\b"
-    r"|event loop|(new|own|separate|another) thread",
-    re.IGNORECASE,
-)
-# Loops whose time stands still while others wait, so that nothing but blocking makes it pass.
-FAKE_LOOPS = re.compile(r"\b(looptime|async_solipsism)\b")
-MAX_ABOVE = 8
 SLOW = 0.1  # seconds; loop.slow_callback_duration, docs.python.org, "Developing with asyncio", debug mode
-# A function whose point it is.
-POINT = re.compile(
-    r"(^|_)(un)?block(s|ed|ing)?(_|$|\()|blocking|slow_callback|long_exec|starv|stall|hog", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +72,7 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
             and not is_dead(found.call, scope, project)
             and id(found.call) not in _of_sync_variant(scope, project)
             and not is_on_purpose(found.call, scope.outline)
-            and not _is_the_point(scope, project)
+            and not is_the_point(scope, project)
         ):
             yield found
 
@@ -111,49 +94,6 @@ def _sync_calls(scope: Scope) -> Iterator[int]:
 
 def _waits(block: list[ast.stmt]) -> bool:
     return any(isinstance(node, WAITS) for statement in block for node in ast.walk(statement))
-
-
-def _is_the_point(scope: Scope, project: Project) -> bool:
-    key = ("fake time", scope.outline)
-    fake = project.remembered(key, lambda: FAKE_LOOPS.search(scope.outline.text.text) is not None)
-    return fake or project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
-
-
-def _says_so(scope: Scope) -> bool:
-    """``async def block_loop()``, ``class BlockingClient``, tests of slow callbacks and of a loop's clock."""
-    if scope.outline.path.stem.startswith("blocking"):
-        return True
-    for outer in scope.around():
-        said = " ".join((outer.name, *map(ast.unparse, outer.decorators)))
-        if outer.is_class and "Blocking" in said:
-            return True
-        if outer.is_function and (POINT.search(said) or "slow_callback_duration" in outer.source):
-            return True
-    clock = not scope.facts.awaits and any(_is_clock(call) for call in scope.facts.calls)
-    return clock or _runs_in_thread(scope)
-
-
-def _is_clock(call: ast.Call) -> bool:
-    """``loop.time()``."""
-    return (
-        isinstance(call.func, ast.Attribute)
-        and call.func.attr == "time"
-        and ast.unparse(call.func.value).endswith("loop")
-    )
-
-
-def _runs_in_thread(scope: Scope) -> bool:
-    """``self.run_worker(self.work, thread=True)``: it has a loop of its own there."""
-    outermost = [scope, *(outer for outer in scope.around() if outer.is_function)][-1]
-    handed = (call for inner in outermost.nested() for call in inner.facts.calls)
-    calls = (*handed, *(d for d in scope.decorators if isinstance(d, ast.Call)))
-    return any(
-        isinstance(keyword.value, ast.Constant) and keyword.value.value is True
-        for call in calls
-        for keyword in call.keywords
-        if keyword.arg in ("thread", "in_thread")
-        if call in scope.decorators or scope.name in ast.unparse(call)
-    )
 
 
 def _through(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Blocking | None:
@@ -206,7 +146,7 @@ def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Cal
 
 
 def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
-    if is_installed(helper.outline.path) or _is_the_point(helper, project) or _ends_process(helper):
+    if is_installed(helper.outline.path) or is_the_point(helper, project) or _ends_process(helper):
         return None
     entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
     for call in helper.facts.calls:
@@ -395,20 +335,3 @@ def _answers_itself(scope: Scope, project: Project) -> bool:
     mocks = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
     key = ("answers HTTP requests", outline)
     return project.remembered(key, lambda: mocks.search(outline.text.text) is not None)
-
-
-def is_on_purpose(call: ast.Call, outline: Outline) -> bool:
-    """Whether a remark at a call or right above it, or an argument, says that it blocks on purpose."""
-    if any(POINT.search(ast.unparse(argument)) for argument in call.args):  # time.sleep(BLOCK_SECONDS)
-        return True
-    lines = outline.text.lines
-    last = call.end_lineno or call.lineno
-    if any(ON_PURPOSE.search(line) for line in lines[call.lineno - 1 : last]):
-        return True
-    for line in reversed(lines[max(call.lineno - 1 - MAX_ABOVE, 0) : call.lineno - 1]):
-        if not line.strip():
-            return False
-        remark = line.partition("#")[2]
-        if WORDS_ABOVE.search(remark) or f"{ast.unparse(call.func)} " in remark:
-            return True
-    return False

@@ -12,7 +12,7 @@ from asynclint.project.index.modules import project_directories
 from asynclint.source.files import is_test_path
 from asynclint.source.text import SourceText
 
-PYTEST = re.compile(r"\bpytest|\btest")
+WORDS = re.compile(r"\bpytest|\btest")
 
 
 @cache
@@ -33,7 +33,7 @@ def no_test_module(text: SourceText, path: Path | None) -> str:
 
     ``path`` None is text without a name: a test function, a fixture or an import of pytest makes it one.
     """
-    by_name = is_test_file(path) if path is not None else PYTEST.search(text.text) and _has_test(text)
+    by_name = is_test_file(path) if path is not None else WORDS.search(text.text) and _has_test(text)
     if by_name or ("TestCase" in text.text and _has_test_case(text)):
         return ""
     return 'no test file by its name or content, so it was not checked; scope = "all" checks every file'
@@ -46,9 +46,10 @@ def _has_test(text: SourceText) -> bool:
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test"):
             return True
-        if isinstance(node, ast.Import) and any(PYTEST.match(name.name) for name in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom) and PYTEST.match(node.module or ""):
+        imported = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            imported = [node.module or ""]
+        if any(name.startswith("pytest") for name in imported):
             return True
     return False
 

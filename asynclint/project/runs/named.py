@@ -11,9 +11,9 @@ from typing import Any
 from asynclint.project.runs.script import Command, Does, commands
 from asynclint.project.runs.steps import Kind, Step, Variable
 
-TARGET = re.compile(r"([^\s:#=][^:#=]*?)\s*::?(?!=)\s*([^=#]*)(?:#.*)?$")
-ASSIGNED = re.compile(r"\s*(export\s+)?([A-Za-z_]\w*)\s*(?:[:?+]|::)?=\s*(.*?)\s*$")
-EXPORTED = re.compile(r"([^\s:=]+)\s*:\s*export\s+(\w+)\s*[:?]?=\s*(.*?)\s*$")
+TARGET = re.compile(r"([^\s:#=](?:[^:#=]*[^\s:#=])?)\s*::?(?!=)([^=#]*)(?:#.*)?$")
+ASSIGNED = re.compile(r"\s*(export\s+)?([A-Za-z_]\w*)\s*(?:[:?+]|::)?=(.*)$")
+EXPORTED = re.compile(r"([^\s:=]+)\s*:\s*export\s+(\w+)\s*[:?]?=(.*)$")
 USED = re.compile(r"\$[({](\w+)[)}]")
 #: tables of pyproject.toml that name scripts (https://hatch.pypa.io/latest/config/environment/overview/#scripts,
 #: https://pdm-project.org/latest/usage/scripts/, https://poethepoet.natn.io/, https://rye.astral.sh/guide/pyproject/)
@@ -32,11 +32,12 @@ def make_steps(path: Path, text: str) -> Iterator[Step]:
             if targets:
                 targets[-1][2].append((number, line.strip()))
         elif (own := EXPORTED.match(line)) is not None:
-            special.append((own[1], Variable(own[2], own[3], path, number, number)))
+            special.append((own[1], Variable(own[2], own[3].strip(), path, number, number)))
         elif (assigned := ASSIGNED.match(line)) is not None:
-            given[assigned[2]] = assigned[3]
+            name, value = assigned[2], assigned[3].strip()
+            given[name] = value
             if assigned[1]:
-                exported[assigned[2]] = Variable(assigned[2], assigned[3], path, number, number)
+                exported[name] = Variable(name, value, path, number, number)
         elif (target := TARGET.match(line)) is not None:
             targets.append((target[1], target[2].partition(";")[0], []))
     known = {name for title, _, _ in targets for name in title.split()}

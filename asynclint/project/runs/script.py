@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from asynclint.knowledge.commands import BARRED, HEADS, LAUNCHERS, MODULES_OF, OTHERS, TESTERS, WRAPPERS
 
 ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+EXPRESSION = re.compile(r"\$\{\{([^{}]*)\}\}")
 PYTHON = re.compile(r"(python|pypy)[\d.]*t?|py")
 ENDS = re.compile(r"[;&|()]+")
 SHELLS = frozenset({"bash", "sh", "dash", "zsh", "source", "."})

@@ -6,6 +6,7 @@ only those that it lets in. What is not understood may start tests.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +27,7 @@ from asynclint.project.runs.workflows import UnreadError, github_steps, gitlab_s
 MAKEFILES = frozenset({"Makefile", "makefile", "GNUmakefile"})
 DEEP = 6  # recipes that start recipes
 MOST_RUNS = 300  # of one step
+MOST_STEPS = 300  # that one step leads to
 ASYNCIO_DEBUG = "--asyncio-debug"
 
 
@@ -139,16 +141,20 @@ def _runs(root: Path) -> tuple[Run, ...]:
     steps = _steps(root)
     found: list[Run] = []
     for step in steps:
-        runs = _runs_of((step,), {}, steps, root)
+        runs = _runs_of((step,), {}, steps, root, iter(range(MOST_STEPS)))
         found += (run for run in islice(runs, MOST_RUNS) if _touches(run, root))
     return tuple(found)
 
 
 def _runs_of(
-    chain: tuple[Step, ...], outside: Environment, steps: Sequence[Step], root: Path
+    chain: tuple[Step, ...], outside: Environment, steps: Sequence[Step], root: Path, left: Iterator[int]
 ) -> Iterator[Run]:
-    """The runs of the last step of a chain, each of which hands on to the next; no step comes twice."""
+    """The runs of the last step of a chain, each of which hands on to the next; no step comes twice.
+
+    Where none of the steps is ``left`` that are followed in all, it may lead anywhere.
+    """
     start, step = chain[0], chain[-1]
+    go_on = len(chain) < DEEP and next(left, None) is not None
     around = {name: variable for name, variable in outside.items() if step.lets_in(name)}
     around.update(step.variables)
     for number, command in enumerate(step.commands):
@@ -157,12 +163,12 @@ def _runs_of(
             is_sure = command.does is Does.TESTS and _where(step, command) is not None
             yield Run(start, step, command, seen, is_sure)
         elif command.does is not Does.OTHER:
-            handed = _handed(step, command, steps, root) if len(chain) < DEEP else []
+            handed = _handed(step, command, steps, root) if go_on else []
             if not handed:
                 yield Run(start, step, command, seen, is_sure=False)
             for inner in handed:
                 if inner not in chain:
-                    yield from _runs_of((*chain, inner), seen, steps, root)
+                    yield from _runs_of((*chain, inner), seen, steps, root, left)
 
 
 def _handed(step: Step, command: Command, steps: Sequence[Step], root: Path) -> list[Step]:
@@ -217,7 +223,7 @@ def _where(step: Step, command: Command) -> Path | None:
     if step.directory is None or command.directory is None:
         return None
     place = step.directory / command.directory
-    return place if place.is_dir() else None
+    return place if os.path.isdir(place) else None  # noqa: PTH112 (a name may be too long for Path)
 
 
 def _touches(run: Run, root: Path) -> bool:
@@ -242,7 +248,7 @@ def _paths(command: Command, here: Path) -> list[Path]:
         for word in command.words[1:]
         if not word.startswith("-") and word.isprintable()
     ]
-    return [path for path in (here / word for word in plain if word) if path.exists()]
+    return [path for path in (here / word for word in plain if word) if os.path.exists(path)]  # noqa: PTH110 (so may this)
 
 
 @cache

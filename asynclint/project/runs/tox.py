@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +21,26 @@ BASE = "testenv"
 HEADER = re.compile(r"\[([^\[\]]+)\]\s*(?:[#;].*)?$")
 KEY = re.compile(r"([\w.-]+)\s*[=:]\s*(.*)$")
 REFERENCE = re.compile(r"\{\[([^\]{}]+)\](\w+)\}")
-FACTORS = re.compile(r"(?:!?[\w.{},!-]+)(?:\s*,\s*)?:\s+(?=\S)")
+FACTORS = re.compile(r"^[\w.{}!-]+(?:\s*,\s*[\w.{}!-]+)*:\s+(?=\S)")
 OUTSIDE = re.compile(r"\{env:(\w+)(?::([^{}]*))?\}")
 SETS, PASSES = ("set_env", "setenv"), ("pass_env", "passenv")
 DEEP = 5  # values that refer to values
+MOST_LINES = 1_000  # of one value, those that it refers to among them
+MOST_NAMES = 1_000  # of one section
 
 Lines = list[tuple[int, str]]
 
 
 @dataclass
 class Section:
-    """A section of an ini file: its line, and for each key its line and the lines of its value."""
+    """A section of an ini file: its line, and for each key its line and the lines of its value.
+
+    ``filled`` are such lines with what they refer to, by key and depth.
+    """
 
     line: int
     keys: dict[str, tuple[int, Lines]] = field(default_factory=dict)
+    filled: dict[tuple[str, int], Lines] = field(default_factory=dict)
 
 
 def ini_steps(path: Path, text: str, offset: int = 0) -> Iterator[Step]:
@@ -103,10 +109,13 @@ def _value(sections: Mapping[str, Section], lines: Lines, depth: int = DEEP) -> 
         match = REFERENCE.fullmatch(line)
         section = sections.get(match[1]) if match is not None else None
         if match is not None and section is not None and match[2] in section.keys and depth:
-            found += _value(sections, section.keys[match[2]][1], depth - 1)
+            key = (match[2], depth - 1)
+            if key not in section.filled:
+                section.filled[key] = _value(sections, section.keys[match[2]][1], depth - 1)
+            found += section.filled[key]
         else:
             found.append((number, line))
-    return found
+    return found[:MOST_LINES]
 
 
 def _variables(
@@ -140,7 +149,8 @@ def _expanded(name: str) -> Iterator[str]:
     """``py{310,311}-x`` as the names it stands for."""
     parts = re.split(r"(\{[^{}]*\})", name)
     choices = [part[1:-1].split(",") if part.startswith("{") else [part] for part in parts]
-    yield from ("".join(one.strip() for one in chosen) for chosen in product(*choices[:12]))
+    for chosen in islice(product(*choices), MOST_NAMES):
+        yield "".join(one.strip() for one in chosen)
 
 
 def toml_steps(path: Path, text: str) -> Iterator[Step]:

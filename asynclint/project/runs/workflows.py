@@ -6,9 +6,12 @@ https://docs.gitlab.com/ci/yaml/. An anchor is the node it names; what is includ
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +27,12 @@ FOR_LATER = re.compile(r"echo\s+[\"']?(\w+)=([^\"'\s]*)[\"']?\s*>>\s*[\"']?\$\{?
 KEYWORDS = frozenset(
     {"default", "include", "stages", "variables", "workflow", "image", "services", "cache", "spec"}
 )
-DEEP = 10  # templates that extend templates
+DEEP = 10  # templates that extend templates, nodes within nodes
+MOST_LINES = 1_000  # of a script
+KEPT = 1_000  # nodes: one that many others name by its anchor is read once
+
+
+Job = tuple[Mapping[str, "Node"], Mapping[str, Variable]]  # its parts, and the variables it sets
 
 
 class UnreadError(ValueError):
@@ -69,9 +77,10 @@ def gitlab_steps(path: Path, text: str) -> Iterator[Step]:
     everywhere = _variables(document.get("variables"), path)
     default = _pairs(document.get("default"))
     yield Step(Kind.CI, path, (), 0, (), everywhere)
+    known: dict[Node, Job] = {}
     jobs = {name: node for name, node in document.items() if name not in KEYWORDS and _pairs(node)}
     for name, node in jobs.items():
-        parts, variables = _extended(node, jobs, path, DEEP)
+        parts, variables = _extended(node, jobs, path, known)
         if name.startswith(".") or not parts.get("script"):
             continue
         before = parts.get("before_script") or default.get("before_script") or document.get("before_script")
@@ -83,19 +92,21 @@ def gitlab_steps(path: Path, text: str) -> Iterator[Step]:
         yield Step(Kind.CI, path, (), line, found, {**everywhere, **variables}, path.parent, is_gate=True)
 
 
-def _extended(
-    node: Node, jobs: dict[str, Node], path: Path, depth: int
-) -> tuple[dict[str, Node], dict[str, Variable]]:
-    """The parts and variables of a job, with those of the templates that it extends."""
+def _extended(node: Node, jobs: Mapping[str, Node], path: Path, known: dict[Node, Job]) -> Job:
+    """The parts and variables of a job, with those of what it extends; ``known`` are kept."""
+    if node in known:
+        return known[node]
     own = _pairs(node)
+    known[node] = {}, {}  # to itself it adds nothing
     parts: dict[str, Node] = {}
     variables: dict[str, Variable] = {}
-    for name in _texts_of(own["extends"]) if "extends" in own and depth else ():
+    for name in _texts_of(own["extends"]) if "extends" in own else ():
         if name in jobs:
-            above, given = _extended(jobs[name], jobs, path, depth - 1)
+            above, given = _extended(jobs[name], jobs, path, known)
             parts.update(above)
             variables.update(given)
-    return {**parts, **own}, {**variables, **_variables(own.get("variables"), path)}
+    known[node] = {**parts, **own}, {**variables, **_variables(own.get("variables"), path)}
+    return known[node]
 
 
 def _is_of_others(step: Node) -> bool:
@@ -104,7 +115,7 @@ def _is_of_others(step: Node) -> bool:
     return bool(_text(given.get("repository"))) and "path" not in given
 
 
-def _step_commands(parts: dict[str, Node]) -> list[Command]:
+def _step_commands(parts: Mapping[str, Node]) -> list[Command]:
     if "run" in parts:
         shell = _text(parts.get("shell"))
         is_shell = not shell or shell.split()[0] in ("bash", "sh", "pwsh", "powershell", "cmd")
@@ -130,7 +141,7 @@ def _unknown(node: Node) -> Command:
     return Command((_text(node),), Does.UNKNOWN, first, last)
 
 
-def _compose(text: str) -> dict[str, Node]:
+def _compose(text: str) -> Mapping[str, Node]:
     """The top of a document by its keys; raises UnreadError."""
     import yaml
 
@@ -146,7 +157,8 @@ def _compose(text: str) -> dict[str, Node]:
     return found
 
 
-def _pairs(node: Node | None, depth: int = DEEP) -> dict[str, Node]:
+@lru_cache(maxsize=KEPT)
+def _pairs(node: Node | None, depth: int = DEEP) -> Mapping[str, Node]:
     """A mapping by its keys, with what ``<<`` merges into it; empty for another node."""
     if node is None or _kind(node) != "mapping" or not depth:
         return {}
@@ -171,15 +183,15 @@ def _items(node: Node | None) -> Sequence[Node]:
     return node.value if node is not None and _kind(node) == "sequence" else ()
 
 
-def _flat(node: Node | None, depth: int = DEEP) -> Iterator[Node]:
+@lru_cache(maxsize=KEPT)
+def _flat(node: Node | None, depth: int = DEEP) -> Sequence[Node]:
     """The lines of a script, which may be text, or a list of such."""
     if node is None:
-        return
+        return ()
     if _kind(node) != "sequence" or not depth or node.tag.startswith("!reference"):
-        yield node
-        return
-    for item in node.value:
-        yield from _flat(item, depth - 1)
+        return (node,)
+    lines = (line for item in node.value for line in _flat(item, depth - 1))
+    return tuple(islice(lines, MOST_LINES))
 
 
 def _text(node: Node | None) -> str:
@@ -223,7 +235,7 @@ def _variables(node: Node | None, path: Path) -> Environment:
     return found
 
 
-def _directory(parts: dict[str, Node]) -> str:
+def _directory(parts: Mapping[str, Node]) -> str:
     run = _pairs(_pairs(parts.get("defaults")).get("run"))
     return _text(run.get("working-directory"))
 
@@ -231,4 +243,4 @@ def _directory(parts: dict[str, Node]) -> str:
 def _within(root: Path, where: str) -> Path:
     """A directory of the repository; one that is not there is where it was checked out to."""
     place = root / where
-    return place if place.is_dir() else root
+    return place if os.path.isdir(place) else root  # noqa: PTH112 (a name may be too long for Path)
