@@ -12,6 +12,7 @@ import pytest
 from asynclint.engine import check_suite, check_text
 from asynclint.finding import Finding, Position, Related, Span
 from asynclint.processes import spared_by_collector
+from asynclint.project import dead
 from asynclint.project.project import Project
 from asynclint.project.suite import suite_at
 from asynclint.rule import Rule, Scope
@@ -217,3 +218,18 @@ def test_what_others_leave_is_not_hidden_from_the_collector() -> None:
         assert left() is None
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_what_surrounds_many_functions_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that is never run is looked for round each function with a finding, in one module only once."""
+    looked: list[Unit] = []
+    look = dead._around
+
+    def around(scope: Unit, project: Project) -> list[Span]:
+        looked.append(scope)
+        return look(scope, project)
+
+    monkeypatch.setattr(dead, "_around", around)
+    functions = "".join(f"def test_{number}(): ...\n" for number in range(20))
+    assert len(check([named(Scope.FUNCTION, [])], functions)[0]) == 20
+    assert len(looked) == 1
