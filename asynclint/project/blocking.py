@@ -31,6 +31,7 @@ SYNC = re.compile(
     r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
 )
 LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
+MOCKS = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
 NAMES = LAST | WORDS.keys() | {"input"}
 BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
@@ -263,7 +264,7 @@ def blocks(call: ast.Call, scope: Scope, project: Project) -> str:
         replaced = bool(name) and is_replaced(call.func, scope, project)
     if not name or replaced or ends_at_once(name, call, scope, project):
         return ""
-    return "" if name.startswith(NETWORK) and _answers_itself(scope, project) else name
+    return "" if name.startswith(NETWORK) and _answers_itself(scope) else name
 
 
 def _suspects(scope: Scope, project: Project) -> frozenset[ast.Call]:
@@ -298,15 +299,10 @@ def _function(call: ast.Call, scope: Scope, project: Project) -> str:
 def _method(call: ast.Call, scope: Scope, project: Project) -> str:
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in WORDS:
         return ""
-    if not _has_word(call.func.attr, scope.outline, project):
+    if not scope.outline.text.has_any(WORDS[call.func.attr]):
         return ""
     name = _resolved(call.func, scope, project)
     return name if name in METHODS else _of_client(call.func, scope, project)
-
-
-def _has_word(method: str, outline: Outline, project: Project) -> bool:
-    key = ("names what blocks", WORDS[method], outline)
-    return project.remembered(key, lambda: re.search(WORDS[method], outline.text.text) is not None)
 
 
 def _resolved(func: ast.expr, scope: Scope, project: Project) -> str:
@@ -329,9 +325,6 @@ def _of_client(func: ast.Attribute, scope: Scope, project: Project) -> str:
     return f"{made}.{func.attr}" if made and func.attr in CLIENTS[made] else ""
 
 
-def _answers_itself(scope: Scope, project: Project) -> bool:
+def _answers_itself(scope: Scope) -> bool:
     """Whether something in a module answers HTTP requests in place of the network."""
-    outline = scope.outline
-    mocks = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
-    key = ("answers HTTP requests", outline)
-    return project.remembered(key, lambda: mocks.search(outline.text.text) is not None)
+    return MOCKS.search(scope.outline.text.text) is not None

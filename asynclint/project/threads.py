@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -154,16 +153,6 @@ def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
     return None if any(isinstance(a, ast.Starred) for a in call.args[: position + 1]) else call.args[position]
 
 
-def names_threads(outline: Outline, project: Project) -> bool:
-    """Whether a module can start a thread: a look at its words."""
-
-    def found() -> bool:
-        text = outline.text.text
-        return "hread" in text or re.search(THREAD_WORDS, text) is not None
-
-    return project.remembered(("names threads", outline), found)
-
-
 # -- wrappers of the project
 
 
@@ -205,7 +194,7 @@ def _handed_on(wrapper: Scope, project: Project, depth: int) -> frozenset[str]:
 
     def found() -> frozenset[str]:
         parameters = {arg.arg for arg in wrapper.parameters}
-        if not parameters or not names_threads(wrapper.outline, project):
+        if not parameters or not wrapper.outline.text.has_any(THREAD_WORDS):
             return frozenset()
         handed: set[str] = set()
         for scope in wrapper.nested():

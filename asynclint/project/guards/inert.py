@@ -210,10 +210,12 @@ def _on_trio(guard: _Guard, test: Test | None, project: Project) -> Inert | None
         return None
     if not any(name.startswith(("asyncio.", "async_timeout.")) for name in guard.names):
         return None
+    if "trio" not in anyio_backends(test, project):
+        return None
     words = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(test.scope.node)}
     if words & SWITCHES_BACKEND or any(arg.arg in REQUESTS for arg in test.scope.parameters):
         return None
-    if "trio" not in anyio_backends(test, project) or any(True for _ in _expected(guard.call, guard.scope)):
+    if any(True for _ in _expected(guard.call, guard.scope)):
         return None
     return Inert(guard.call, f"{guard.written}(…) needs asyncio's loop, and this test runs on trio too")
 
