@@ -116,8 +116,10 @@ def _targets(call: ast.Call, scope: Scope, project: Project, depth: int) -> Iter
         given = argument(call, *place)
         if given is not None:
             yield unwrapped(given, scope, project)
-    elif depth < MAX_DEPTH and any(_is_function_like(value, scope, depth) for value in _given(call)):
-        yield from _through_wrapper(call, scope, project, depth)
+    elif depth < MAX_DEPTH:
+        named = [value for value in _given(call) if isinstance(value, (ast.Name, ast.Lambda))]
+        if named and any(_is_function_like(value, scope, depth) for value in named):
+            yield from _through_wrapper(call, scope, project, depth)
 
 
 def _place(call: ast.Call, scope: Scope, project: Project) -> tuple[int, str] | None:
