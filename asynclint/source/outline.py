@@ -106,6 +106,11 @@ class Scope:
         """The text that it is written in, decorators left out."""
         return self.outline.text.slice(self.outline.text.span(self.node))
 
+    def says(self, word: str) -> bool:
+        """Whether a word stands in the lines of a function or class, its decorators left out."""
+        assert not isinstance(self.node, (ast.Module, ast.Lambda))
+        return self.outline.text.is_between(word, self.node.lineno, self.node.end_lineno or self.node.lineno)
+
     @property
     def parameters(self) -> list[ast.arg]:
         """Parameters of a function or lambda, in source order."""
