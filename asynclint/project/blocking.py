@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
 from asynclint.project.called import named
@@ -38,8 +38,7 @@ NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
 SLOW = 0.1  # seconds; loop.slow_callback_duration, docs.python.org, "Developing with asyncio", debug mode
 
 
-@dataclass(frozen=True)
-class Blocking:
+class Blocking(NamedTuple):
     """A call in a function that runs on the loop, and what blocks: it or a call that it leads to."""
 
     call: ast.Call

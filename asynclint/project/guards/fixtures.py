@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.plugins import plugin_modules
@@ -16,8 +16,7 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Binding, Outline, Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Fixture:
+class Fixture(NamedTuple):
     """A pytest fixture: its function, the name tests request it by, whether every test gets it.
 
     ``attribute`` is the name that its module or class has it under.
@@ -259,7 +258,7 @@ def _called_fixtures(call: ast.Call, name: str, owner: Scope, project: Project) 
         if decorator is not None:
             made = _fixture(scope, decorator, name)
             handed_on = isinstance(decorator, ast.Call) and any(k.arg is None for k in decorator.keywords)
-            yield replace(made, autouse=made.autouse or (handed_on and _is_autouse(call)))
+            yield made._replace(autouse=made.autouse or (handed_on and _is_autouse(call)))
 
 
 def _imported_fixtures(module: Outline, project: Project) -> Iterator[Fixture]:
@@ -275,7 +274,7 @@ def _imported_fixtures(module: Outline, project: Project) -> Iterator[Fixture]:
                     origin = _origin(binding, outline, project)
                     for fixture in _fixtures_named(origin, binding.member, project):
                         own_name = fixture.name != fixture.attribute
-                        yield replace(fixture, name=fixture.name if own_name else name, attribute=name)
+                        yield fixture._replace(name=fixture.name if own_name else name, attribute=name)
         stars = [_origin(star, outline, project) for star in outline.scope.facts.stars]
         queue += dict.fromkeys(s for s in stars if s is not None and s not in seen)
         seen.update(queue)
