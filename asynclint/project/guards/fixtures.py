@@ -14,6 +14,7 @@ from asynclint.project.guards.wrappers import project_function
 from asynclint.project.index.modules import is_known_package
 from asynclint.project.project import Project
 from asynclint.source.outline import Binding, Outline, Scope
+from asynclint.source.written import written
 
 
 class Fixture(NamedTuple):
@@ -109,30 +110,38 @@ def _read_levels(function: Scope, test: Test | None, project: Project) -> list[l
     inner: list[list[Fixture]] = [*_class_levels(test, project)] if test is not None else []
     if test is None and owner is not None:
         inner = [_fixtures(owner, project)]
+    return [*inner, *project.remembered(("levels of", outline), lambda: _module_levels(outline, project))]
+
+
+def _module_levels(outline: Outline, project: Project) -> list[list[Fixture]]:
+    """Fixtures of a module, of its conftest files, nearest first, and of plugins."""
     modules = plugin_modules(outline, find_pytest_config(outline.path.parent), project)
-    return [*inner, *(_fixtures(module.scope, project) for module in modules)]
+    return [_fixtures(module.scope, project) for module in modules]
 
 
 def _is_filled_otherwise(name: str, test: Test, project: Project) -> bool:
     """Whether a decorator, ``pytestmark`` or a hook may give a test what would be a fixture's."""
     key = ("filled otherwise", test.scope)
     others = project.remembered(key, lambda: _other_fillers(test, project))
-    return others is None or any(re.search(rf"\b{name}\b", hook) for hook in others)
+    return others is None or any(name in hook and re.search(rf"\b{name}\b", hook) for hook in others)
 
 
 def _other_fillers(test: Test, project: Project) -> tuple[str, ...] | None:
     """Sources of the hooks that may fill parameters of a test; None where something may fill any."""
     for decorator in test.scope.decorators:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if not isinstance(target, ast.Attribute) or ".mark." not in ast.unparse(target):
+        if not isinstance(target, ast.Attribute) or ".mark." not in written(target):
             return None
     scopes = [test.scope.outline.scope, *(test.bases.project if test.bases is not None else ())]
     marked = [b.value for scope in scopes for b in scope.bindings.get("pytestmark", [])]
     if any(value is not None and "parametrize" in ast.unparse(value) for value in marked):
         return None
-    modules = plugin_modules(test.scope.outline, test.config, project)
-    hooks = [hook for module in modules for hook in _hooks(module, project)]
-    return tuple(hooks)
+    outline = test.scope.outline
+    return project.remembered(("hooks of", outline), lambda: _all_hooks(outline, test.config, project))
+
+
+def _all_hooks(outline: Outline, config: PytestConfig, project: Project) -> tuple[str, ...]:
+    return tuple(hook for m in plugin_modules(outline, config, project) for hook in _hooks(m, project))
 
 
 def _hooks(module: Outline, project: Project) -> list[str]:
