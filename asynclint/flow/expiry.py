@@ -29,6 +29,7 @@ from asynclint.project.guards.seconds import Number, argument, number
 from asynclint.project.names import chain, definition, known
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.walk import children
 from asynclint.source.written import written
 
 WAIT_FOR = frozenset(name for name, position in GUARD_CALLS.items() if position >= 0)
@@ -104,7 +105,7 @@ def inside(roots: Iterable[ast.AST]) -> list[ast.AST]:
             continue
         if hasattr(node, "lineno"):
             found.append(node)
-        stack.extend(ast.iter_child_nodes(node))
+        stack += children(node)
     return sorted(found, key=start_of)
 
 

@@ -16,7 +16,7 @@ import libcst as cst
 
 from asynclint.source.function import UnparsedError
 from asynclint.source.outline import FUNCTIONS, Scope
-from asynclint.source.walk import child_fields
+from asynclint.source.walk import children
 
 # libcst classes that pair with ast classes, by a common key.
 _CST_KEYS: dict[type[cst.CSTNode], str] = {
@@ -203,6 +203,8 @@ _AST_KEYS: dict[type[ast.AST], str] = {
     ast.NamedExpr: "walrus",
 }
 
+_AST_LEAVES = frozenset({ast.Name, ast.Constant})
+
 
 def _ast_key(node: ast.AST) -> str:
     key = _AST_KEYS.get(node.__class__)
@@ -217,7 +219,8 @@ def _ast_in_order(root: ast.AST) -> Iterator[ast.AST]:
     while stack:
         node = stack.pop()
         yield node
-        stack.extend(reversed(_ast_children(node)))
+        if node.__class__ not in _AST_LEAVES:
+            stack.extend(reversed(_ast_children(node)))
 
 
 def _ast_children(node: ast.AST) -> list[ast.AST]:
@@ -243,14 +246,7 @@ def _ast_children(node: ast.AST) -> list[ast.AST]:
             return _arguments(node)
         case ast.arg():
             return [node.annotation] if node.annotation else []
-    found: list[ast.AST] = []
-    for name in child_fields(node.__class__):
-        value = getattr(node, name, None)
-        if value.__class__ is list:
-            found.extend(v for v in value if isinstance(v, ast.AST))
-        elif isinstance(value, ast.AST):
-            found.append(value)
-    return found
+    return children(node)
 
 
 def _arguments(node: ast.arguments) -> list[ast.AST]:

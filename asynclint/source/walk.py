@@ -24,6 +24,18 @@ def child_fields(kind: type[ast.AST]) -> tuple[str, ...]:
     return fields
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes in the fields of a node that can hold some worth walking, in the order of the fields."""
+    found: list[ast.AST] = []
+    for name in child_fields(node.__class__) if node.__class__ not in _LEAVES else ():
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            found += [part for part in value if isinstance(part, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
 def _last_first(kind: type[ast.AST]) -> tuple[str, ...]:
     """The same fields as a stack takes them."""
     fields = _LAST_FIRST.get(kind)
