@@ -259,7 +259,7 @@ def _rules(codes: Iterable[str]) -> list[Rule]:
 def _of_suite(root: Path, codes: Iterable[str], project: Project) -> list[Finding]:
     """What rules say of a suite; the paths of the findings are as displayed."""
     return [
-        replace(finding, path=shown(place))
+        finding._replace(path=shown(place))
         for place, findings in engine.check_suite(root, _rules(codes), project).items()
         for finding in _unsuppressed(findings, place, project)
     ]

@@ -168,8 +168,8 @@ def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tal
     """What was found in a form that holds wherever the file is displayed."""
     findings = []
     for finding in found:
-        own = (replace(place, path="" if place.path == display else place.path) for place in finding.related)
-        findings.append(replace(finding, path="", related=tuple(own)))
+        own = (place._replace(path="" if place.path == display else place.path) for place in finding.related)
+        findings.append(finding._replace(path="", related=tuple(own)))
     counts = (tally.unbounded, tally.others, tally.by_pytest) if tally is not None else None
     return Judged(digest(text.raw), tuple(findings), counts)
 
@@ -292,8 +292,8 @@ def _judged_by(rule: Rule, subject: Function | NameScope, project: Project, disp
 
 def _placed(finding: Finding, display: str) -> Finding:
     """A finding in the file it was made in, and its related places too where they name no other."""
-    related = tuple(replace(place, path=place.path or display) for place in finding.related)
-    return replace(finding, path=display, related=related)
+    related = tuple(place._replace(path=place.path or display) for place in finding.related)
+    return finding._replace(path=display, related=related)
 
 
 def check_suites(groups: Mapping[Settings, Sequence[File]]) -> Iterator[Result]:
@@ -347,7 +347,7 @@ def _unfixed(findings: Iterable[Finding], place: Path) -> Iterator[Finding]:
         why = f"--checklist --fix --unsafe-fixes changes {shown(place)}"
     for finding in findings:
         held_back = why if finding.fix is not None else finding.held_back
-        yield replace(_placed(finding, shown(place)), fix=None, held_back=held_back)
+        yield _placed(finding, shown(place))._replace(fix=None, held_back=held_back)
 
 
 def unsuppressed(

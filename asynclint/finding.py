@@ -6,20 +6,18 @@ Inside asynclint a line is 1-based and a column is 0-based and counts characters
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """A place in a file: 1-based line, 0-based column in characters."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """The text from ``start`` up to, not including, ``end``."""
 
     start: Position
@@ -40,16 +38,14 @@ class Confidence(Enum):
     LIKELY = "likely"
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """Replace the text of ``span`` by ``text``; an empty span inserts."""
 
     span: Span
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """One repair: all of its edits are applied, or none.
 
     ``imports`` are modules the edited text needs as ``import <module>`` at the top of the file.
@@ -61,8 +57,7 @@ class Fix:
     imports: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(NamedTuple):
     """A second place that explains a finding; ``path`` is as displayed."""
 
     path: str
@@ -70,8 +65,7 @@ class Related:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One report.
 
     ``path`` is as displayed (relative to the working directory where it lies below it).

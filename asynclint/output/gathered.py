@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from asynclint.finding import Edit, Finding, Fix, Safety, Span
@@ -44,7 +44,7 @@ class Gathered:
             row = finding.span.start.line
             line = text.lines[row - 1].rstrip("\r\n") if row <= len(text.lines) else ""
             fix = complete(finding.fix, text) if finding.fix is not None else None
-            self.findings.append(Reported(replace(finding, fix=fix), line))
+            self.findings.append(Reported(finding._replace(fix=fix), line))
 
     def sort(self) -> None:
         """Bring everything into the order of path, line and column, whatever order it came in."""
@@ -62,13 +62,13 @@ def complete(fix: Fix, text: SourceText) -> Fix | None:
 
     A place behind a line's end is the beginning of the next line, as editors want it.
     """
-    edits = tuple(replace(edit, span=_span(text, edit.span)) for edit in fix.edits)
+    edits = tuple(edit._replace(span=_span(text, edit.span)) for edit in fix.edits)
     if fix.imports:
         try:
             edits = (*_difference(text, add_imports(text, fix.imports)), *edits)
         except SourceError:
             return None
-    return replace(fix, edits=tuple(sorted(edits, key=lambda edit: edit.span)), imports=())
+    return fix._replace(edits=tuple(sorted(edits, key=lambda edit: edit.span)), imports=())
 
 
 def _span(text: SourceText, span: Span) -> Span:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from asynclint.finding import Edit, Finding, Fix, Position, Safety, Span
 from asynclint.rule import UNUSED_NOQA, Rule, all_rules
@@ -30,7 +29,7 @@ def added(text: SourceText, findings: Sequence[Finding]) -> list[Finding]:
         codes = sorted({finding.code for finding in group})
         edit = _addition(text, suppressions.noqa_of(start), suppressions.lines_with(start), codes)
         fix = Fix("add # noqa", (edit,), Safety.SAFE) if edit is not None else None
-        result += [replace(finding, fix=fix) for finding in group]
+        result += [finding._replace(fix=fix) for finding in group]
     return result
 
 
