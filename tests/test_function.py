@@ -269,3 +269,11 @@ class A:
             assert list(function.parents(node))[-1] is function.node
             seen[node.value] = function.scope_of(node).qualname
     assert seen == {"a": "A.f.D", "b": "A.f.g.<lambda>", "c": "A.f.g.<lambda>", "e": "A.f.D"}
+
+
+def test_nodes_by_class_come_in_source_order() -> None:
+    function = Function(outline_of("def f():\n    a()\n    assert b()\n    return c()\n").functions[0])
+    found = list(function.nodes_of(cst.Return, cst.Call))
+    assert [type(node).__name__ for node in found] == ["Return", "Call", "Call", "Call"]
+    assert found[1:] == [node for node in function.nodes if isinstance(node, cst.Call)]
+    assert not list(function.nodes_of(cst.BaseExpression))  # subclasses are asked for by themselves

@@ -259,6 +259,14 @@ def test_any_bytes_are_text_or_one_clear_line(raw: bytes) -> None:
     assert not cause or (cause.startswith("cannot be ") and len(cause.splitlines()) == 1)
 
 
+def test_words_of_a_text() -> None:
+    text = SourceText.from_bytes(b"import time\nasyncio_timeout = 3\n\ndef work(): pass")
+    assert text.has_any(("nothing", "timeout"))  # inside a longer word, too
+    assert not text.has_any(frozenset({"nothing", "wait_for"}))
+    assert [text.is_between("time", 1, 1), text.is_between("time", 2, 4)] == [True, True]
+    assert [text.is_between("pass", 1, 3), text.is_between("pass", 4, 4)] == [False, True]
+
+
 def test_from_lines() -> None:
     lines = ["\ufeffx = 'é'\n", "y = 1"]
     text = SourceText.from_lines(lines)
