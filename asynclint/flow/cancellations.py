@@ -18,6 +18,7 @@ from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
 from asynclint.flow.started import is_own, is_started
 from asynclint.flow.swallowed import SILENCING
 from asynclint.knowledge.asyncs import CANCELLED_ERRORS
+from asynclint.project.called import always_raises
 from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
@@ -119,15 +120,19 @@ def _catches(block: ast.AST, function: Scope, project: Project) -> ast.ExceptHan
     """The first handler that a cancellation comes to, if it doesn't raise."""
     for handler in block.handlers:  # type: ignore[attr-defined]
         if error_names(handler.type, function, project) & CATCHING:
-            ends = any(_leaves_for_good(node) for node in inside(handler.body))
+            ends = any(_leaves_for_good(node, function, project) for node in inside(handler.body))
             return None if ends else handler
     return None
 
 
-def _leaves_for_good(node: ast.AST) -> bool:
+def _leaves_for_good(node: ast.AST, function: Scope, project: Project) -> bool:
     if isinstance(node, ast.Raise) or is_failure(node):
         return True
-    return isinstance(node, ast.Call) and (called(node) in LEAVING or ast.unparse(node.func) == "os.abort")
+    if not isinstance(node, ast.Call):
+        return False
+    if called(node) in LEAVING or ast.unparse(node.func) == "os.abort":
+        return True
+    return always_raises(node, function, project)
 
 
 def _is_meant(

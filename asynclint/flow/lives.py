@@ -121,7 +121,7 @@ def life(
     else:
         breaks = failing
         stopping = function.once("strict stops", lambda: by_block(function, jumps(function) | breaks))
-    tried = set(_tried(around)) if fallible else set()
+    tried = set(_tried(around)) if fallible else set(_made_last(function, birth))
     blocks = by_block(function, marked)
     paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, strict)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
@@ -142,6 +142,16 @@ def _tried(around: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
     for inner, outer in pairwise(around):
         if isinstance(outer, (cst.Try, cst.TryStar)) and inner is outer.body:
             yield outer
+
+
+def _made_last(function: Function, birth: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """The ``try`` whose body ends by making a value: what it catches has kept that from being made."""
+    statement = function.parent(birth)
+    line = function.parent(statement) if isinstance(statement, (cst.Assign, cst.AnnAssign)) else None
+    block = function.parent(line) if isinstance(line, cst.SimpleStatementLine) else None
+    outer = function.parent(block) if block is not None else None
+    if isinstance(outer, (cst.Try, cst.TryStar)) and outer.body is block and block.body[-1] is line:
+        yield outer
 
 
 def _inside(function: Function, node: cst.CSTNode, owner: cst.CSTNode) -> Iterator[cst.CSTNode]:

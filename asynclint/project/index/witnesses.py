@@ -2,12 +2,13 @@
 
 Code that is right nearly everywhere tells what a stray line should have been (Engler et al., "Bugs as
 deviant behavior", SOSP 2001). A witness is the same callee, as written, on a receiver that is come by
-in the same way.
+in the same way, with the same flags that say whether it waits.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 MANY = 2  # witnesses for each call that is let be
 MORE = 4  # where the receiver comes from another object in the same way
+# Arguments that say whether a call waits: ``session.subscribe(topic, wait_response=False)``.
+MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
 
 
 def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool:
@@ -137,7 +140,19 @@ def _key(call: ast.Call, scope: Scope) -> Key | None:
     before = [b for b in bindings if getattr(b.node, "lineno", 0) <= call.lineno]
     nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
     owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
-    return (written(call.func), *_origin(nearest), owner)
+    return (written(call.func) + _mode(call), *_origin(nearest), owner)
+
+
+def _mode(call: ast.Call) -> str:
+    """The flags of a call that may decide whether it gives something to await: ``(wait=True)``."""
+    flags = [
+        f"({keyword.arg}={keyword.value.value})"
+        for keyword in call.keywords
+        if isinstance(keyword.value, ast.Constant)
+        and isinstance(keyword.value.value, bool)
+        and MODES.search(keyword.arg or "")
+    ]
+    return "".join(sorted(flags))
 
 
 def _is_class(name: str) -> bool:
