@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import libcst as cst
 
+from asynclint.flow.conditions import known_at
 from asynclint.flow.failing import by_block, fails, jumps, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
@@ -123,7 +124,8 @@ def life(
         stopping = function.once("strict stops", lambda: by_block(function, jumps(function) | breaks))
     tried = set(_tried(around)) if fallible else set(_made_last(function, birth))
     blocks = by_block(function, marked)
-    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, strict)
+    known = known_at(function, birth, owner, scope) if conditional else frozenset()
+    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, known, strict)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 

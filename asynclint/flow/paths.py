@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
+from asynclint.flow.conditions import Fact, contradicts
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
 
 
@@ -87,9 +88,9 @@ class Paths:
 
     ``events`` are a trace's, by unit; ``marked`` the statements of each block that hold one, by index, and
     ``stops`` those that hold a jump or can fail; ``fails`` are the units that can. ``conditional`` says
-    that the value is made under an ``if``, ``looped`` are the loops it is made in, ``tried`` the ``try``
-    statements that catch what making it may raise. ``strict``: what fails may be a cancellation, and
-    handlers that catch less than everything don't catch it.
+    that the value is made under an ``if``, ``known`` what such conditions said then, ``looped`` are the
+    loops it is made in, ``tried`` the ``try`` statements that catch what making it may raise. ``strict``:
+    what fails may be a cancellation, and handlers that catch less than everything don't catch it.
     """
 
     events: Mapping[cst.CSTNode, Sequence[Event]]
@@ -99,6 +100,7 @@ class Paths:
     conditional: bool
     looped: AbstractSet[cst.CSTNode]
     tried: AbstractSet[cst.CSTNode] = frozenset()
+    known: frozenset[Fact] = frozenset()
     strict: bool = False
     split: Split | None = None
     _known: dict[tuple[cst.CSTNode, int], Outcome] = field(default_factory=dict)
@@ -193,14 +195,17 @@ class Paths:
         reborn = mentioned and self._is_born_in(node.body)
         # ``if task.done(): break``: where nothing is done with the value, nothing is left to do
         idle = mentioned and node.body not in self.marked
+        # ``if not wanted: return`` where the value is made ``if wanted``
+        idle = idle or contradicts(node.test, self.known, truth=True)
         then = self.suite(node.body, _settled(state) if reborn or idle else state)
+        without = _settled(state) if contradicts(node.test, self.known, truth=False) else state
         match node.orelse:
             case cst.If():
-                other = self._if(node.orelse, state)
+                other = self._if(node.orelse, without)
             case cst.Else():
-                other = self.suite(node.orelse.body, state)
+                other = self.suite(node.orelse.body, without)
             case _:
-                other = Outcome(state)
+                other = Outcome(without)
         out.join(then)
         out.join(other)
         ends = [then.end, other.end]

@@ -1,0 +1,66 @@
+"""What conditions say where a value is made, and which others say the contrary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope
+
+Fact = tuple[str, bool]  # a name, or ``name is None``, and whether it is true
+
+
+def known_at(function: Function, birth: cst.CSTNode, owner: cst.CSTNode, scope: Scope) -> frozenset[Fact]:
+    """What the conditions round a node say of names that keep their value: ``if wanted: task = …``."""
+    found: set[Fact] = set()
+    inner = birth
+    for outer in function.parents(birth):
+        if outer is owner:
+            break
+        if isinstance(outer, (cst.If, cst.IfExp)) and inner is not outer.test:
+            found.update(facts(outer.test, truth=inner is not outer.orelse))
+        inner = outer
+    return frozenset((said, truth) for said, truth in found if _is_kept(said.split()[0], function, scope))
+
+
+def contradicts(test: cst.BaseExpression, known: frozenset[Fact], *, truth: bool) -> bool:
+    """Whether a condition can't come out so where the value has been made."""
+    return bool(known) and any((said, not value) in known for said, value in facts(test, truth=truth))
+
+
+def facts(test: cst.BaseExpression, *, truth: bool) -> Iterator[Fact]:
+    """What follows for single names from a condition's being true, or false."""
+    match test:
+        case cst.Name(value=name):
+            yield name, truth
+            if truth:
+                yield f"{name} is None", False
+        case cst.UnaryOperation(operator=cst.Not()):
+            yield from facts(test.expression, truth=not truth)
+        case cst.BooleanOperation(operator=operator) if isinstance(operator, cst.And) is truth:
+            yield from facts(test.left, truth=truth)
+            yield from facts(test.right, truth=truth)
+        case cst.Comparison(left=cst.Name(value=name), comparisons=[cst.ComparisonTarget() as only]):
+            if isinstance(only.comparator, cst.Name) and only.comparator.value == "None":
+                yield from _of_none(name, only.operator, truth=truth)
+
+
+def _of_none(name: str, operator: cst.BaseCompOp, *, truth: bool) -> Iterator[Fact]:
+    if isinstance(operator, (cst.Is, cst.IsNot)):
+        is_none = isinstance(operator, cst.Is) is truth
+        yield f"{name} is None", is_none
+        if is_none:
+            yield name, False
+
+
+def _is_kept(name: str, function: Function, scope: Scope) -> bool:
+    """Whether a function gives a name one value, once: a parameter, or an assignment in no loop."""
+    bindings = scope.bindings.get(name, ())
+    if len(bindings) != 1 or any(name in inner.facts.outer for inner in scope.nested()):
+        return False
+    if bindings[0].kind != "assign":
+        return bindings[0].kind == "param"
+    around = function.parents(function.cst_of(bindings[0].node))
+    return not any(isinstance(outer, (cst.For, cst.While)) for outer in around)
