@@ -171,10 +171,10 @@ class Paths:
                 self._eval(node.target, out)
                 return self._loop(node, out, endless=False)
             case cst.While():
-                if self._mentions(node.test):
-                    # ``while not task.done(): await sleep(0)`` ends when the task has
+                ends = self._mentions(node.test)
+                if ends:  # ``while not task.done(): await sleep(0)`` ends when the task has
                     out.end = _settled(out.end)
-                return self._loop(node, out, endless=is_true(node.test))
+                return self._loop(node, out, endless=is_true(node.test), ends=ends)
             case cst.Try() | cst.TryStar():
                 return self._try(node, state)
             case cst.With():
@@ -231,8 +231,11 @@ class Paths:
         events = self.events.get(test, ())
         return bool(events) and all(event.fate is not Fate.BORN for event in events)
 
-    def _loop(self, node: cst.For | cst.While, out: Outcome, *, endless: bool) -> Outcome:
-        """A loop is taken to run at least once: one that may not run is the rare case."""
+    def _loop(self, node: cst.For | cst.While, out: Outcome, *, endless: bool, ends: bool = False) -> Outcome:
+        """A loop is taken to run at least once: one that may not run is the rare case.
+
+        One that ``ends`` with the value leaves nothing of what a turn starts: ``while task: …``.
+        """
         inner = self.suite(node.body, out.end)
         after = inner.end | inner.continued
         returned, broken = inner.returned, inner.broken
@@ -246,7 +249,7 @@ class Paths:
         out.returned |= returned
         out.returns = inner.returns
         out.raises = out.raises or inner.raises
-        out.end = State.NOWHERE if endless else after
+        out.end = State.NOWHERE if endless else _settled(after) if ends else after
         if node.orelse is not None and out.end:
             orelse = self.suite(node.orelse.body, out.end)
             out.join(orelse)
