@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import libcst as cst
 
@@ -23,6 +23,51 @@ def known_at(function: Function, birth: cst.CSTNode, owner: cst.CSTNode, scope: 
             found.update(facts(outer.test, truth=inner is not outer.orelse))
         inner = outer
     return frozenset((said, truth) for said, truth in found if _is_kept(said.split()[0], function, scope))
+
+
+def rivals_of(function: Function, waits: Iterable[cst.CSTNode], names: Collection[str]) -> frozenset[str]:
+    """The other of two tasks of which ``asyncio.wait`` saw one end: where it has not, the value has.
+
+    Not where the time may have run out first, unless a condition asks whether anything is done.
+    """
+    found: set[str] = set()
+    for wait in waits:
+        call = wait.expression if isinstance(wait, cst.Await) else None
+        given = call.args[0].value if isinstance(call, cst.Call) and call.args else None
+        if not isinstance(given, (cst.List, cst.Set, cst.Tuple)) or len(given.elements) != 2:
+            continue
+        assert isinstance(call, cst.Call)
+        timed = any(arg.keyword is not None and arg.keyword.value == "timeout" for arg in call.args)
+        if timed and not _asks_for_done(function, wait):
+            continue
+        written = {getattr(element.value, "value", "") for element in given.elements}
+        found |= written - set(names) if written & set(names) else set()
+    return frozenset(name for name in found if isinstance(name, str) and name)
+
+
+def _asks_for_done(function: Function, wait: cst.CSTNode) -> bool:
+    """``if not done: …`` after ``done, pending = await asyncio.wait(…)``."""
+    made = function.parent(wait)
+    target = made.targets[0].target if isinstance(made, cst.Assign) else None
+    done = target.elements[0].value if isinstance(target, cst.Tuple) else None
+    return isinstance(done, cst.Name) and any(
+        said == done.value
+        for node in function.nodes
+        if isinstance(node, cst.If)
+        for said, _ in facts(node.test, truth=False)
+    )
+
+
+def is_over_without(test: cst.BaseExpression, rivals: frozenset[str], *, truth: bool) -> bool:
+    """Whether a condition, come out so, says that a rival runs: ``rival in done``, ``rival.done()``."""
+    match test:
+        case cst.UnaryOperation(operator=cst.Not()):
+            return is_over_without(test.expression, rivals, truth=not truth)
+        case cst.Comparison(left=cst.Name(value=name), comparisons=[cst.ComparisonTarget(operator=operator)]):
+            return name in rivals and isinstance(operator, cst.NotIn if truth else cst.In)
+        case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=cst.Name(value="done"))):
+            return name in rivals and not truth
+    return False
 
 
 def contradicts(test: cst.BaseExpression, known: frozenset[Fact], *, truth: bool) -> bool:

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import libcst as cst
 
-from asynclint.flow.conditions import known_at
+from asynclint.flow.conditions import known_at, rivals_of
 from asynclint.flow.failing import by_block, fails, jumps, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
@@ -125,7 +125,8 @@ def life(
     tried = set(_tried(around)) if fallible else set(_made_last(function, birth))
     blocks = by_block(function, marked)
     known = known_at(function, birth, owner, scope) if conditional else frozenset()
-    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, known, strict)
+    rivals = rivals_of(function, trace.nodes(Fate.WAITED), trace.names)
+    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, known, rivals, strict)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-from asynclint.flow.conditions import Fact, contradicts
+from asynclint.flow.conditions import Fact, contradicts, is_over_without
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
 
 
@@ -89,8 +89,9 @@ class Paths:
     ``events`` are a trace's, by unit; ``marked`` the statements of each block that hold one, by index, and
     ``stops`` those that hold a jump or can fail; ``fails`` are the units that can. ``conditional`` says
     that the value is made under an ``if``, ``known`` what such conditions said then, ``looped`` are the
-    loops it is made in, ``tried`` the ``try`` statements that catch what making it may raise. ``strict``:
-    what fails may be a cancellation, and handlers that catch less than everything don't catch it.
+    loops it is made in, ``tried`` the ``try`` statements that catch what making it may raise, ``rivals``
+    the tasks of which one or it has ended. ``strict``: what fails may be a cancellation, and handlers that
+    catch less than everything don't catch it.
     """
 
     events: Mapping[cst.CSTNode, Sequence[Event]]
@@ -101,6 +102,7 @@ class Paths:
     looped: AbstractSet[cst.CSTNode]
     tried: AbstractSet[cst.CSTNode] = frozenset()
     known: frozenset[Fact] = frozenset()
+    rivals: frozenset[str] = frozenset()
     strict: bool = False
     split: Split | None = None
     _known: dict[tuple[cst.CSTNode, int], Outcome] = field(default_factory=dict)
@@ -196,9 +198,9 @@ class Paths:
         # ``if task.done(): break``: where nothing is done with the value, nothing is left to do
         idle = mentioned and node.body not in self.marked
         # ``if not wanted: return`` where the value is made ``if wanted``
-        idle = idle or contradicts(node.test, self.known, truth=True)
+        idle = idle or self._is_over(node.test, state, truth=True)
         then = self.suite(node.body, _settled(state) if reborn or idle else state)
-        without = _settled(state) if contradicts(node.test, self.known, truth=False) else state
+        without = _settled(state) if self._is_over(node.test, state, truth=False) else state
         match node.orelse:
             case cst.If():
                 other = self._if(node.orelse, without)
@@ -219,6 +221,12 @@ class Paths:
             self.split = Split(node.test, live[0])
         out.end = ends[0] | ends[1]
         return out
+
+    def _is_over(self, test: cst.BaseExpression, state: int, *, truth: bool) -> bool:
+        """Whether a condition, come out so, says that the value was not made, or has ended."""
+        if state & State.PENDING and is_over_without(test, self.rivals, truth=truth):
+            return True
+        return contradicts(test, self.known, truth=truth)
 
     def _is_born_in(self, body: cst.BaseSuite) -> bool:
         """Whether a block itself makes the value."""
