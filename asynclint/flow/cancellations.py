@@ -156,7 +156,7 @@ def _is_meant(
         return True
     if _keeps_in_mind(handler, reaction, course, function):
         return True
-    if any(_deals_with(node, course) for node in reaction):
+    if any(_deals_with(node, course) for node in reaction) or _cancels_later(handler, course):
         return True
     named = not catches_everything(handler, function, project)
     tasks = any(_is_other_task(node, course) for node in waits)
@@ -172,6 +172,12 @@ def _is_meant(
         if 0 < course.cancelled.get(written, 0) <= handler.lineno:
             return True
     return (tasks and (named or careless)) or any(_only_cancelled(node, waits) for node in waits)
+
+
+def _cancels_later(handler: ast.ExceptHandler, course: Course) -> bool:
+    """``raise CancelledError`` further down, when all is in order."""
+    raised = (node.exc for node in course.nodes if isinstance(node, ast.Raise) and node.exc is not None)
+    return any(error.lineno > handler.lineno and "CancelledError" in ast.unparse(error) for error in raised)
 
 
 def _deals_with(node: ast.AST, course: Course) -> bool:

@@ -21,6 +21,8 @@ def known_at(function: Function, birth: cst.CSTNode, owner: cst.CSTNode, scope: 
             break
         if isinstance(outer, (cst.If, cst.IfExp)) and inner is not outer.test:
             found.update(facts(outer.test, truth=inner is not outer.orelse))
+        elif isinstance(outer, cst.BooleanOperation) and inner is outer.right:  # client or make_client()
+            found.update(facts(outer.left, truth=isinstance(outer.operator, cst.And)))
         inner = outer
     return frozenset((said, truth) for said, truth in found if _is_kept(said.split()[0], function, scope))
 
@@ -37,12 +39,26 @@ def rivals_of(function: Function, waits: Iterable[cst.CSTNode], names: Collectio
         if not isinstance(given, (cst.List, cst.Set, cst.Tuple)) or len(given.elements) != 2:
             continue
         assert isinstance(call, cst.Call)
-        timed = any(arg.keyword is not None and arg.keyword.value == "timeout" for arg in call.args)
-        if timed and not _asks_for_done(function, wait):
+        if _is_timed(call) and not _asks_for_done(function, wait):
             continue
         written = {getattr(element.value, "value", "") for element in given.elements}
         found |= written - set(names) if written & set(names) else set()
     return frozenset(name for name in found if isinstance(name, str) and name)
+
+
+def fails_first(function: Function, waits: Iterable[cst.CSTNode]) -> bool:
+    """Whether each ``asyncio.wait`` lasts until all are done, or one has failed."""
+    calls = [wait.expression for wait in waits if isinstance(wait, cst.Await)]
+    return all(
+        isinstance(call, cst.Call)
+        and any("FIRST_EXCEPTION" in function.module.code_for_node(arg.value) for arg in call.args)
+        and not _is_timed(call)
+        for call in calls
+    )
+
+
+def _is_timed(call: cst.Call) -> bool:
+    return any(arg.keyword is not None and arg.keyword.value == "timeout" for arg in call.args)
 
 
 def _asks_for_done(function: Function, wait: cst.CSTNode) -> bool:

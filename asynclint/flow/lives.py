@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import libcst as cst
 
-from asynclint.flow.conditions import known_at, rivals_of
+from asynclint.flow.conditions import fails_first, known_at, rivals_of
 from asynclint.flow.failing import by_block, fails, jumps, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
@@ -20,6 +20,7 @@ from asynclint.project.tasks import sites
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
+CHOICES = (cst.If, cst.IfExp, cst.BooleanOperation, cst.Match)
 PASSIVE = {Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.PROVED, Fate.CANCELLED, Fate.LOST}
 
 
@@ -114,7 +115,7 @@ def life(
                 break
             marked.add(outer)
     around = list(_inside(function, birth, owner))
-    conditional = any(isinstance(outer, (cst.If, cst.IfExp, cst.Match)) for outer in around)
+    conditional = any(isinstance(outer, CHOICES) for outer in around)
     looped = set() if trace.many or trace.attributes else set(_made_again(around))
     strict = failing is not None
     if failing is None:
@@ -125,8 +126,10 @@ def life(
     tried = set(_tried(around)) if fallible else set(_made_last(function, birth))
     blocks = by_block(function, marked)
     known = known_at(function, birth, owner, scope) if conditional else frozenset()
-    rivals = rivals_of(function, trace.nodes(Fate.WAITED), trace.names)
-    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, known, rivals, strict)
+    waits = trace.nodes(Fate.WAITED)
+    rivals, first = rivals_of(function, waits, trace.names), bool(waits) and fails_first(function, waits)
+    branches = (known, rivals, first)
+    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, *branches, strict)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 

@@ -90,7 +90,8 @@ class Paths:
     ``stops`` those that hold a jump or can fail; ``fails`` are the units that can. ``conditional`` says
     that the value is made under an ``if``, ``known`` what such conditions said then, ``looped`` are the
     loops it is made in, ``tried`` the ``try`` statements that catch what making it may raise, ``rivals``
-    the tasks of which one or it has ended. ``strict``: what fails may be a cancellation, and handlers that
+    the tasks of which one or it has ended, ``fails_first`` that ``asyncio.wait`` leaves it only where
+    another has failed. ``strict``: what fails may be a cancellation, and handlers that
     catch less than everything don't catch it.
     """
 
@@ -103,6 +104,7 @@ class Paths:
     tried: AbstractSet[cst.CSTNode] = frozenset()
     known: frozenset[Fact] = frozenset()
     rivals: frozenset[str] = frozenset()
+    fails_first: bool = False
     strict: bool = False
     split: Split | None = None
     _known: dict[tuple[cst.CSTNode, int], Outcome] = field(default_factory=dict)
@@ -213,6 +215,8 @@ class Paths:
         ends = [then.end, other.end]
         stays = then.end != State.NOWHERE and other.end != State.NOWHERE
         correlated = mentioned or (self.conditional and stays and bool(state & State.LIVE))
+        # ``if task.exception(): …`` behind a wait that leaves tasks pending only where one has failed
+        correlated = correlated or (self.fails_first and bool(state & State.PENDING))
         if correlated and then.end != other.end:
             # ``if not task.done(): await task``; ``if started: await task`` for one made under an ``if``
             ends = [_settled(end) if end == state else end for end in ends]

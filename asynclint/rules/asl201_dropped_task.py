@@ -57,6 +57,9 @@ SISTERS = re.compile(
     r"#.*(noqa:[^#]*\b(RUF006|ASYNC300)\b|ruff: ?ignore\[[^]]*(RUF006|dangling-task))", re.IGNORECASE
 )
 
+# The name of a test whose point it is.
+FORGOTTEN = re.compile(r"(^|_)(forgotten|leak(s|ed|y|ing)?|dangling|orphan(s|ed)?|fire_and_forget)(_|$)")
+
 rule = Rule("ASL201", "dropped-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 
@@ -91,9 +94,15 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
 
 def _is_let_go(function: Function, call: ast.Call) -> bool:
-    """Whether a remark on a line of the call suppresses the same of a sister rule: ``# noqa: RUF006``."""
-    lines = function.scope.outline.text.lines
-    return any(SISTERS.search(line) for line in lines[call.lineno - 1 : call.end_lineno])
+    """Whether a remark on a line of the call suppresses the same of a sister rule: ``# noqa: RUF006``.
+
+    Or whether its test is about tasks that are forgotten, or about who hears of their errors then.
+    """
+    lines, unit = function.scope.outline.text.lines, function.scope
+    if any(SISTERS.search(line) for line in lines[call.lineno - 1 : call.end_lineno]):
+        return True
+    listens = any("set_exception_handler" in inner.facts.methods for inner in unit.nested())
+    return listens or any(FORGOTTEN.search(outer.name) for outer in unit.around() if outer.is_function)
 
 
 def _is_expected_to_fail(function: Function, call: ast.Call) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 MANY = 2  # witnesses for each call that is let be
 MORE = 4  # where the receiver comes from another object in the same way
+TWINS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Arguments that say whether a call waits: ``session.subscribe(topic, wait_response=False)``.
 MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
 
@@ -56,6 +57,23 @@ def is_variant(call: ast.Call, scope: Scope, project: Project) -> bool:
             if is_sync and any(_awaits(part, name) for part in _parts(other)):
                 return True
     return False
+
+
+def is_told_apart(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether it stands where what is called may be plain, too.
+
+    ``if iscoroutinefunction(self.start): run(self.start())`` says so of the other branch, and a class that
+    has both of ``__exit__`` and ``__aexit__`` where the one calls what the other awaits.
+    """
+    name = written(call.func)
+    for node in project.remembered(("branches", scope), lambda: _branches(scope)):
+        asks = isinstance(node.test, ast.Call) and written(node.test.func).endswith("iscoroutinefunction")
+        if asks and call in _parts(node.orelse):
+            calls = (part for part in _parts(node.body) if isinstance(part, ast.Call))
+            return any(written(other.func) == name for other in calls)
+    owner, twin = scope.enclosing_class, TWINS.get(scope.name)
+    method = next((s for s in owner.facts.scopes if s.name == twin), None) if owner is not None else None
+    return method is not None and any(_awaits(wait, name) for wait in method.facts.awaits)
 
 
 def _branches(scope: Scope) -> list[ast.If | ast.IfExp]:
