@@ -14,6 +14,7 @@ from asynclint.project.project import Project
 from asynclint.project.resources import is_lent
 from asynclint.project.tasks import is_setup
 from asynclint.source.outline import Scope
+from asynclint.source.written import written
 
 # Methods that end what an object has.
 ENDS = re.compile(
@@ -51,7 +52,7 @@ def _lent_attributes(method: Scope) -> frozenset[ast.expr]:
     for call in ast.walk((method.enclosing_class or method).node):
         if isinstance(call, ast.Call):
             given.update(k.value for k in call.keywords if (k.arg or "").endswith("loop"))
-            given.update(call.args if ast.unparse(call.func).startswith("asyncio.") else ())
+            given.update(call.args if written(call.func).startswith("asyncio.") else ())
     return frozenset(given)
 
 
@@ -96,7 +97,7 @@ def _shown_attributes(method: Scope) -> frozenset[ast.expr]:
 
 
 def _written(decorator: ast.expr) -> str:
-    return ast.unparse(decorator).rpartition(".")[2].removeprefix("cached_")
+    return written(decorator).rpartition(".")[2].removeprefix("cached_")
 
 
 def _closes_others(method: Scope) -> bool:

@@ -19,6 +19,7 @@ from asynclint.source.written import called
 
 STACKS = frozenset({"contextlib.AsyncExitStack", "contextlib.nullcontext"})
 JUMPS = (cst.Return, cst.Break, cst.Continue)
+JUMPING = (*JUMPS, cst.Raise, cst.Assert, cst.Expr, cst.While)  # what ``_jumps`` holds of, at most
 CLOSED = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 
@@ -29,7 +30,7 @@ def stops(function: Function, project: Project) -> Mapping[cst.CSTNode, Sequence
 
 def jumps(function: Function) -> set[cst.CSTNode]:
     """Jumps and endless loops, and what holds them inside one function."""
-    return function.once("jumps", lambda: _marked(function, filter(_jumps, function.nodes)))
+    return function.once("jumps", lambda: _marked(function, filter(_jumps, function.nodes_of(*JUMPING))))
 
 
 def by_block(function: Function, nodes: Iterable[cst.CSTNode]) -> dict[cst.CSTNode, list[int]]:
@@ -42,7 +43,7 @@ def by_block(function: Function, nodes: Iterable[cst.CSTNode]) -> dict[cst.CSTNo
 
 
 def _places(function: Function) -> dict[cst.CSTNode, tuple[cst.CSTNode, int]]:
-    blocks = (node for node in function.nodes if isinstance(node, cst.BaseSuite))
+    blocks = function.nodes_of(cst.IndentedBlock, cst.SimpleStatementSuite)
     return {line: (block, index) for block in blocks for index, line in enumerate(block.body)}
 
 
@@ -71,7 +72,7 @@ def _jumps(node: cst.CSTNode) -> bool:
 
 
 def _failing(function: Function, project: Project) -> Iterable[cst.CSTNode]:
-    for node in function.nodes:
+    for node in function.nodes_of(cst.Assert, cst.Raise, cst.Call, cst.Await, cst.With, cst.For):
         match node:
             case cst.Assert() | cst.Raise():
                 yield node

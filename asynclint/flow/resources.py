@@ -22,6 +22,7 @@ from asynclint.project.project import Project
 from asynclint.project.resources import Made, is_lent, made
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
+from asynclint.source.written import written
 
 # A test that speaks of what is left open has it open on purpose.
 ON_PURPOSE = re.compile(r"ResourceWarning|[Uu]nclosed|not_closed|non_close|without_clos")
@@ -313,4 +314,4 @@ def _called_methods(unit: Scope) -> Iterator[tuple[str, str]]:
             if isinstance(call.func, ast.Attribute) and isinstance(
                 call.func.value, (ast.Name, ast.Attribute)
             ):
-                yield ast.unparse(call.func.value), call.func.attr
+                yield written(call.func.value), call.func.attr

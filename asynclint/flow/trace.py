@@ -131,10 +131,9 @@ class Tracer:
         return own, others
 
     def _uses_of_attribute(self, kept: KeptOnSelf, scope: Scope) -> Iterator[object]:
-        for node in self._function.nodes:
+        for node in self._function.nodes_of(cst.Attribute):
             if (
-                isinstance(node, cst.Attribute)
-                and node.attr.value == kept.attribute
+                node.attr.value == kept.attribute
                 and isinstance(node.value, cst.Name)
                 and node.value.value == scope.parameters[0].arg
                 and not isinstance(self._function.parent(node), (cst.AssignTarget, cst.AnnAssign))
@@ -291,11 +290,10 @@ def loads(function: Function) -> dict[str, list[cst.CSTNode]]:
 
 def _loads(function: Function) -> dict[str, list[cst.CSTNode]]:
     found: dict[str, list[cst.CSTNode]] = {}
-    for node in function.nodes:
-        if isinstance(node, cst.Name):
-            twin = function.twin(node)
-            if isinstance(twin, ast.Name) and not isinstance(twin.ctx, ast.Store):
-                found.setdefault(twin.id, []).append(node)
+    for node in function.nodes_of(cst.Name):
+        twin = function.twin(node)
+        if isinstance(twin, ast.Name) and not isinstance(twin.ctx, ast.Store):
+            found.setdefault(twin.id, []).append(node)
     return found
 
 

@@ -39,6 +39,8 @@ DEADLINES = frozenset(
         "trio.move_on_at",
     ]
 )
+# Parts of words, one of which a module holds wherever it names a guard.
+GUARD_WORDS = ("timeout", "wait_for", "fail_a", "move_on_a")
 # Of these, the ones that raise nothing when time is up: the work inside ends, and the test goes on.
 MOVING_ON = frozenset({"anyio.move_on_after", "anyio.move_on_at", "trio.move_on_after", "trio.move_on_at"})
 # Calls that end what they are given when time is up: name -> position of the seconds.

@@ -109,22 +109,22 @@ HTTP_MOCKS = (
     "MockTransport", "WSGITransport", "ASGITransport", "requests_toolbelt", "mocket",
 )  # fmt: skip
 
-# A word that a module holds wherever it has objects of the classes above, by name of the method.
+# Parts of words, one of which a module holds wherever it has objects of the classes above, by method.
 WORDS = {
-    "join": r"Thread|Process|ueue",
-    "wait": r"Popen|Event|Barrier|Condition",
-    "wait_for": "Condition",
-    "communicate": "Popen",
-    "acquire": r"Lock|Semaphore",
-    "get": r"[qQ]ueue|httpx|requests",
-    "put": r"[qQ]ueue|httpx|requests",
-    "result": r"uture|submit|threadsafe|xecutor",
-    "exception": r"uture|submit|threadsafe|xecutor",
-    "shutdown": "xecutor",
-    "request": r"http|requests|urllib3",
-    "getresponse": "http",
-    "urlopen": "urllib3",
-    **dict.fromkeys(("accept", "connect", "recv", "recv_into", "recvfrom", "recvfrom_into"), "socket|http"),
-    **dict.fromkeys(("recvmsg",), "socket"),
-    **dict.fromkeys(("post", "patch", "delete", "head", "options", "send", "stream"), "httpx|requests"),
+    "join": ("Thread", "Process", "ueue"),
+    "wait": ("Popen", "Event", "Barrier", "Condition"),
+    "wait_for": ("Condition",),
+    "communicate": ("Popen",),
+    "acquire": ("Lock", "Semaphore"),
+    **dict.fromkeys(("get", "put"), ("ueue", "httpx", "requests")),
+    **dict.fromkeys(("result", "exception"), ("uture", "submit", "threadsafe", "xecutor")),
+    "shutdown": ("xecutor",),
+    "request": ("http", "requests", "urllib3"),
+    "getresponse": ("http",),
+    "urlopen": ("urllib3",),
+    **dict.fromkeys(
+        ("accept", "connect", "recv", "recv_into", "recvfrom", "recvfrom_into"), ("socket", "http")
+    ),
+    "recvmsg": ("socket",),
+    **dict.fromkeys(("post", "patch", "delete", "head", "options", "send", "stream"), ("httpx", "requests")),
 }

@@ -28,7 +28,7 @@ RUN_IN_THREAD = {
 # Of these, methods that only loops have, so that the object needs not be known.
 DISTINCT = {"run_in_executor": (1, "func")}
 # What a module that runs something in a thread has in it.
-THREAD_WORDS = r"Thread|Timer|start_new_thread|to_thread|sync_to_async|Executor|executor"
+THREAD_WORDS = ("hread", "Timer", "sync_to_async", "xecutor")
 
 # Methods that must be called in the thread of the loop, by where their class is defined.
 _LOOP = ASYNCIO + "eventloop.html"

@@ -32,6 +32,7 @@ SYNC = re.compile(
     r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
 )
 LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
+MOCKS = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
 NAMES = LAST | WORDS.keys() | {"input"}
 BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
@@ -59,7 +60,7 @@ def blocking_calls(unit: Scope, project: Project) -> list[Blocking]:
 def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
     awaited = {id(wait.value) for wait in scope.facts.awaits}
     entered = {id(item.context_expr) for statement in scope.facts.withs for item in statement.items}
-    for call in scope.facts.calls:
+    for call in _calls_that_may(scope, project):
         if id(call) in awaited:
             continue
         name = blocks(call, scope, project)
@@ -117,9 +118,10 @@ def _is_of_tests(scope: Scope, project: Project) -> bool:
 
 def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Scope | None:
     """The plain function of the project that a call runs at once."""
-    if not _may_be_helper(call.func, scope):
-        return None
-    value = project.inference.value(call.func, scope)
+    root = call.func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    value = project.inference.value(call.func, scope) if isinstance(root, ast.Name) else None
     if value is None and isinstance(call.func, ast.Name):
         made = definition(call.func, scope, project.modules)
         return made[1].child(made[0]) if made is not None and isinstance(made[0], ast.Lambda) else None
@@ -131,13 +133,12 @@ def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) ->
     return value.scope if runs else None
 
 
-def _may_be_helper(func: ast.expr, scope: Scope) -> bool:
-    """Whether a call may be of a function of the project: cheap, for most are of something else."""
-    if isinstance(func, ast.Attribute) and (func.attr in BUILTIN or func.attr.startswith("assert")):
-        return False
-    while isinstance(func, ast.Attribute):
-        func = func.value
-    return isinstance(func, ast.Name) and scope.lookup(func.id) is not None
+def _calls_that_may(scope: Scope, project: Project) -> list[ast.Call]:
+    """Calls in a scope's own body that may block, or be of a function of the project: cheap, most are not."""
+    facts, suspects = scope.facts, _suspects(scope, project)
+    others = {name for name in facts.functions if scope.lookup(name) is not None}
+    others |= {name for name in facts.methods if name not in BUILTIN and not name.startswith("assert")}
+    return [call for call in facts.calls if called(call) in others or call in suspects]
 
 
 def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
@@ -150,7 +151,7 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
     if is_installed(helper.outline.path) or is_the_point(helper, project) or _ends_process(helper):
         return None
     entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
-    for call in helper.facts.calls:
+    for call in _calls_that_may(helper, project):
         found = _in_helper(call, helper, project, depth, entered=id(call) in entered)
         if (
             found is not None
@@ -278,7 +279,7 @@ def blocks(call: ast.Call, scope: Scope, project: Project) -> str:
         replaced = bool(name) and is_replaced(call.func, scope, project)
     if not name or replaced or ends_at_once(name, call, scope, project):
         return ""
-    return "" if name.startswith(NETWORK) and _answers_itself(scope, project) else name
+    return "" if name.startswith(NETWORK) and _answers_itself(scope) else name
 
 
 def _suspects(scope: Scope, project: Project) -> frozenset[ast.Call]:
@@ -313,15 +314,10 @@ def _function(call: ast.Call, scope: Scope, project: Project) -> str:
 def _method(call: ast.Call, scope: Scope, project: Project) -> str:
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in WORDS:
         return ""
-    if not _has_word(call.func.attr, scope.outline, project):
+    if not scope.outline.text.has_any(WORDS[call.func.attr]):
         return ""
     name = _resolved(call.func, scope, project)
     return name if name in METHODS else _of_client(call.func, scope, project)
-
-
-def _has_word(method: str, outline: Outline, project: Project) -> bool:
-    key = ("names what blocks", WORDS[method], outline)
-    return project.remembered(key, lambda: re.search(WORDS[method], outline.text.text) is not None)
 
 
 def _resolved(func: ast.expr, scope: Scope, project: Project) -> str:
@@ -344,9 +340,6 @@ def _of_client(func: ast.Attribute, scope: Scope, project: Project) -> str:
     return f"{made}.{func.attr}" if made and func.attr in CLIENTS[made] else ""
 
 
-def _answers_itself(scope: Scope, project: Project) -> bool:
+def _answers_itself(scope: Scope) -> bool:
     """Whether something in a module answers HTTP requests in place of the network."""
-    outline = scope.outline
-    mocks = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
-    key = ("answers HTTP requests", outline)
-    return project.remembered(key, lambda: mocks.search(outline.text.text) is not None)
+    return MOCKS.search(scope.outline.text.text) is not None

@@ -20,7 +20,7 @@ WORDS_ABOVE = re.compile(
     re.IGNORECASE,
 )
 # Loops whose time stands still while others wait, so that nothing but blocking makes it pass.
-FAKE_LOOPS = re.compile(r"\b(looptime|async_solipsism)\b")
+FAKE_LOOPS = ("looptime", "async_solipsism")
 MAX_ABOVE = 8
 # A function whose point it is.
 POINT = re.compile(
@@ -31,9 +31,8 @@ POINT = re.compile(
 
 def is_the_point(scope: Scope, project: Project) -> bool:
     """Whether a function blocks for its own sake, by its name, decorators, class, module or loop."""
-    key = ("fake time", scope.outline)
-    fake = project.remembered(key, lambda: FAKE_LOOPS.search(scope.outline.text.text) is not None)
-    return fake or project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
+    fake_time = scope.outline.text.has_any(FAKE_LOOPS)
+    return fake_time or project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
 
 
 def _says_so(scope: Scope) -> bool:

@@ -12,7 +12,7 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,11 +56,11 @@ class Packages:
                 return found
         return None
 
-    def mentions(self, top: str, words: re.Pattern[bytes]) -> bool:
-        """Whether a file of a top-level module or package matches; a package of very many files may."""
+    def mentions(self, top: str, said_in: Callable[[bytes], object]) -> bool:
+        """Whether a file of a top-level module or package says it; a package of very many files may."""
         for base in self._bases(top):
             files = _sources(base)
-            if len(files) > MANY_FILES or any(words.search(_raw(path)) for path in files):
+            if len(files) > MANY_FILES or any(said_in(_raw(path)) for path in files):
                 return True
         return False
 

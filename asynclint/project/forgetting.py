@@ -31,8 +31,8 @@ class Mark:
 
 
 def _is_about(key: Hashable, outline: Outline) -> bool:
-    parts = key if isinstance(key, tuple) else (key,)
-    for part in parts:
+    parts = key if key.__class__ is tuple else (key,)
+    for part in reversed(parts):  # nearly all keys end in what they are about
         kind = part.__class__
         if kind is Scope:
             found: bool = part.outline is outline

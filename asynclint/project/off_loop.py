@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, RUNS_LOOP, UNSAFE
+from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, RUNS_LOOP, THREAD_WORDS, UNSAFE
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.index.values import Function
 from asynclint.project.moments import NEVER
@@ -20,7 +20,6 @@ from asynclint.project.threads import (
     function_of,
     handings,
     has_loop,
-    names_threads,
     resolved,
     thread_functions,
 )
@@ -54,7 +53,7 @@ def misuses(unit: Scope, project: Project) -> list[Misuse]:
 
 
 def _in_unit(unit: Scope, project: Project) -> Iterator[Misuse]:
-    if not names_threads(unit.outline, project):
+    if not unit.outline.text.has_any(THREAD_WORDS):
         return
     for scope in unit.nested():
         for handing in handings(scope, project):

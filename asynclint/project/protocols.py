@@ -16,6 +16,7 @@ from asynclint.project.index.values import Builtin, Calling, Class, Function, In
 from asynclint.project.names import known
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import written
 
 # Modules of annotations that say less than the object behind them has.
 ABSTRACT = frozenset({"typing", "contextlib", "collections.abc", "_collections_abc", "abc"})
@@ -140,4 +141,4 @@ def _may_be_more(value: Instance, user: Outline, inference: Inference) -> bool:
 def _is_interface(cls: Scope) -> bool:
     """``class Stream(Protocol)``, ``class Stream(ABC)``."""
     assert isinstance(cls.node, ast.ClassDef)
-    return any("Protocol" in ast.unparse(base) or "ABC" in ast.unparse(base) for base in cls.node.bases)
+    return any("Protocol" in base or "ABC" in base for base in map(written, cls.node.bases))

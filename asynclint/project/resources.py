@@ -16,15 +16,14 @@ from asynclint.project.names import chain
 from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
 from asynclint.project.tasks import is_loop, named_by
-from asynclint.source.outline import Outline, Scope
+from asynclint.source.outline import Scope
 from asynclint.source.written import last_name
 
 MAX_DEPTH = 3  # factories that call factories
 BY_NAME = {name: resource for resource in RESOURCES for name in resource.makers}
 BY_METHOD = {name: resource for resource in RESOURCES for name in resource.methods}
 LAST_NAMES = frozenset(name.rpartition(".")[2] for name in BY_NAME)
-DIRECT = LAST_NAMES | BY_METHOD.keys()
-WORDS = re.compile("|".join(sorted(DIRECT)))
+DIRECT = frozenset(LAST_NAMES | BY_METHOD.keys())
 STANDARD = re.compile(r"sys\.std(in|out|err)\b")  # open as long as the process is
 # What a factory does with what it makes that means that somebody else closes it.
 OWNING = re.compile(r"cleanup|finalizer|append|\.add\(|push|enter_|weakref")
@@ -100,7 +99,7 @@ def is_lent(scope: Scope, project: Project) -> bool:
 def _made(scope: Scope, project: Project) -> Iterator[Made]:
     facts = scope.facts
     factories = {
-        id(made.value) for made in kept(scope, project) if _has_words(made.function.scope.outline, project)
+        id(made.value) for made in kept(scope, project) if made.function.scope.outline.text.has_any(DIRECT)
     }
     direct = {id(call) for call in named(scope, DIRECT, BY_NAME, project)}
     drivers = {id(call) for name in DRIVERS for call in facts.methods.get(name, ())}
@@ -138,11 +137,6 @@ def _sets_loop(call: ast.Call, scope: Scope, project: Project) -> bool:
     return any(last_name(inner.func) == "set_event_loop" for inner in value.scope.facts.calls)
 
 
-def _has_words(outline: Outline, project: Project) -> bool:
-    key = ("names a resource", outline)
-    return project.remembered(key, lambda: WORDS.search(outline.text.text) is not None)
-
-
 def _resource(
     call: ast.Call, scope: Scope, project: Project, *, awaited: bool, whole: bool, depth: int = 0
 ) -> Resource | None:
@@ -163,7 +157,7 @@ def _resource(
     calling = Calling.COROUTINE if awaited else Calling.SYNC
     if not isinstance(value, Function) or value.calling is not calling or value.scope.outline.is_stub:
         return None
-    if not _has_words(value.scope.outline, project) or is_replaced(call.func, scope, project):
+    if not value.scope.outline.text.has_any(DIRECT) or is_replaced(call.func, scope, project):
         return None
     return _given(value.scope, project, depth)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -117,8 +116,10 @@ def _targets(call: ast.Call, scope: Scope, project: Project, depth: int) -> Iter
         given = argument(call, *place)
         if given is not None:
             yield unwrapped(given, scope, project)
-    elif depth < MAX_DEPTH and any(_is_function_like(value, scope, depth) for value in _given(call)):
-        yield from _through_wrapper(call, scope, project, depth)
+    elif depth < MAX_DEPTH:
+        named = [value for value in _given(call) if isinstance(value, (ast.Name, ast.Lambda))]
+        if named and any(_is_function_like(value, scope, depth) for value in named):
+            yield from _through_wrapper(call, scope, project, depth)
 
 
 def _place(call: ast.Call, scope: Scope, project: Project) -> tuple[int, str] | None:
@@ -152,16 +153,6 @@ def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
     if given is not None or len(call.args) <= position:
         return given
     return None if any(isinstance(a, ast.Starred) for a in call.args[: position + 1]) else call.args[position]
-
-
-def names_threads(outline: Outline, project: Project) -> bool:
-    """Whether a module can start a thread: a look at its words."""
-
-    def found() -> bool:
-        text = outline.text.text
-        return "hread" in text or re.search(THREAD_WORDS, text) is not None
-
-    return project.remembered(("names threads", outline), found)
 
 
 # -- wrappers of the project
@@ -205,7 +196,7 @@ def _handed_on(wrapper: Scope, project: Project, depth: int) -> frozenset[str]:
 
     def found() -> frozenset[str]:
         parameters = {arg.arg for arg in wrapper.parameters}
-        if not parameters or not names_threads(wrapper.outline, project):
+        if not parameters or not wrapper.outline.text.has_any(THREAD_WORDS):
             return frozenset()
         handed: set[str] = set()
         for scope in wrapper.nested():

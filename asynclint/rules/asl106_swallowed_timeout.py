@@ -56,6 +56,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Related
+from asynclint.knowledge.asyncs import GUARD_WORDS
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -80,9 +81,7 @@ def _swallowed(unit: Unit, project: Project) -> list[Swallowed]:
 
 
 def _search(unit: Unit, project: Project) -> Iterator[Swallowed]:
-    from asynclint.project.index.evidence import names_a_guard
-
-    if not names_a_guard(unit.outline, project) or not _may_catch(unit):
+    if not unit.outline.text.has_any(GUARD_WORDS) or not _may_catch(unit):
         return
     from asynclint.flow.swallowed import swallowed
     from asynclint.project.guards import drives, tests
@@ -103,7 +102,7 @@ def _may_catch(unit: Unit) -> bool:
     """Whether something in a function catches exceptions: a handler, or a context manager by any name."""
     from asynclint.source.written import called
 
-    if "except" in unit.source:
+    if unit.says("except"):
         return True
     entered = (item.context_expr for s in unit.nested() for with_ in s.facts.withs for item in with_.items)
     return any(isinstance(expr, ast.Call) and called(expr) not in HARMLESS for expr in entered)

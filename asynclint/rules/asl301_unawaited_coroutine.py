@@ -84,9 +84,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.purpose import is_on_purpose
     from asynclint.project.coroutines import Evidence
 
-    for node in function.nodes:
-        if not isinstance(node, cst.Expr):
-            continue
+    for node in function.nodes_of(cst.Expr):
         statement = function.ast_of(node)
         scope = function.scope_of(node)
         assert isinstance(statement, ast.Expr)

@@ -69,7 +69,7 @@ WORDS = ("set_exception_handler", "simplefilter", "filterwarnings")
 @rule.trigger
 def trigger(unit: Unit, _: Project) -> bool:
     """A module that says one of a few words."""
-    return any(word in unit.outline.text.text for word in WORDS)
+    return unit.outline.text.has_any(WORDS)
 
 
 @rule.check

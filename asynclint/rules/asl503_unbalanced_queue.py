@@ -87,7 +87,7 @@ WORDS = ("Queue", ".get()", "get_nowait", "task_done")
 def trigger(unit: Unit, _: Project) -> bool:
     """A module that joins something without arguments, and speaks of queues."""
     text = unit.outline.text.text
-    return ".join()" in text and "async def" in text and any(word in text for word in WORDS)
+    return ".join()" in text and "async def" in text and unit.outline.text.has_any(WORDS)
 
 
 @rule.check

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from asynclint.finding import Span
 from asynclint.source.outline import Scope
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asynclint.source.pairing import PairedTree
 
 T = TypeVar("T")
+Node = TypeVar("Node", bound="cst.CSTNode")
 
 
 class UnparsedError(Exception):
@@ -59,6 +60,18 @@ class Function:
     def nodes(self) -> Sequence[cst.CSTNode]:
         """Every node, nested functions' too, in source order; white space and punctuation left out."""
         return self._tree.nodes
+
+    def nodes_of(self, *kinds: type[Node]) -> Iterator[Node]:
+        """Its nodes of some classes (their subclasses left out), class by class, each in source order."""
+        for kind in kinds:
+            yield from cast("list[Node]", self._by_class.get(kind, ()))
+
+    @cached_property
+    def _by_class(self) -> dict[type[cst.CSTNode], list[cst.CSTNode]]:
+        found: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
+        for node in self.nodes:
+            found.setdefault(node.__class__, []).append(node)
+        return found
 
     def once(self, key: Hashable, answer: Callable[[], T]) -> T:
         """An answer about this function that several rules ask for, worked out once."""

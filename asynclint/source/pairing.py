@@ -8,6 +8,7 @@ its resolved names without a metadata provider.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import unicodedata
 from collections.abc import Iterator
 
@@ -83,6 +84,7 @@ _CST_ORDER: dict[type[cst.CSTNode], tuple[str, ...]] = {
 }
 _CST_FIELDS: dict[type[cst.CSTNode], tuple[str, ...]] = {}
 _CONSTANTS = frozenset({"None", "True", "False"})  # names to libcst, constants to ast
+_LEAVES = frozenset({str, bool, type(None), cst.MaybeSentinel})  # fields that hold no node
 _TOKENS = frozenset({"lpar", "rpar", "lbracket", "rbracket", "leading_lines", "header", "footer"})
 
 
@@ -94,18 +96,18 @@ def cst_children(node: cst.CSTNode) -> list[cst.CSTNode]:
         names = _CST_ORDER.get(kind)
         if names is None:
             names = tuple(
-                name
-                for name in node.__dataclass_fields__
-                if name not in _TOKENS and not name.startswith(("whitespace", "lines_after"))
+                field.name
+                for field in dataclasses.fields(kind)
+                if field.name not in _TOKENS and not field.name.startswith(("whitespace", "lines_after"))
             )
         fields = _CST_FIELDS[kind] = names
     found: list[cst.CSTNode] = []
     for name in fields:
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
+        if value.__class__ in (list, tuple):
+            found += value
+        elif value.__class__ not in _LEAVES:
             found.append(value)
-        elif value.__class__ in (list, tuple):
-            found.extend(v for v in value if isinstance(v, cst.CSTNode))
     return found
 
 

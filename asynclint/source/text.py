@@ -13,7 +13,7 @@ import re
 import tokenize
 import warnings
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -104,6 +104,22 @@ class SourceText:
         if self.lines and not self.lines[-1].endswith(("\n", "\r")):
             starts.pop()
         return starts
+
+    def has_any(self, words: Collection[str]) -> bool:
+        """Whether one of some words (a tuple or frozenset) is in the text, be it inside a longer one."""
+        found = self._words.get(words)
+        if found is None:
+            found = self._words[words] = any(word in self.text for word in words)
+        return found
+
+    def is_between(self, word: str, first: int, last: int) -> bool:
+        """Whether a word is somewhere in the lines from ``first`` to ``last`` (1-based)."""
+        starts = self._starts
+        return self.text.find(word, starts[first - 1], starts[last] if last < len(starts) else None) >= 0
+
+    @cached_property
+    def _words(self) -> dict[Collection[str], bool]:
+        return {}
 
     def offset(self, position: Position) -> int:
         """Characters of ``text`` before ``position``; raises ValueError for a place outside it."""

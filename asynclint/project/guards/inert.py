@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asynclint.knowledge.asyncs import GUARD_CONTEXTS
+from asynclint.project.called import named
 from asynclint.project.guards.backends import REQUESTS, anyio_backends
 from asynclint.project.guards.contexts import STACK_METHODS
 from asynclint.project.guards.seconds import argument, number
@@ -19,6 +20,8 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
 WAIT_FOR = frozenset({"asyncio.wait_for", "asyncio.tasks.wait_for"})
+FIRING = GUARD_CONTEXTS | WAIT_FOR
+LAST_NAMES = frozenset(name.rpartition(".")[2] for name in FIRING)
 EXPECTS = re.compile(r"aises|warns|suppress|deprecated_call|[Ww]arnings")
 WRONG_ENTRY = frozenset({"TypeError", "AttributeError"})  # what the wrong with raises, by release of Python
 FIRED = frozenset({"cancelled_caught", "cancel_called"})
@@ -92,9 +95,9 @@ def inert_guards(function: Scope, test: Test | None, project: Project) -> Iterat
 
 
 def _guards(scope: Scope, project: Project) -> Iterator[_Guard]:
-    for call in scope.facts.calls if scope.is_function else ():
+    for call in named(scope, LAST_NAMES, FIRING, project) if scope.is_function else ():
         names = chain(call.func, scope, project.modules)
-        if any(name in GUARD_CONTEXTS or name in WAIT_FOR for name in names):
+        if not FIRING.isdisjoint(names):
             yield _Guard(call, names, scope)
 
 
@@ -210,10 +213,12 @@ def _on_trio(guard: _Guard, test: Test | None, project: Project) -> Inert | None
         return None
     if not any(name.startswith(("asyncio.", "async_timeout.")) for name in guard.names):
         return None
+    if "trio" not in anyio_backends(test, project):
+        return None
     words = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(test.scope.node)}
     if words & SWITCHES_BACKEND or any(arg.arg in REQUESTS for arg in test.scope.parameters):
         return None
-    if "trio" not in anyio_backends(test, project) or any(True for _ in _expected(guard.call, guard.scope)):
+    if any(True for _ in _expected(guard.call, guard.scope)):
         return None
     return Inert(guard.call, f"{guard.written}(…) needs asyncio's loop, and this test runs on trio too")
 

@@ -37,7 +37,7 @@ def _timer(outline: Outline, names: Iterable[str], project: Project) -> Bound | 
 
 def _timers(outline: Outline, names: Iterable[str], project: Project) -> Iterator[Bound]:
     module = outline.scope
-    if any(word in outline.text.text for word in WORDS):
+    if outline.text.has_any(WORDS):
         for call in module.facts.calls:
             if is_timer(call, module, project):
                 yield bound_at(call, module, f"module {outline.path.stem}", UNREAD, in_loop=False)

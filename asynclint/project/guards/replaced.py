@@ -12,7 +12,7 @@ from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.index.values import Function, Instance, Module
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-from asynclint.source.written import called, last_name
+from asynclint.source.written import called, last_name, written
 
 MAX_DEPTH = 3  # names of names
 ANY = "*"  # nobody knows which name
@@ -91,7 +91,7 @@ def _replaced_by(module: Outline) -> dict[Scope | None, frozenset[str]]:
         if names:
             found.setdefault(_test_of(scope), set()).update(names)
     for scope in module.scope.nested():
-        for call in scope.facts.calls:
+        for call in _patches(scope):
             names = _patched_by(call, scope)
             if names:
                 found.setdefault(_test_of(decorating.get(id(call), scope)), set()).update(names)
@@ -103,7 +103,8 @@ def _test_of(scope: Scope) -> Scope | None:
     functions = [outer for outer in scope.around() if outer.is_function]
     if not functions or not functions[-1].name.startswith("test"):
         return None
-    is_fixture = any("fixture" in ast.unparse(decorator) for decorator in functions[-1].decorators)
+    makers = [d.func if isinstance(d, ast.Call) else d for d in functions[-1].decorators]
+    is_fixture = any("fixture" in written(maker) for maker in makers)
     return None if is_fixture else functions[-1]
 
 
@@ -119,10 +120,14 @@ def _assigned_in(scope: Scope) -> set[str]:
     return names
 
 
+def _patches(scope: Scope) -> Iterator[ast.Call]:
+    for calls in (scope.facts.functions, scope.facts.methods):
+        for name in calls.keys() & PATCHES:
+            yield from calls[name]
+
+
 def _patched_by(call: ast.Call, scope: Scope) -> set[str]:
     name = called(call)
-    if name not in PATCHES:
-        return set()
     if name == "multiple":
         return {k.arg or ANY for k in call.keywords if not _is_async_mock(k.value)}
     if any(_is_async_mock(value) for value in (*call.args, *(keyword.value for keyword in call.keywords))):
