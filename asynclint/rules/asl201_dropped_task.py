@@ -82,25 +82,28 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             continue
         if _is_expected_to_fail(function, life.call) or _is_let_go(function, life.call):
             continue
+        in_tests = project.is_test_code(function.scope.outline.path)
+        if in_tests and _is_about_it(function.scope):
+            continue
         fix, held_back = None, ""
         try:
             fix = finish(function, life, project)
         except CannotFinishError as error:
             held_back = str(error)
         started = ast.unparse(life.call.func)
-        owner = "the test" if project.is_test_code(function.scope.outline.path) else life.scope.name
+        owner = "the test" if in_tests else life.scope.name
         message = f"the task that {started} starts is not kept, so it can vanish or outlive {owner}"
         yield Finding("", function.text.span(life.call), rule.code, message, fix, held_back)
 
 
 def _is_let_go(function: Function, call: ast.Call) -> bool:
-    """Whether a remark on a line of the call suppresses the same of a sister rule: ``# noqa: RUF006``.
+    """Whether a remark on a line of the call suppresses the same of a sister rule: ``# noqa: RUF006``."""
+    lines = function.scope.outline.text.lines
+    return any(SISTERS.search(line) for line in lines[call.lineno - 1 : call.end_lineno])
 
-    Or whether its test is about tasks that are forgotten, or about who hears of their errors then.
-    """
-    lines, unit = function.scope.outline.text.lines, function.scope
-    if any(SISTERS.search(line) for line in lines[call.lineno - 1 : call.end_lineno]):
-        return True
+
+def _is_about_it(unit: Unit) -> bool:
+    """Whether a test is about tasks that are forgotten, or about who hears of their errors then."""
     listens = any("set_exception_handler" in inner.facts.methods for inner in unit.nested())
     return listens or any(FORGOTTEN.search(outer.name) for outer in unit.around() if outer.is_function)
 
