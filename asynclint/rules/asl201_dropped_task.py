@@ -83,7 +83,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         if _is_expected_to_fail(function, life.call) or _is_let_go(function, life.call):
             continue
         in_tests = project.is_test_code(function.scope.outline.path)
-        if in_tests and _is_about_it(function.scope):
+        if in_tests and _is_about_it(life.scope):
             continue
         fix, held_back = None, ""
         try:
@@ -102,10 +102,10 @@ def _is_let_go(function: Function, call: ast.Call) -> bool:
     return any(SISTERS.search(line) for line in lines[call.lineno - 1 : call.end_lineno])
 
 
-def _is_about_it(unit: Unit) -> bool:
+def _is_about_it(scope: Unit) -> bool:
     """Whether a test is about tasks that are forgotten, or about who hears of their errors then."""
-    listens = any("set_exception_handler" in inner.facts.methods for inner in unit.nested())
-    return listens or any(FORGOTTEN.search(outer.name) for outer in unit.around() if outer.is_function)
+    listens = "set_exception_handler" in scope.facts.methods
+    return listens or any(FORGOTTEN.search(outer.name) for outer in scope.around() if outer.is_function)
 
 
 def _is_expected_to_fail(function: Function, call: ast.Call) -> bool:
