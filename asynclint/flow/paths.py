@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -74,8 +75,7 @@ class Outcome:
         self.raises = self.raises or other.raises
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """A condition on which it depends whether the value is finished; ``when`` it is not."""
 
     test: cst.CSTNode

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
 from asynclint.project.called import named
@@ -38,8 +38,7 @@ BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
 
 
-@dataclass(frozen=True)
-class Blocking:
+class Blocking(NamedTuple):
     """A call in a function that runs on the loop, and what blocks: it or a call that it leads to."""
 
     call: ast.Call

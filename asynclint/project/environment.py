@@ -13,9 +13,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.keys import site_packages
 from asynclint.project.index.modules import is_installed, project_directories
@@ -24,8 +24,7 @@ MANY_FILES = 400
 FINDER = re.compile(r"import\s+(__editable___\w+_finder)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Packages:
+class Packages(NamedTuple):
     """The packages of one environment, which lies at ``path``; ``origin`` says who named it.
 
     ``directories`` are searched in turn; ``mapped`` are modules that lie elsewhere, with their package

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.threads import DISTINCT, OWN_LOOP, RUN_IN_THREAD, RUNS_LOOP, THREAD_WORDS
 from asynclint.project.index.classes import ancestors
@@ -19,8 +19,7 @@ STARTERS = frozenset(name.rpartition(".")[2] for name in RUN_IN_THREAD)
 PARTIAL = frozenset({"functools.partial"})
 
 
-@dataclass(frozen=True)
-class Handing:
+class Handing(NamedTuple):
     """A call that runs a function in a thread, and that function as it is written there."""
 
     call: ast.Call

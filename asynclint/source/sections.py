@@ -87,7 +87,7 @@ def _starts(text: str) -> Iterator[tuple[int, str, str]]:
     strings = [match.span() for match in _STRING.finditer(text)]  # the lines of a long one begin nothing
     for line in [0, *lines]:
         match = _BEGINNING.match(text, line)
-        if match is None or any(start < line < end for start, end in strings):
+        if match is None or (strings and any(start < line < end for start, end in strings)):
             continue
         kind, word = match.lastgroup or "continued", match[match.lastindex or 0]
         if kind == "decorator":

@@ -6,7 +6,7 @@ import ast
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import GUARD_CONTEXTS
 from asynclint.project.called import named
@@ -31,8 +31,7 @@ SWITCHES_BACKEND = frozenset({"current_async_library", "anyio_backend_name"})
 With = ast.With | ast.AsyncWith
 
 
-@dataclass(frozen=True, slots=True)
-class Inert:
+class Inert(NamedTuple):
     """A guard that cannot fire, and why, in words for the user.
 
     ``entered`` is the statement that enters it with the wrong keyword, None if that isn't the fault.
@@ -43,8 +42,7 @@ class Inert:
     entered: With | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Guard:
+class _Guard(NamedTuple):
     """A call that makes a guard: its names, as it is written, and the scope it stands in."""
 
     call: ast.Call
