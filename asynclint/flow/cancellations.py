@@ -18,6 +18,7 @@ from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
 from asynclint.flow.started import is_own, is_started
 from asynclint.flow.swallowed import SILENCING
 from asynclint.knowledge.asyncs import CANCELLED_ERRORS
+from asynclint.project.called import always_raises
 from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
@@ -118,15 +119,19 @@ def _catches(block: ast.AST, function: Scope, project: Project) -> ast.ExceptHan
     """The first handler that a cancellation comes to, if it doesn't raise."""
     for handler in block.handlers:  # type: ignore[attr-defined]
         if error_names(handler.type, function, project) & CATCHING:
-            ends = any(_leaves_for_good(node) for node in inside(handler.body))
+            ends = any(_leaves_for_good(node, function, project) for node in inside(handler.body))
             return None if ends else handler
     return None
 
 
-def _leaves_for_good(node: ast.AST) -> bool:
+def _leaves_for_good(node: ast.AST, function: Scope, project: Project) -> bool:
     if isinstance(node, ast.Raise) or is_failure(node):
         return True
-    return isinstance(node, ast.Call) and (called(node) in LEAVING or ast.unparse(node.func) == "os.abort")
+    if not isinstance(node, ast.Call):
+        return False
+    if called(node) in LEAVING or ast.unparse(node.func) == "os.abort":
+        return True
+    return always_raises(node, function, project)
 
 
 def _is_meant(
@@ -150,7 +155,7 @@ def _is_meant(
         return True
     if _keeps_in_mind(handler, reaction, course, function):
         return True
-    if any(_deals_with(node, course) for node in reaction):
+    if any(_deals_with(node, course) for node in reaction) or _cancels_later(handler, course):
         return True
     named = not catches_everything(handler, function, project)
     tasks = any(_is_other_task(node, course) for node in waits)
@@ -166,6 +171,12 @@ def _is_meant(
         if 0 < course.cancelled.get(written, 0) <= handler.lineno:
             return True
     return (tasks and (named or careless)) or any(_only_cancelled(node, waits) for node in waits)
+
+
+def _cancels_later(handler: ast.ExceptHandler, course: Course) -> bool:
+    """``raise CancelledError`` further down, when all is in order."""
+    raised = (node.exc for node in course.nodes if isinstance(node, ast.Raise) and node.exc is not None)
+    return any(error.lineno > handler.lineno and "CancelledError" in ast.unparse(error) for error in raised)
 
 
 def _deals_with(node: ast.AST, course: Course) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from asynclint.flow.conditions import fails_first, known_at, rivals_of
 from asynclint.flow.failing import by_block, fails, jumps, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
@@ -19,6 +20,7 @@ from asynclint.project.tasks import sites
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
+CHOICES = (cst.If, cst.IfExp, cst.BooleanOperation, cst.Match)
 PASSIVE = {Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.PROVED, Fate.CANCELLED, Fate.LOST}
 
 
@@ -112,7 +114,7 @@ def life(
                 break
             marked.add(outer)
     around = list(_inside(function, birth, owner))
-    conditional = any(isinstance(outer, (cst.If, cst.IfExp, cst.Match)) for outer in around)
+    conditional = any(isinstance(outer, CHOICES) for outer in around)
     looped = set() if trace.many or trace.attributes else set(_made_again(around))
     strict = failing is not None
     if failing is None:
@@ -120,9 +122,13 @@ def life(
     else:
         breaks = failing
         stopping = function.once("strict stops", lambda: by_block(function, jumps(function) | breaks))
-    tried = set(_tried(around)) if fallible else set()
+    tried = set(_tried(around)) if fallible else set(_made_last(function, birth))
     blocks = by_block(function, marked)
-    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, strict)
+    known = known_at(function, birth, owner, scope) if conditional else frozenset()
+    waits = trace.nodes(Fate.WAITED)
+    rivals, first = rivals_of(function, waits, trace.names), bool(waits) and fails_first(function, waits)
+    branches = (known, rivals, first)
+    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, *branches, strict)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 
@@ -141,6 +147,16 @@ def _tried(around: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
     for inner, outer in pairwise(around):
         if isinstance(outer, (cst.Try, cst.TryStar)) and inner is outer.body:
             yield outer
+
+
+def _made_last(function: Function, birth: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """The ``try`` whose body ends by making a value: what it catches has kept that from being made."""
+    statement = function.parent(birth)
+    line = function.parent(statement) if isinstance(statement, (cst.Assign, cst.AnnAssign)) else None
+    block = function.parent(line) if isinstance(line, cst.SimpleStatementLine) else None
+    outer = function.parent(block) if block is not None else None
+    if isinstance(outer, (cst.Try, cst.TryStar)) and outer.body is block and block.body[-1] is line:
+        yield outer
 
 
 def _inside(function: Function, node: cst.CSTNode, owner: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from asynclint.flow.conditions import Fact, contradicts, is_over_without
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
 
 
@@ -87,9 +88,11 @@ class Paths:
 
     ``events`` are a trace's, by unit; ``marked`` the statements of each block that hold one, by index, and
     ``stops`` those that hold a jump or can fail; ``fails`` are the units that can. ``conditional`` says
-    that the value is made under an ``if``, ``looped`` are the loops it is made in, ``tried`` the ``try``
-    statements that catch what making it may raise. ``strict``: what fails may be a cancellation, and
-    handlers that catch less than everything don't catch it.
+    that the value is made under an ``if``, ``known`` what such conditions said then, ``looped`` are the
+    loops it is made in, ``tried`` the ``try`` statements that catch what making it may raise, ``rivals``
+    the tasks of which one or it has ended, ``fails_first`` that ``asyncio.wait`` leaves it only where
+    another has failed. ``strict``: what fails may be a cancellation, and handlers that
+    catch less than everything don't catch it.
     """
 
     events: Mapping[cst.CSTNode, Sequence[Event]]
@@ -99,6 +102,9 @@ class Paths:
     conditional: bool
     looped: AbstractSet[cst.CSTNode]
     tried: AbstractSet[cst.CSTNode] = frozenset()
+    known: frozenset[Fact] = frozenset()
+    rivals: frozenset[str] = frozenset()
+    fails_first: bool = False
     strict: bool = False
     split: Split | None = None
     _known: dict[tuple[cst.CSTNode, int], Outcome] = field(default_factory=dict)
@@ -169,10 +175,10 @@ class Paths:
                 self._eval(node.target, out)
                 return self._loop(node, out, endless=False)
             case cst.While():
-                if self._mentions(node.test):
-                    # ``while not task.done(): await sleep(0)`` ends when the task has
+                ends = self._mentions(node.test)
+                if ends:  # ``while not task.done(): await sleep(0)`` ends when the task has
                     out.end = _settled(out.end)
-                return self._loop(node, out, endless=is_true(node.test))
+                return self._loop(node, out, endless=is_true(node.test), ends=ends)
             case cst.Try() | cst.TryStar():
                 return self._try(node, state)
             case cst.With():
@@ -193,19 +199,24 @@ class Paths:
         reborn = mentioned and self._is_born_in(node.body)
         # ``if task.done(): break``: where nothing is done with the value, nothing is left to do
         idle = mentioned and node.body not in self.marked
+        # ``if not wanted: return`` where the value is made ``if wanted``
+        idle = idle or self._is_over(node.test, state, truth=True)
         then = self.suite(node.body, _settled(state) if reborn or idle else state)
+        without = _settled(state) if self._is_over(node.test, state, truth=False) else state
         match node.orelse:
             case cst.If():
-                other = self._if(node.orelse, state)
+                other = self._if(node.orelse, without)
             case cst.Else():
-                other = self.suite(node.orelse.body, state)
+                other = self.suite(node.orelse.body, without)
             case _:
-                other = Outcome(state)
+                other = Outcome(without)
         out.join(then)
         out.join(other)
         ends = [then.end, other.end]
         stays = then.end != State.NOWHERE and other.end != State.NOWHERE
         correlated = mentioned or (self.conditional and stays and bool(state & State.LIVE))
+        # ``if task.exception(): …`` behind a wait that leaves tasks pending only where one has failed
+        correlated = correlated or (self.fails_first and bool(state & State.PENDING))
         if correlated and then.end != other.end:
             # ``if not task.done(): await task``; ``if started: await task`` for one made under an ``if``
             ends = [_settled(end) if end == state else end for end in ends]
@@ -214,6 +225,12 @@ class Paths:
             self.split = Split(node.test, live[0])
         out.end = ends[0] | ends[1]
         return out
+
+    def _is_over(self, test: cst.BaseExpression, state: int, *, truth: bool) -> bool:
+        """Whether a condition, come out so, says that the value was not made, or has ended."""
+        if state & State.PENDING and is_over_without(test, self.rivals, truth=truth):
+            return True
+        return contradicts(test, self.known, truth=truth)
 
     def _is_born_in(self, body: cst.BaseSuite) -> bool:
         """Whether a block itself makes the value."""
@@ -226,8 +243,11 @@ class Paths:
         events = self.events.get(test, ())
         return bool(events) and all(event.fate is not Fate.BORN for event in events)
 
-    def _loop(self, node: cst.For | cst.While, out: Outcome, *, endless: bool) -> Outcome:
-        """A loop is taken to run at least once: one that may not run is the rare case."""
+    def _loop(self, node: cst.For | cst.While, out: Outcome, *, endless: bool, ends: bool = False) -> Outcome:
+        """A loop is taken to run at least once: one that may not run is the rare case.
+
+        One that ``ends`` with the value leaves nothing of what a turn starts: ``while task: …``.
+        """
         inner = self.suite(node.body, out.end)
         after = inner.end | inner.continued
         returned, broken = inner.returned, inner.broken
@@ -241,7 +261,7 @@ class Paths:
         out.returned |= returned
         out.returns = inner.returns
         out.raises = out.raises or inner.raises
-        out.end = State.NOWHERE if endless else after
+        out.end = State.NOWHERE if endless else _settled(after) if ends else after
         if node.orelse is not None and out.end:
             orelse = self.suite(node.orelse.body, out.end)
             out.join(orelse)

@@ -24,6 +24,11 @@ OTHER_WARNINGS = frozenset(
     {"ResourceWarning", "UserWarning", "SyntaxWarning", "ImportWarning", "BytesWarning"}
 )
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
+# A remark on the line of a call, or right above it.
+REMARK = re.compile(
+    r"(don'?t|do not|not|never|without|no|un)[ -]?(be(ing)? )?await|on purpose|intention|deliberate",
+    re.IGNORECASE,
+)
 
 
 def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool = False) -> bool:
@@ -32,6 +37,8 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
     Or the error that comes of using a coroutine, where it is ``used``. ``made`` is a paired node.
     """
     unit, node = function.scope, function.cst_of(made)
+    if not used and _is_remarked(made, unit):
+        return True
     fits = not used and isinstance(made, ast.Call) and _fits(made, function.scope_of(node), project)
     wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
     marked = unit.outline.scope.bindings.get("pytestmark", [])
@@ -63,6 +70,17 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
                 return True
             in_block |= outer.asynchronous is None
     return used and _is_made_to_fail(function.scope_of(node), unit)
+
+
+def _is_remarked(made: ast.AST, unit: Scope) -> bool:
+    """``send()  # not awaited on purpose``."""
+    if not isinstance(made, ast.expr):
+        return False
+    lines = unit.outline.text.lines
+    said = [lines[made.lineno - 1].partition("#")[2]]
+    above = lines[made.lineno - 2].strip() if made.lineno > 1 else ""
+    said += [above] if above.startswith("#") else []
+    return any(REMARK.search(remark) for remark in said)
 
 
 def _is_made_to_fail(scope: Scope, unit: Scope) -> bool:

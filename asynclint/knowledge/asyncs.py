@@ -264,7 +264,7 @@ PASSING_CALLS = frozenset(
 CONTAINERS = frozenset({"list", "set", "dict", "deque", "defaultdict", "OrderedDict", "WeakSet"})
 # Methods of containers: those that put their argument in, give back what is inside, or only look.
 CONTAINER_TAKES = frozenset({"append", "add", "appendleft", "extend", "insert", "update"})
-CONTAINER_PARTS = frozenset({"pop", "popleft", "popitem", "get", "values", "items", "copy", "union"})
+CONTAINER_PARTS = frozenset({"pop", "popleft", "popitem", "get", "keys", "values", "items", "copy", "union"})
 CONTAINER_LOOKS = CONTAINER_TAKES | {
     "clear",
     "remove",
@@ -273,7 +273,6 @@ CONTAINER_LOOKS = CONTAINER_TAKES | {
     "index",
     "sort",
     "reverse",
-    "keys",
 }
 # Builtins that want a value, and can do nothing with a coroutine.
 VALUE_CALLS = frozenset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
@@ -18,7 +19,7 @@ from asynclint.project.index.values import Calling, Class, Function
 from asynclint.project.moments import NEVER, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
-from asynclint.project.standstill import ends_at_once
+from asynclint.project.standstill import SLOW, ends_at_once
 from asynclint.project.tasks import is_setup
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called
@@ -35,7 +36,6 @@ MOCKS = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
 NAMES = LAST | WORDS.keys() | {"input"}
 BUILTIN = frozenset(name for kind in (str, list, dict, set) for name in dir(kind)) - WORDS.keys()
 NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
-SLOW = 0.1  # seconds; loop.slow_callback_duration, docs.python.org, "Developing with asyncio", debug mode
 
 
 class Blocking(NamedTuple):
@@ -73,6 +73,7 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
             and id(found.call) not in _of_sync_variant(scope, project)
             and not is_on_purpose(found.call, scope.outline)
             and not is_the_point(scope, project)
+            and not _precedes_exit(found.call, scope)
         ):
             yield found
 
@@ -160,12 +161,26 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
     return None
 
 
+def _precedes_exit(call: ast.Call, scope: Scope) -> bool:
+    """``done = subprocess.run(command)``, then ``sys.exit(done.returncode)``: nothing is left to run."""
+    for node in ast.walk(scope.node):
+        for block in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            for statement, after in pairwise(block) if isinstance(block, list) else ():
+                is_exit = isinstance(after, ast.Expr) and _is_exit(after.value)
+                if is_exit and not hasattr(statement, "body") and call in ast.walk(statement):
+                    return True
+    return False
+
+
 def _ends_process(helper: Scope) -> bool:
     """Whether a function ends with ``sys.exit(1)``: nothing is left to run then."""
     node = helper.node
     last = node.body[-1] if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
-    call = last.value if isinstance(last, ast.Expr) else None
-    return isinstance(call, ast.Call) and called(call) in ("exit", "_exit", "abort")
+    return isinstance(last, ast.Expr) and _is_exit(last.value)
+
+
+def _is_exit(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and called(value) in ("exit", "_exit", "abort")
 
 
 def _in_helper(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
-from asynclint.source.outline import Scope
+from asynclint.source.outline import FUNCTIONS, Scope
 from asynclint.source.written import last_name
 
 PASSING = ("wait_for", "shield")
@@ -40,6 +40,18 @@ def _kept(scope: Scope, project: Project) -> Iterator[Kept]:
             function = project.inference.value(call.func, scope)
             if isinstance(function, Function) and not function.scope.outline.is_stub:
                 yield Kept(value, function)
+
+
+def always_raises(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether it calls a function that gives nothing back: it is annotated so, or ends in a ``raise``."""
+    value = project.inference.value(call.func, scope)
+    node = value.scope.node if isinstance(value, Function) else None
+    if not isinstance(node, FUNCTIONS):
+        return False
+    if node.returns is not None:
+        return last_name(node.returns) in ("NoReturn", "Never")
+    assert isinstance(value, Function)
+    return isinstance(node.body[-1], ast.Raise) and not value.scope.facts.returns
 
 
 def passed(expr: ast.expr) -> ast.expr:

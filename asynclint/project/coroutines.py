@@ -14,7 +14,7 @@ from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.values import Callback, Calling, Class, Function, Instance, Pending, Value
-from asynclint.project.index.witnesses import is_awaited_elsewhere, is_variant, loose_calls
+from asynclint.project.index.witnesses import is_awaited_elsewhere, is_told_apart, is_variant, loose_calls
 from asynclint.project.project import Project
 from asynclint.project.tasks import starts_tasks
 from asynclint.source.outline import Outline, Scope
@@ -57,6 +57,8 @@ def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Evidence 
     """What says that a call gives a coroutine; None where nothing does, or something replaces it."""
     evidence = _evidence(call, scope, project)
     if evidence is None or is_replaced(call.func, scope, project) or _starts_work(call, scope, project):
+        return None
+    if is_told_apart(call, scope, project):
         return None
     redefined = isinstance(call.func, ast.Attribute) and _may_be_redefined(call.func, scope, project)
     return None if redefined else evidence

@@ -24,7 +24,8 @@ FAKE_LOOPS = ("looptime", "async_solipsism")
 MAX_ABOVE = 8
 # A function whose point it is.
 POINT = re.compile(
-    r"(^|_)(un)?block(s|ed|ing)?(_|$|\()|blocking|slow_callback|long_exec|starv|stall|hog", re.IGNORECASE
+    r"(^|_)(un)?block(s|ed|ing)?(_|$|\()|blocking|slow_callback|long_exec|starv|stall|hog|(^|_)busy_",
+    re.IGNORECASE,
 )
 
 

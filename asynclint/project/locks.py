@@ -106,8 +106,12 @@ def acquires(unit: Scope, project: Project) -> bool:
 
 
 def _acquired(scope: Scope, project: Project) -> Iterator[Acquired]:
+    """Not what ``async with await pool.acquire()`` enters: leaving the block gives that back."""
+    entered = {id(item.context_expr) for block in scope.facts.withs for item in block.items}
     for wait in scope.facts.awaits:
         call = wait.value
+        if id(wait) in entered:
+            continue
         if isinstance(call, ast.Call) and call.args and last_name(call.func) == "wait_for":
             call = call.args[0]
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):

@@ -10,6 +10,7 @@ from asynclint.project.index.values import Function
 from asynclint.project.moments import NEVER, Moments, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
+from asynclint.project.tasks import starts_tasks
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 
@@ -55,6 +56,8 @@ THREADS = re.compile(
 )
 PROCESSES = re.compile(r"^(subprocess\.Popen|multiprocessing\.process)\.")
 WAITING_SOCKET = re.compile(r"^_?socket\.socket\.(accept|recv)")
+SLOW = 0.1  # seconds; loop.slow_callback_duration, docs.python.org, "Developing with asyncio", debug mode
+LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.comprehension)
 ANY = "*"  # every socket of a function
 FUTURE_MAKERS = frozenset({"submit", "run_coroutine_threadsafe", "start_task_soon"})
 # Calls on the same object, before, after which there is nothing to wait for.
@@ -74,6 +77,8 @@ def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> b
     when = moments(scope, project)
     if _is_forbidden(name, call) or _is_settled(call, when):
         return True
+    if name == "time.sleep":
+        return _is_brief(call, scope, project)
     if name.endswith((".connect", "create_connection")):
         return _is_near(name, call, scope, project)
     if WAITING_SOCKET.match(name):
@@ -93,6 +98,16 @@ def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> b
     if THREADS.match(name):
         return _is_over(call, scope, project)
     return bool(PROCESSES.match(name)) and when.stop <= call.lineno
+
+
+def _is_brief(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether a test lets a moment pass that debug mode lets pass, too, with no task and no loop about it."""
+    seconds = _argument(call, 0, "secs")
+    value = seconds.value if isinstance(seconds, ast.Constant) else None
+    if not isinstance(value, (int, float)) or value >= SLOW or test_of(scope, project) is None:
+        return False
+    loops = (node for node in ast.walk(scope.node) if isinstance(node, LOOPS))
+    return not starts_tasks(scope, project) and all(call not in ast.walk(loop) for loop in loops)
 
 
 def _receiver(call: ast.Call) -> str:

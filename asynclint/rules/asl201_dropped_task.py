@@ -5,7 +5,7 @@ collected in the middle of its work, its exception is never seen, and it goes on
 comes next. This rule reports ``asyncio.create_task``, ``ensure_future``, ``run_coroutine_threadsafe``
 and a loop's ``create_task`` as a bare statement, assigned to ``_``, kept only by
 ``.add_done_callback(…)``, or put into a local container that nobody uses. What a TaskGroup or nursery
-starts is theirs.
+starts is theirs. A ``# noqa`` for RUF006 or ASYNC300, which say the same, counts.
 
 Why it matters: the test passes whether or not the task does what it should.
 
@@ -40,6 +40,7 @@ follow: a test that leant on the task outliving it would change.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,14 @@ if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
+
+# What says in a remark that a task is let go on purpose, to ruff or to flake8-async.
+SISTERS = re.compile(
+    r"#.*(noqa:[^#]*\b(RUF006|ASYNC300)\b|ruff: ?ignore\[[^]]*(RUF006|dangling-task))", re.IGNORECASE
+)
+
+# The name of a test whose point it is.
+FORGOTTEN = re.compile(r"(^|_)(forgotten|leak(s|ed|y|ing)?|dangling|orphan(s|ed)?|fire_and_forget)(_|$)")
 
 rule = Rule("ASL201", "dropped-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 
@@ -69,7 +78,12 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.lives import lives
 
     for life in lives(function, project):
-        if not life.is_dropped or _is_expected_to_fail(function, life.call):
+        if not life.is_dropped:
+            continue
+        if _is_expected_to_fail(function, life.call) or _is_let_go(function, life.call):
+            continue
+        in_tests = project.is_test_code(function.scope.outline.path)
+        if in_tests and _is_about_it(life.scope):
             continue
         fix, held_back = None, ""
         try:
@@ -77,8 +91,21 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         except CannotFinishError as error:
             held_back = str(error)
         started = ast.unparse(life.call.func)
-        message = f"the task that {started} starts is not kept, so it can vanish or outlive the test"
+        owner = "the test" if in_tests else life.scope.name
+        message = f"the task that {started} starts is not kept, so it can vanish or outlive {owner}"
         yield Finding("", function.text.span(life.call), rule.code, message, fix, held_back)
+
+
+def _is_let_go(function: Function, call: ast.Call) -> bool:
+    """Whether a remark on a line of the call suppresses the same of a sister rule: ``# noqa: RUF006``."""
+    lines = function.scope.outline.text.lines
+    return any(SISTERS.search(line) for line in lines[call.lineno - 1 : call.end_lineno])
+
+
+def _is_about_it(scope: Unit) -> bool:
+    """Whether a test is about tasks that are forgotten, or about who hears of their errors then."""
+    listens = "set_exception_handler" in scope.facts.methods
+    return listens or any(FORGOTTEN.search(outer.name) for outer in scope.around() if outer.is_function)
 
 
 def _is_expected_to_fail(function: Function, call: ast.Call) -> bool:

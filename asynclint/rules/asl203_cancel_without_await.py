@@ -3,7 +3,8 @@
 ``task.cancel()`` only asks: the task ends when the loop comes round to it, and its ``finally`` blocks
 and handlers run then. Without an ``await`` behind it the test may be over before. This rule reports
 the ``cancel()`` of a task that reaches a normal end of its function asked to stop and never awaited,
-gathered or waited for. A test that asserts ``task.done()`` or ``task.cancelled()`` afterwards is silent.
+gathered or waited for. A test that asserts ``task.done()`` or ``task.cancelled()`` afterwards is silent;
+outside tests, so is a task that does nothing but ``event.wait()`` or sleep.
 
 Why it matters: what the task does on its way out (and the error it may die of) is never seen, and it
 may happen in the middle of the next test, or after the loop is closed.
@@ -36,11 +37,13 @@ cancellation would be waited for, and what follows would find it ended.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Safety
 from asynclint.rule import Rule, Scope
+from asynclint.source.written import called
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -72,7 +75,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     asked: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):
         left = not life.is_dropped and not life.is_unfinished and life.end & State.CANCELLED
-        if left and not _runs_on_trio(life.scope, project):
+        if left and not _runs_on_trio(life.scope, project) and not _only_waits(life, project):
             asked.setdefault(life.trace.nodes(Fate.CANCELLED)[-1], []).append(life)
     for node, cancelled in asked.items():
         fix, held_back = _fix(function, node, cancelled, project)
@@ -80,6 +83,14 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         message = f"{what} only asks the task to stop: nothing awaits it, so it may outlive {name}"
         related = tuple(made(function, life) for life in cancelled)
         yield Finding("", span_of(function, node), rule.code, message, fix, held_back, related)
+
+
+def _only_waits(life: Life, project: Project) -> bool:
+    """``create_task(event.wait())`` of a package: a cancellation finds nothing there that is to be ended."""
+    waited = life.call.args[0] if life.call.args else None
+    if not isinstance(waited, ast.Call) or project.is_test_code(life.scope.outline.path):
+        return False
+    return called(waited) == "sleep" or (called(waited) == "wait" and not waited.args)
 
 
 def _runs_on_trio(scope: Unit, project: Project) -> bool:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
 
+SPECS = ("spec", "spec_set", "unsafe")
+
 rule = Rule("ASL304", "uncalled-mock-assert", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 MOCKS = re.compile(r"Mock$|autospec$")
@@ -67,12 +69,30 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each assertion that asserts nothing."""
     for statement, read in _idle(function.scope, project):
         misspelt = read.attr in MISSPELT
+        if misspelt and _is_known_to_be(function, statement, read):
+            continue
         what = "is no assertion of a mock, so it always passes" if misspelt else "is never called"
         message = f"{ast.unparse(read)} {what}: nothing is asserted"
         fix, held_back = (
             _fix(function, statement, read) if not misspelt else _respelt(function, statement, read)
         )
         yield Finding("", function.text.span(read), rule.code, message, fix, held_back)
+
+
+def _is_known_to_be(function: Function, statement: ast.Expr | ast.Assert, read: ast.Attribute) -> bool:
+    """Whether it is to raise (``with raises(AttributeError)``), or a mock with a spec has the attribute."""
+    import libcst as cst
+
+    for outer in function.parents(function.cst_of(statement)):
+        if isinstance(outer, cst.With):
+            entered = (function.module.code_for_node(item.item) for item in outer.items)
+            if any("aises" in written and "AttributeError" in written for written in entered):
+                return True
+    scope = function.scope_of(function.cst_of(statement))
+    found = scope.lookup(read.value.id) if isinstance(read.value, ast.Name) else None
+    made = [binding.value for binding in found[1]] if found is not None else []
+    calls = (value for value in made if isinstance(value, ast.Call))
+    return any(keyword.arg in SPECS for call in calls for keyword in call.keywords)
 
 
 def _idle(unit: Unit, project: Project) -> Iterator[tuple[ast.Expr | ast.Assert, ast.Attribute]]:

@@ -8,7 +8,9 @@ added by the setting ``blocking-calls``.
 
 Silent: functions that are handed to a thread (``asyncio.to_thread``, executors); a call that may not wait
 (``get(block=False)``, ``sleep(0)``, a non-blocking socket), or has nothing to wait for (a queue that the
-same function has filled); the ``join`` of a thread that was told to stop, or when nothing else is left to
+same function has filled); in a test a ``time.sleep`` of less than 0.1 seconds, which asyncio's debug mode
+lets pass, too, unless it is repeated in a loop or the test starts tasks; what is followed by ``sys.exit()``;
+the ``join`` of a thread that was told to stop, or when nothing else is left to
 do; names that a test patches; what answers HTTP requests itself; what a helper of a package does under a
 condition or in a handler; the branch of an ``if`` that does without waiting what the other one waits for,
 where its condition speaks of ``sync``. ``open``, the methods of files and of

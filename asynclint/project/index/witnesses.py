@@ -2,12 +2,13 @@
 
 Code that is right nearly everywhere tells what a stray line should have been (Engler et al., "Bugs as
 deviant behavior", SOSP 2001). A witness is the same callee, as written, on a receiver that is come by
-in the same way.
+in the same way, with the same flags that say whether it waits.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ Key = tuple[str, ...]
 Place = tuple[ast.Call, Scope]
 MANY = 2  # witnesses for each call that is let be
 MORE = 4  # where the receiver comes from another object in the same way
+TWINS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
+# Arguments that say whether a call waits: ``session.subscribe(topic, wait_response=False)``.
+MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
 
 
 def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool:
@@ -58,6 +62,23 @@ def is_variant(call: ast.Call, scope: Scope, project: Project) -> bool:
             if is_sync and any(_awaits(part, name) for part in _parts(other)):
                 return True
     return False
+
+
+def is_told_apart(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether it stands where what is called may be plain, too.
+
+    ``if iscoroutinefunction(self.start): run(self.start())`` says so of the other branch, and a class that
+    has both of ``__exit__`` and ``__aexit__`` where the one calls what the other awaits.
+    """
+    name = written(call.func)
+    for node in project.remembered(("branches", scope), lambda: _branches(scope)):
+        asks = isinstance(node.test, ast.Call) and written(node.test.func).endswith("iscoroutinefunction")
+        if asks and call in _parts(node.orelse):
+            calls = (part for part in _parts(node.body) if isinstance(part, ast.Call))
+            return any(written(other.func) == name for other in calls)
+    owner, twin = scope.enclosing_class, TWINS.get(scope.name)
+    method = next((s for s in owner.facts.scopes if s.name == twin), None) if owner is not None else None
+    return method is not None and any(_awaits(wait, name) for wait in method.facts.awaits)
 
 
 def _branches(scope: Scope) -> list[ast.If | ast.IfExp]:
@@ -155,7 +176,19 @@ def _key(call: ast.Call, scope: Scope) -> Key | None:
     before = [b for b in bindings if getattr(b.node, "lineno", 0) <= call.lineno]
     nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
     owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
-    return (written(call.func), *_origin(nearest), owner)
+    return (written(call.func) + _mode(call), *_origin(nearest), owner)
+
+
+def _mode(call: ast.Call) -> str:
+    """The flags of a call that may decide whether it gives something to await: ``(wait=True)``."""
+    flags = [
+        f"({keyword.arg}={keyword.value.value})"
+        for keyword in call.keywords
+        if isinstance(keyword.value, ast.Constant)
+        and isinstance(keyword.value.value, bool)
+        and MODES.search(keyword.arg or "")
+    ]
+    return "".join(sorted(flags))
 
 
 def _is_class(name: str) -> bool:

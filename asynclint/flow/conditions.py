@@ -1,0 +1,127 @@
+"""What conditions say where a value is made, and which others say the contrary."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+import libcst as cst
+
+from asynclint.source.function import Function
+from asynclint.source.outline import Scope
+
+Fact = tuple[str, bool]  # a name, or ``name is None``, and whether it is true
+
+
+def known_at(function: Function, birth: cst.CSTNode, owner: cst.CSTNode, scope: Scope) -> frozenset[Fact]:
+    """What the conditions round a node say of names that keep their value: ``if wanted: task = …``."""
+    found: set[Fact] = set()
+    inner = birth
+    for outer in function.parents(birth):
+        if outer is owner:
+            break
+        if isinstance(outer, (cst.If, cst.IfExp)) and inner is not outer.test:
+            found.update(facts(outer.test, truth=inner is not outer.orelse))
+        elif isinstance(outer, cst.BooleanOperation) and inner is outer.right:  # client or make_client()
+            found.update(facts(outer.left, truth=isinstance(outer.operator, cst.And)))
+        inner = outer
+    return frozenset((said, truth) for said, truth in found if _is_kept(said.split()[0], function, scope))
+
+
+def rivals_of(function: Function, waits: Iterable[cst.CSTNode], names: Collection[str]) -> frozenset[str]:
+    """The other of two tasks of which ``asyncio.wait`` saw one end: where it has not, the value has.
+
+    Not where the time may have run out first, unless a condition asks whether anything is done.
+    """
+    found: set[str] = set()
+    for wait in waits:
+        call = wait.expression if isinstance(wait, cst.Await) else None
+        given = call.args[0].value if isinstance(call, cst.Call) and call.args else None
+        if not isinstance(given, (cst.List, cst.Set, cst.Tuple)) or len(given.elements) != 2:
+            continue
+        assert isinstance(call, cst.Call)
+        if _is_timed(call) and not _asks_for_done(function, wait):
+            continue
+        written = {getattr(element.value, "value", "") for element in given.elements}
+        found |= written - set(names) if written & set(names) else set()
+    return frozenset(name for name in found if isinstance(name, str) and name)
+
+
+def fails_first(function: Function, waits: Iterable[cst.CSTNode]) -> bool:
+    """Whether each ``asyncio.wait`` lasts until all are done, or one has failed."""
+    calls = [wait.expression for wait in waits if isinstance(wait, cst.Await)]
+    return all(
+        isinstance(call, cst.Call)
+        and any("FIRST_EXCEPTION" in function.module.code_for_node(arg.value) for arg in call.args)
+        and not _is_timed(call)
+        for call in calls
+    )
+
+
+def _is_timed(call: cst.Call) -> bool:
+    return any(arg.keyword is not None and arg.keyword.value == "timeout" for arg in call.args)
+
+
+def _asks_for_done(function: Function, wait: cst.CSTNode) -> bool:
+    """``if not done: …`` after ``done, pending = await asyncio.wait(…)``."""
+    made = function.parent(wait)
+    target = made.targets[0].target if isinstance(made, cst.Assign) else None
+    done = target.elements[0].value if isinstance(target, cst.Tuple) else None
+    return isinstance(done, cst.Name) and any(
+        said == done.value
+        for node in function.nodes
+        if isinstance(node, cst.If)
+        for said, _ in facts(node.test, truth=False)
+    )
+
+
+def is_over_without(test: cst.BaseExpression, rivals: frozenset[str], *, truth: bool) -> bool:
+    """Whether a condition, come out so, says that a rival runs: ``rival in done``, ``rival.done()``."""
+    match test:
+        case cst.UnaryOperation(operator=cst.Not()):
+            return is_over_without(test.expression, rivals, truth=not truth)
+        case cst.Comparison(left=cst.Name(value=name), comparisons=[cst.ComparisonTarget(operator=operator)]):
+            return name in rivals and isinstance(operator, cst.NotIn if truth else cst.In)
+        case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=cst.Name(value="done"))):
+            return name in rivals and not truth
+    return False
+
+
+def contradicts(test: cst.BaseExpression, known: frozenset[Fact], *, truth: bool) -> bool:
+    """Whether a condition can't come out so where the value has been made."""
+    return bool(known) and any((said, not value) in known for said, value in facts(test, truth=truth))
+
+
+def facts(test: cst.BaseExpression, *, truth: bool) -> Iterator[Fact]:
+    """What follows for single names from a condition's being true, or false."""
+    match test:
+        case cst.Name(value=name):
+            yield name, truth
+            if truth:
+                yield f"{name} is None", False
+        case cst.UnaryOperation(operator=cst.Not()):
+            yield from facts(test.expression, truth=not truth)
+        case cst.BooleanOperation(operator=operator) if isinstance(operator, cst.And) is truth:
+            yield from facts(test.left, truth=truth)
+            yield from facts(test.right, truth=truth)
+        case cst.Comparison(left=cst.Name(value=name), comparisons=[cst.ComparisonTarget() as only]):
+            if isinstance(only.comparator, cst.Name) and only.comparator.value == "None":
+                yield from _of_none(name, only.operator, truth=truth)
+
+
+def _of_none(name: str, operator: cst.BaseCompOp, *, truth: bool) -> Iterator[Fact]:
+    if isinstance(operator, (cst.Is, cst.IsNot)):
+        is_none = isinstance(operator, cst.Is) is truth
+        yield f"{name} is None", is_none
+        if is_none:
+            yield name, False
+
+
+def _is_kept(name: str, function: Function, scope: Scope) -> bool:
+    """Whether a function gives a name one value, once: a parameter, or an assignment in no loop."""
+    bindings = scope.bindings.get(name, ())
+    if len(bindings) != 1 or any(name in inner.facts.outer for inner in scope.nested()):
+        return False
+    if bindings[0].kind != "assign":
+        return bindings[0].kind == "param"
+    around = function.parents(function.cst_of(bindings[0].node))
+    return not any(isinstance(outer, (cst.For, cst.While)) for outer in around)
