@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable
 
-from asynclint.flow.owners import may_be_finished
+from asynclint.flow.owners import ends_its_own, may_be_finished, shows_its_own
 from asynclint.flow.resources import Holding
 from asynclint.knowledge.resources import LOOP
 from asynclint.project.guards.tests import test_of
@@ -15,11 +15,6 @@ from asynclint.project.resources import is_lent
 from asynclint.project.tasks import is_setup
 from asynclint.source.outline import Scope
 from asynclint.source.written import written
-
-# Methods that end what an object has.
-ENDS = re.compile(
-    r"^(a?close|stop|shut_?down|disconnect|dispose|__a?exit__|(async)?[tT]ear_?[dD]own|cleanup)$"
-)
 
 
 def is_closed_elsewhere(held: Holding, project: Project) -> bool:
@@ -32,7 +27,7 @@ def is_closed_elsewhere(held: Holding, project: Project) -> bool:
     if not attributes:
         return is_lent(scope, project) and _is_closed_by_users(scope, closers)
     own = test_of(scope, project) is not None or is_setup(scope, project)
-    own = own or (project.is_test_code(scope.outline.path) and _is_own_business(scope, attributes, closers))
+    own = own or _is_own_business(scope, attributes, closers)
     if not own and not all(name.startswith("_") for name in attributes):
         return True
 
@@ -57,11 +52,9 @@ def _lent_attributes(method: Scope) -> frozenset[ast.expr]:
 
 
 def _is_own_business(method: Scope, attributes: Iterable[str], closers: frozenset[str]) -> bool:
-    """Whether a class in a test file ends what it has itself, and its module does so nowhere else."""
+    """Whether a class ends what it has itself, and its module does so nowhere else."""
     owner = method.enclosing_class
-    if owner is None or not any(
-        other.is_function and ENDS.search(other.name) for other in owner.facts.scopes
-    ):
+    if owner is None or not ends_its_own(owner):
         return False
     names = "|".join(map(re.escape, sorted(attributes)))
     ends = "|".join(map(re.escape, sorted(closers)))
@@ -85,31 +78,11 @@ def _asked_attributes(method: Scope) -> frozenset[ast.expr]:
 
 
 def _shown_attributes(method: Scope) -> frozenset[ast.expr]:
-    """What properties of a class that closes its own things return: ``return self._session``."""
+    """What a class that ends its own things only shows: ``return self._session``."""
     owner = method.enclosing_class
-    if owner is None or not any(_closes_others(other) for other in owner.facts.scopes):
-        return frozenset()
-    properties = (
-        m for m in owner.facts.scopes if m.is_function and "property" in map(_written, m.decorators)
-    )
-    returned = (given.value for shown in properties for given in shown.facts.returns)
+    shown = (m for m in owner.facts.scopes if shows_its_own(m)) if owner is not None else ()
+    returned = (given.value for m in shown for given in m.facts.returns)
     return frozenset(value for value in returned if isinstance(value, ast.Attribute))
-
-
-def _written(decorator: ast.expr) -> str:
-    return written(decorator).rpartition(".")[2].removeprefix("cached_")
-
-
-def _closes_others(method: Scope) -> bool:
-    """``async def close(self)`` with a ``self.server.close()``, and what else ends an object."""
-    if not method.is_function or not ENDS.search(method.name):
-        return False
-    return any(
-        isinstance(call.func, ast.Attribute)
-        and ENDS.search(call.func.attr)
-        and isinstance(call.func.value, ast.Attribute)
-        for call in method.facts.calls
-    )
 
 
 def _is_closed_by_users(fixture: Scope, closers: frozenset[str]) -> bool:

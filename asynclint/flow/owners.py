@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from asynclint.knowledge.asyncs import CONTAINER_LOOKS, TASK_INSPECTION
 from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import last_name
 
+# Methods that end what an object has.
+ENDS = re.compile(
+    r"^(a?close|stop|shut_?down|disconnect|dispose|__a?exit__|(async)?[tT]ear_?[dD]own|cleanup)$"
+)
+PROPERTIES = frozenset({"property", "cached_property"})
 LOOKS = TASK_INSPECTION | CONTAINER_LOOKS
 
 
@@ -47,6 +54,20 @@ def may_be_finished(
         if scope is not method
         for use in _uses(attribute, scope)
     )
+
+
+def ends_its_own(owner: Scope) -> bool:
+    """Whether a class has a method that ends what its objects have, such as ``close``."""
+    return any(method.is_function and ENDS.search(method.name) for method in owner.facts.scopes)
+
+
+def shows_its_own(method: Scope) -> bool:
+    """A property or a private method of such a class, for what it returns stays the object's."""
+    owner = method.enclosing_class
+    if owner is None or not method.is_function or not ends_its_own(owner):
+        return False
+    private = method.name.startswith("_") and not method.name.endswith("__")
+    return private or any(last_name(decorator) in PROPERTIES for decorator in method.decorators)
 
 
 def heirs_in(outline: Outline, project: Project) -> dict[Scope, list[Scope]]:

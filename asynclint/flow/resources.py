@@ -12,6 +12,7 @@ import libcst as cst
 
 from asynclint.flow.fates import RAISES, RAISING, Event, Fate, Fates, Step, written_name
 from asynclint.flow.lives import Life, life
+from asynclint.flow.owners import shows_its_own
 from asynclint.flow.trace import Tracer
 from asynclint.knowledge.asyncs import CONTAINER_PARTS
 from asynclint.knowledge.resources import LENDING, LOOP, PROCESS, TRANSPORT, WRITER, Resource
@@ -47,8 +48,18 @@ class ResourceFates(Fates):
                 yield from self.of(parent, many=many)
             case cst.Yield() if is_lent(self._scope(node), self._project):
                 yield Event(Fate.LOOKED, node)
+            case cst.Return() if self._is_shown(node):
+                yield Event(Fate.LOOKED, node)
             case _:
                 yield from super().of(node, many=many, shielded=shielded)
+
+    def _is_shown(self, node: cst.CSTNode) -> bool:
+        """``return self._session`` of a class that ends what it has itself."""
+        scope = self._scope(node)
+        root = node.value if isinstance(node, cst.Attribute) else None
+        if not isinstance(root, cst.Name) or not shows_its_own(scope) or not scope.parameters:
+            return False
+        return root.value == scope.parameters[0].arg
 
     def taking(self, target: cst.CSTNode) -> cst.CSTNode:
         """``writer`` of ``reader, writer = await open_connection()``."""

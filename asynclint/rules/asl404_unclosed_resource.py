@@ -10,7 +10,7 @@ class.
 
 Silent where nothing is held: an ``AsyncClient`` with a transport of its own, or that sends nothing; a
 connector without a session; a transport whose protocol may close it; a public attribute, which others
-may close, but for the classes of tests and those in test files that have a ``close`` of their own. A
+may close, unless its class is one of tests or has a ``close`` of its own. A
 process that is only killed is reported, because it is never reaped before the loop is closed.
 
 Why it matters: debug mode (``-X dev``, ``asyncio_debug``) reports "unclosed transport", "unclosed
