@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import libcst as cst
 
-from asynclint.flow.failing import by_block, fails, jumps, stops
+from asynclint.flow.failing import by_block, fails, stops, stops_among
 from asynclint.flow.fates import Fate
-from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
+from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Quiet, Split, State
 from asynclint.flow.trace import Trace, Tracer
 from asynclint.project.project import Project
 from asynclint.project.tasks import sites
@@ -120,10 +120,11 @@ def life(
         stopping, failing = stops(function, project), fails(function, project)
     else:
         breaks = failing
-        stopping = function.once("strict stops", lambda: by_block(function, jumps(function) | breaks))
+        stopping = function.once("strict stops", lambda: stops_among(function, breaks))
     tried = set(_tried(around)) if fallible else set()
     blocks = by_block(function, marked)
-    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, strict)
+    quiet: Quiet = function.once(("quiet", strict, conditional), dict)
+    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, strict, quiet)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 

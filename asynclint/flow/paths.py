@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
+from asynclint.flow.leaving import is_true, never_returns
 
 
 class State:
@@ -81,6 +82,21 @@ class Split:
     when: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Where a block may be left in the middle, by index.
+
+    ``turns`` are the statements that hold other blocks or leave this one, ``breaks`` those that can but fail.
+    """
+
+    turns: Sequence[int]
+    breaks: Sequence[int]
+
+
+# What comes of a statement that does nothing with the value, by the state in which it is met.
+Quiet = dict[tuple[cst.CSTNode, int], tuple[Outcome, Split | None]]
+
+
 @dataclass
 class Paths:
     """One walk.
@@ -89,17 +105,20 @@ class Paths:
     ``stops`` those that hold a jump or can fail; ``fails`` are the units that can. ``conditional`` says
     that the value is made under an ``if``, ``looped`` are the loops it is made in, ``tried`` the ``try``
     statements that catch what making it may raise. ``strict``: what fails may be a cancellation, and
-    handlers that catch less than everything don't catch it.
+    handlers that catch less than everything don't catch it. ``quiet`` is shared by all walks of a function
+    that agree in ``fails``, ``conditional`` and ``strict``: statements in which nothing is done with the
+    value are the same to all of them.
     """
 
     events: Mapping[cst.CSTNode, Sequence[Event]]
-    marked: Mapping[cst.CSTNode, Sequence[int]]
-    stops: Mapping[cst.CSTNode, Sequence[int]]
+    marked: Mapping[cst.BaseSuite, Sequence[int]]
+    stops: Mapping[cst.BaseSuite, Stops]
     fails: AbstractSet[cst.CSTNode]
     conditional: bool
     looped: AbstractSet[cst.CSTNode]
     tried: AbstractSet[cst.CSTNode] = frozenset()
     strict: bool = False
+    quiet: Quiet = field(default_factory=dict)
     split: Split | None = None
     _known: dict[tuple[cst.CSTNode, int], Outcome] = field(default_factory=dict)
 
@@ -112,15 +131,49 @@ class Paths:
 
     def _walk(self, body: cst.BaseSuite, state: int) -> Outcome:
         out, behind = Outcome(state), 0
-        stops = self.stops.get(body, ())
+        stops = self.stops.get(body)
         for index in (*self.marked.get(body, ()), len(body.body)):
-            if out.end & UNSETTLED:  # what lies between can end the function, or fail
-                for stop in stops[bisect_left(stops, behind) : bisect_left(stops, index)]:
-                    self._statement(body.body[stop], out)
+            if stops is not None and out.end & UNSETTLED:  # what lies between can end the function, or fail
+                self._between(body, stops, range(behind, index), out)
             if index < len(body.body):
                 self._statement(body.body[index], out)
             behind = index + 1
         return out
+
+    def _between(self, body: cst.BaseSuite, stops: Stops, where: range, out: Outcome) -> None:
+        """Walk statements that do nothing with the value."""
+        start = where.start
+        turns = stops.turns[bisect_left(stops.turns, start) : bisect_left(stops.turns, where.stop)]
+        for turn in (*turns, where.stop):
+            if out.raises is None:  # one that fails does what all that follow it would do
+                first = bisect_left(stops.breaks, start)
+                if first < len(stops.breaks) and stops.breaks[first] < turn:
+                    self._statement(body.body[stops.breaks[first]], out)
+            if turn < where.stop:
+                self._quietly(body.body[turn], out)
+            start = turn + 1
+
+    def _quietly(self, statement: cst.CSTNode, out: Outcome) -> None:
+        if isinstance(statement, (cst.SimpleStatementLine, cst.BaseSmallStatement)) or not out.end:
+            self._statement(statement, out)
+            return
+        found = self.quiet.get((statement, out.end))
+        if found is None:
+            walk = Paths(
+                {},
+                {},
+                self.stops,
+                self.fails,
+                self.conditional,
+                frozenset(),
+                strict=self.strict,
+                quiet=self.quiet,
+            )
+            found = self.quiet[statement, out.end] = walk._compound(statement, out.end), walk.split
+        inner, split = found
+        self.split = self.split or split
+        out.join(inner)
+        out.end = inner.end
 
     def _statement(self, statement: cst.CSTNode, out: Outcome) -> None:
         if not out.end:
@@ -347,26 +400,3 @@ def _catches(
     kinds = handler.type.elements if isinstance(handler.type, cst.Tuple) else ()
     written: list[cst.BaseExpression | None] = [kind.value for kind in kinds] or [handler.type]
     return any(kind is None or getattr(kind, "value", "") in names for kind in written)
-
-
-def never_returns(node: cst.CSTNode) -> bool:
-    """``raise``, ``pytest.fail(…)``, ``self.skipTest(…)``, ``sys.exit()``, ``assert False``."""
-    if isinstance(node, cst.Raise):
-        return True
-    if isinstance(node, cst.Assert):
-        return isinstance(node.test, cst.Name) and node.test.value == "False"
-    if not isinstance(node, cst.Expr) or not isinstance(node.value, cst.Call):
-        return False
-    name, func = written_name(node.value), node.value.func
-    if name == "abort":  # that of a transport does
-        return (
-            isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name) and func.value.value == "os"
-        )
-    return name in ("fail", "skip", "xfail", "skipTest", "exit", "_exit")
-
-
-def is_true(test: cst.BaseExpression) -> bool:
-    """``while True``, ``while 1``."""
-    return (isinstance(test, cst.Name) and test.value == "True") or (
-        isinstance(test, cst.Integer) and test.value != "0"
-    )

@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
@@ -65,17 +66,15 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped task at the call that starts it."""
-    from asynclint.flow.finishing import CannotFinishError, finish
+    from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
 
+    offered = 0
     for life in lives(function, project):
         if not life.is_dropped or _is_expected_to_fail(function, life.call):
             continue
-        fix, held_back = None, ""
-        try:
-            fix = finish(function, life, project)
-        except CannotFinishError as error:
-            held_back = str(error)
+        fix, held_back = attempt(partial(finish, function, life, project), offered)
+        offered += fix is not None
         started = ast.unparse(life.call.func)
         message = f"the task that {started} starts is not kept, so it can vanish or outlive the test"
         yield Finding("", function.text.span(life.call), rule.code, message, fix, held_back)

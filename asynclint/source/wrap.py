@@ -92,6 +92,9 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
     node = function.node
     assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     text, lines = function.outline.text, function.outline.text.lines
+    if _depth(node) >= MAX_DEPTH:
+        message = "it holds too many blocks in each other"
+        raise UnwrappableError(message)
     rest = _following(node, statement)
     if not rest:
         message = "no statement follows it"
