@@ -12,7 +12,8 @@ import libcst as cst
 
 from asynclint.flow.failing import by_block, fails, stops, stops_among
 from asynclint.flow.fates import Fate
-from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Quiet, Split, State
+from asynclint.flow.paths import Paths, Quiet
+from asynclint.flow.states import UNFINISHED, Outcome, Split, State
 from asynclint.flow.trace import Trace, Tracer
 from asynclint.project.project import Project
 from asynclint.project.tasks import sites

@@ -18,68 +18,20 @@ import libcst as cst
 
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
 from asynclint.flow.leaving import is_true, never_returns
+from asynclint.flow.states import UNFINISHED, UNSETTLED, Outcome, Split, State, changed, settled
 
-
-class State:
-    """What the value may be: flags joined by ``|``; plain numbers take a tenth of the time of enum's."""
-
-    NOWHERE = 0  # no path leads here
-    SETTLED = 1  # not made yet, finished, or handed on
-    LIVE = 2
-    CANCELLED = 4  # asked to end, and not awaited since
-    PENDING = 8  # asyncio.wait may have left it running
-    LOST = 16  # live, and nobody has it any more
-
-
-UNFINISHED = State.LIVE | State.LOST
-UNSETTLED = UNFINISHED | State.CANCELLED | State.PENDING
 SMALL = (cst.SimpleStatementLine, cst.SimpleStatementSuite)
-FLAGS = (State.SETTLED, State.LIVE, State.CANCELLED, State.PENDING, State.LOST)
-_SETTLE = {State.LIVE: State.SETTLED, State.CANCELLED: State.SETTLED, State.PENDING: State.SETTLED}
-_NEXT: dict[Fate, dict[int, int]] = {
-    Fate.BORN: {State.SETTLED: State.LIVE, State.CANCELLED: State.LIVE, State.PENDING: State.LIVE,
-                State.LIVE: State.LIVE | State.LOST},
-    Fate.FINISHED: _SETTLE,
-    Fate.HANDED: _SETTLE,
-    Fate.SWEPT: _SETTLE | {State.LOST: State.SETTLED},
-    Fate.CANCELLED: {State.LIVE: State.CANCELLED, State.PENDING: State.CANCELLED},
-    Fate.WAITED: {State.LIVE: State.PENDING, State.CANCELLED: State.SETTLED},
-    Fate.PROVED: {State.CANCELLED: State.SETTLED, State.PENDING: State.SETTLED},
-    Fate.CHECKED: {State.PENDING: State.SETTLED},
-    Fate.LOST: {State.LIVE: State.LOST},
-}  # fmt: skip
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a block is left: at its end, by ``return``, ``break``, ``continue``; each with its states.
-
-    ``returns`` is the ``return`` that leaves it while the value is unfinished, ``raises`` what can fail
-    in it while the value is live and end the function so.
-    """
-
-    end: int
-    returned: int = State.NOWHERE
-    broken: int = State.NOWHERE
-    continued: int = State.NOWHERE
-    returns: cst.CSTNode | None = None
-    raises: cst.CSTNode | None = None
-
-    def join(self, other: Outcome) -> None:
-        """Add the ways in which another block is left, its end left out."""
-        self.returned |= other.returned
-        self.broken |= other.broken
-        self.continued |= other.continued
-        self.returns = self.returns or other.returns
-        self.raises = self.raises or other.raises
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """A condition on which it depends whether the value is finished; ``when`` it is not."""
+class Branch:
+    """An ``if`` or ``elif``: the state behind its test, whether that is about the value, and its block."""
 
     test: cst.CSTNode
-    when: bool
+    mentioned: bool
+    state: int
+    out: Outcome
+    then: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +160,7 @@ class Paths:
     def _eval(self, node: cst.CSTNode, out: Outcome) -> None:
         """Take the events of a unit; what fails in it fails after them."""
         for event in self.events.get(node, ()):
-            out.end = _after(out.end, event.fate)
+            out.end = changed(out.end, event.fate)
         if node in self.fails and out.end & State.LIVE:
             out.raises = out.raises or node
 
@@ -224,7 +176,7 @@ class Paths:
             case cst.While():
                 if self._mentions(node.test):
                     # ``while not task.done(): await sleep(0)`` ends when the task has
-                    out.end = _settled(out.end)
+                    out.end = settled(out.end)
                 return self._loop(node, out, endless=is_true(node.test))
             case cst.Try() | cst.TryStar():
                 return self._try(node, state)
@@ -237,6 +189,18 @@ class Paths:
         return out
 
     def _if(self, node: cst.If, state: int) -> Outcome:
+        """An ``elif`` is the ``else`` of what stands before it; a chain may be longer than calls go deep."""
+        chain = [self._branch(node, state)]
+        while isinstance(node.orelse, cst.If):
+            node = node.orelse
+            chain.append(self._branch(node, chain[-1].state))
+        state = chain[-1].state
+        other = Outcome(state) if node.orelse is None else self.suite(node.orelse.body, state)
+        for branch in reversed(chain):
+            other = self._either(branch, other)
+        return other
+
+    def _branch(self, node: cst.If, state: int) -> Branch:
         out = Outcome(state)
         self._eval(node.test, out)
         state, mentioned = out.end, self._mentions(node.test)
@@ -246,25 +210,23 @@ class Paths:
         reborn = mentioned and self._is_born_in(node.body)
         # ``if task.done(): break``: where nothing is done with the value, nothing is left to do
         idle = mentioned and node.body not in self.marked
-        then = self.suite(node.body, _settled(state) if reborn or idle else state)
-        match node.orelse:
-            case cst.If():
-                other = self._if(node.orelse, state)
-            case cst.Else():
-                other = self.suite(node.orelse.body, state)
-            case _:
-                other = Outcome(state)
+        then = self.suite(node.body, settled(state) if reborn or idle else state)
+        return Branch(node.test, mentioned, state, out, then)
+
+    def _either(self, branch: Branch, other: Outcome) -> Outcome:
+        """What an ``if`` comes to, by what its own block does and what happens else."""
+        state, out, then = branch.state, branch.out, branch.then
         out.join(then)
         out.join(other)
         ends = [then.end, other.end]
         stays = then.end != State.NOWHERE and other.end != State.NOWHERE
-        correlated = mentioned or (self.conditional and stays and bool(state & State.LIVE))
+        correlated = branch.mentioned or (self.conditional and stays and bool(state & State.LIVE))
         if correlated and then.end != other.end:
             # ``if not task.done(): await task``; ``if started: await task`` for one made under an ``if``
-            ends = [_settled(end) if end == state else end for end in ends]
+            ends = [settled(end) if end == state else end for end in ends]
         live = [bool(end & State.LIVE) for end in ends]
         if self.split is None and state & State.LIVE and live[0] != live[1]:
-            self.split = Split(node.test, live[0])
+            self.split = Split(branch.test, live[0])
         out.end = ends[0] | ends[1]
         return out
 
@@ -366,19 +328,6 @@ class Paths:
             failing = self.suite(body, State.LIVE)
             out.raises = before.raises if failing.end & State.LIVE else failing.raises or out.raises
         return out
-
-
-def _after(state: int, fate: Fate) -> int:
-    changes, after = _NEXT.get(fate, {}), State.NOWHERE
-    for flag in FLAGS:
-        if state & flag:
-            after |= changes.get(flag, flag)
-    return after
-
-
-def _settled(state: int) -> int:
-    """The state where a condition on the value itself has said that nothing is left to do."""
-    return (state & State.LOST) | State.SETTLED if state & UNSETTLED else state
 
 
 def expects(item: cst.WithItem) -> bool:

@@ -68,8 +68,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each task that a failure would leave behind, at the call that starts it."""
     from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
-    from asynclint.flow.paths import State
     from asynclint.flow.related import failing
+    from asynclint.flow.states import State
 
     offered = 0
     for life in lives(function, project) if trigger(function.scope, project) else ():

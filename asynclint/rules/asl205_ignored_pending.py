@@ -76,8 +76,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.finishing import attempt, finish_pending
     from asynclint.flow.lives import lives
     from asynclint.flow.owners import is_finished_elsewhere
-    from asynclint.flow.paths import State
     from asynclint.flow.related import made, span_of
+    from asynclint.flow.states import State
 
     waits: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):

@@ -75,9 +75,9 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.closers import is_closed_elsewhere
     from asynclint.flow.closing import close
     from asynclint.flow.finishing import attempt
-    from asynclint.flow.paths import State
     from asynclint.flow.related import ways_out
     from asynclint.flow.resources import holdings
+    from asynclint.flow.states import State
 
     offered = 0
     for held in holdings(function, project):
