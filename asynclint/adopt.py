@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.engine import Result
 from asynclint.output.fix import apply
@@ -23,8 +24,7 @@ from asynclint.suppress.identity import Identity, identities
 Groups = Mapping[Settings, Sequence[File]]
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What a baseline holds now; ``kept`` of its findings are those that this run did not look for."""
 
     findings: int

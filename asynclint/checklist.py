@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint import engine
 from asynclint.faults import fault_of_suite
@@ -37,8 +38,7 @@ LEAKS = "ASL207"
 DEBUG = "ASL401"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something of a demand stands or is missing; ``path`` as displayed, ``line`` 0 where unknown."""
 
     path: str
@@ -46,8 +46,7 @@ class Place:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """One of the four for one suite: what meets it, or what is missing, where, and the way to add it."""
 
     name: str
@@ -58,8 +57,7 @@ class Demand:
     fix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Checklist:
+class Checklist(NamedTuple):
     """A suite, the number of its async tests, and where it stands; no demands where it has no such test."""
 
     config: PytestConfig

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from asynclint.engine import (
     Fixing,
@@ -34,8 +33,7 @@ if TYPE_CHECKING:
 FEW_FILES = 60  # below this many, starting processes takes longer than checking
 
 
-@dataclass(frozen=True)
-class Caching:
+class Caching(NamedTuple):
     """That what was found is kept; ``directory`` is where (absolute), None for each project's own."""
 
     directory: Path | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.flow.expiry import TRIES, error_names, inside
 from asynclint.flow.notice import is_failure
@@ -68,8 +68,7 @@ ENDLESS = re.compile(r"forever|^wait$|^sleep$|^pause$|^idle$|^park$|wait_closed|
 LEAVING = frozenset({"exit", "_exit", "skip", "xfail"})
 
 
-@dataclass(frozen=True, slots=True)
-class Swallowing:
+class Swallowing(NamedTuple):
     """A handler that takes a cancellation back, what of it waits, and how the function goes on.
 
     ``final`` is the ``finally`` of the same ``try``.

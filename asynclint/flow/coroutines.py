@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -111,8 +111,7 @@ class CoroutineFates(Fates):
 HARMLESS = frozenset({Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.LOST, Fate.USED})
 
 
-@dataclass(frozen=True)
-class Coroutine:
+class Coroutine(NamedTuple):
     """One coroutine that is not awaited where it is made, and what becomes of it."""
 
     call: ast.Call

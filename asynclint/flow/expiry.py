@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import (
     CANCELLED_ERRORS,
@@ -50,8 +50,7 @@ class Catch(Enum):
     INSIDE = "something inside the guard"
 
 
-@dataclass(frozen=True, slots=True)
-class Guarded:
+class Guarded(NamedTuple):
     """A guard in use: its call, its dotted name, its seconds, and what it bounds, by position.
 
     ``node`` is the ``with`` that enters it, or the ``await`` of ``wait_for``.
@@ -64,8 +63,7 @@ class Guarded:
     work: tuple[ast.AST, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Caught:
+class Caught(NamedTuple):
     """What catches an expiry: a handler or context manager, and the dotted names of what it catches."""
 
     how: Catch
@@ -73,8 +71,7 @@ class Caught:
     errors: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Expiry:
+class Expiry(NamedTuple):
     """One way in which a guard's time can be up without an exception that leaves the function.
 
     Execution goes on behind ``statement``. ``work`` is what is cut short, ``skipped`` that and what

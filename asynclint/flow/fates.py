@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -55,8 +56,7 @@ class Fate(Enum):
     USED = "used"  # taken for what it is to give
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One fate, at the node where it takes effect."""
 
     fate: Fate
@@ -75,8 +75,7 @@ class Kept:
     inside: cst.CSTNode | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeptOnSelf:
+class KeptOnSelf(NamedTuple):
     """An attribute of ``self`` holds the value."""
 
     attribute: str

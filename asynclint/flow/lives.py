@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -23,8 +23,7 @@ from asynclint.source.outline import Scope
 PASSIVE = {Fate.BORN, Fate.LOOKED, Fate.CHECKED, Fate.PROVED, Fate.CANCELLED, Fate.LOST}
 
 
-@dataclass(frozen=True)
-class Life:
+class Life(NamedTuple):
     """One task (or, in a container or loop, several) from the call that makes it to the end.
 
     ``end`` is the state it may be in when the function ends without an exception; ``returns`` the ``return``

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -20,8 +20,7 @@ from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
 
-@dataclass(frozen=True)
-class Hold:
+class Hold(NamedTuple):
     """One lock from where it is acquired, and the calls that release it in the same function."""
 
     acquired: Acquired

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -23,8 +24,7 @@ from asynclint.flow.states import UNFINISHED, UNSETTLED, Outcome, Split, State, 
 SMALL = (cst.SimpleStatementLine, cst.SimpleStatementSuite)
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """An ``if`` or ``elif``: the state behind its test, whether that is about the value, and its block."""
 
     test: cst.CSTNode
@@ -34,8 +34,7 @@ class Branch:
     then: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Stops:
+class Stops(NamedTuple):
     """Where a block may be left in the middle, by index.
 
     ``turns`` are the statements that hold other blocks or leave this one, ``breaks`` those that can but fail.

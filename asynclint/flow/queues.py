@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from asynclint.flow.expiry import inside, own_nodes
 from asynclint.flow.settling import Leak, Walk, leak_behind
@@ -29,8 +29,7 @@ MAX_HOPS = 3
 Key = tuple[Scope, str]  # who binds it: a function or module and a name, a class and an attribute
 
 
-@dataclass(frozen=True, slots=True)
-class Unbalanced:
+class Unbalanced(NamedTuple):
     """A ``get()`` of a queue that is joined, and how its item may never be done.
 
     ``statement`` holds the get, ``queue`` is the queue as written there.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -176,8 +176,7 @@ def _fates(resource: Resource) -> type[ResourceFates]:
     return type("ResourceFates", (ResourceFates,), {"resource": resource})
 
 
-@dataclass(frozen=True)
-class Holding:
+class Holding(NamedTuple):
     """One resource: what makes it, and how it ends."""
 
     made: Made

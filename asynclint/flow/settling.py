@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from asynclint.flow.expiry import LOOPS, TRIES, WITHS, end_of, inside, own_nodes, start_of
 from asynclint.source.outline import FUNCTIONS, Scope
@@ -25,8 +25,7 @@ JUMPS = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 BROAD = frozenset({"Exception", "BaseException"})
 
 
-@dataclass(frozen=True, slots=True)
-class Leak:
+class Leak(NamedTuple):
     """Where the work on an item can end without ``task_done()``.
 
     ``at`` fails or leaves; None with ``never``: there is no ``task_done()`` at all. ``run`` are the

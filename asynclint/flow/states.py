@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -62,8 +63,7 @@ class Outcome:
         self.raises = self.raises or other.raises
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """A condition on which it depends whether the value is finished; ``when`` it is not."""
 
     test: cst.CSTNode

@@ -6,8 +6,8 @@ import ast
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from asynclint.flow.expiry import (
     LOOPS,
@@ -67,8 +67,7 @@ UNSET = frozenset({"Event", "Future", "Queue", "create_future"})  # new ones, wh
 BEST_EFFORT = frozenset({"Exception", "BaseException"}) | CANCELLED_ERRORS
 
 
-@dataclass(frozen=True, slots=True)
-class Swallowed:
+class Swallowed(NamedTuple):
     """A guard that can't fail its test: its call, what catches it, and an assertion that is skipped."""
 
     guard: ast.Call

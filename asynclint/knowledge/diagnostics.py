@@ -5,11 +5,10 @@ Each was made to happen on Python 3.12 and pytest 9.2, and filters tried on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """A warning as it looks: its text, its class, the module it is put down to, and what it is called."""
 
     text: str

@@ -6,11 +6,10 @@ What Python itself says was run on 3.11, 3.12 and 3.13 with ``-X dev``; what oth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """One kind of resource, and what reports call it.
 
     ``makers`` are dotted names, ``methods`` those of an event loop; ``awaited`` where they are coroutine

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.finding import Finding, Fix, Safety
 from asynclint.output.imports import add_imports
@@ -22,8 +23,7 @@ _TEMPORARY = re.compile(r"\.asynclint-(\d+)-[0-9a-f]+\.tmp")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """What one round of fixing did.
 
     ``applied`` are the findings whose fix is in ``text``, ``held`` those whose fix overlaps one of these

@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from asynclint.finding import Edit, Finding, Fix, Safety, Span
 from asynclint.output.imports import add_imports
@@ -16,8 +17,7 @@ from asynclint.source.files import Problem
 from asynclint.source.text import SourceError, SourceText
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """A finding whose fix says all in its edits, its imports too; ``line`` is the one it begins in."""
 
     finding: Finding

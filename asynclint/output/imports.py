@@ -11,8 +11,8 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from asynclint.finding import Position
 from asynclint.source.text import SourceText
@@ -30,8 +30,7 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _STANDARD, _OTHER, _RELATIVE = range(3)
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     """Top-level statements of one logical line, from its first character up to behind its line end."""
 
     start: int

@@ -19,9 +19,8 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from asynclint.output.report import console
 from asynclint.output.text import printable
@@ -46,8 +45,7 @@ STYLES = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One test, and the path of its file as displayed."""
 
     display: str

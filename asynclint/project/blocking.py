@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
 from asynclint.project.called import named
@@ -38,8 +38,7 @@ NETWORK = ("requests.", "httpx.", "urllib.", "urllib3.", "http.")
 SLOW = 0.1  # seconds; loop.slow_callback_duration, docs.python.org, "Developing with asyncio", debug mode
 
 
-@dataclass(frozen=True)
-class Blocking:
+class Blocking(NamedTuple):
     """A call in a function that runs on the loop, and what blocks: it or a call that it leads to."""
 
     call: ast.Call
@@ -60,7 +59,7 @@ def blocking_calls(unit: Scope, project: Project) -> list[Blocking]:
 def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
     awaited = {id(wait.value) for wait in scope.facts.awaits}
     entered = {id(item.context_expr) for statement in scope.facts.withs for item in statement.items}
-    for call in scope.facts.calls:
+    for call in _calls_that_may(scope, project):
         if id(call) in awaited:
             continue
         name = blocks(call, scope, project)
@@ -117,9 +116,10 @@ def _is_of_tests(scope: Scope, project: Project) -> bool:
 
 def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Scope | None:
     """The plain function of the project that a call runs at once."""
-    if not _may_be_helper(call.func, scope):
-        return None
-    value = project.inference.value(call.func, scope)
+    root = call.func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    value = project.inference.value(call.func, scope) if isinstance(root, ast.Name) else None
     if value is None and isinstance(call.func, ast.Name):
         made = definition(call.func, scope, project.modules)
         return made[1].child(made[0]) if made is not None and isinstance(made[0], ast.Lambda) else None
@@ -131,13 +131,12 @@ def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) ->
     return value.scope if runs else None
 
 
-def _may_be_helper(func: ast.expr, scope: Scope) -> bool:
-    """Whether a call may be of a function of the project: cheap, for most are of something else."""
-    if isinstance(func, ast.Attribute) and (func.attr in BUILTIN or func.attr.startswith("assert")):
-        return False
-    while isinstance(func, ast.Attribute):
-        func = func.value
-    return isinstance(func, ast.Name) and scope.lookup(func.id) is not None
+def _calls_that_may(scope: Scope, project: Project) -> list[ast.Call]:
+    """Calls in a scope's own body that may block, or be of a function of the project: cheap, most are not."""
+    facts, suspects = scope.facts, _suspects(scope, project)
+    others = {name for name in facts.functions if scope.lookup(name) is not None}
+    others |= {name for name in facts.methods if name not in BUILTIN and not name.startswith("assert")}
+    return [call for call in facts.calls if called(call) in others or call in suspects]
 
 
 def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
@@ -150,7 +149,7 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
     if is_installed(helper.outline.path) or is_the_point(helper, project) or _ends_process(helper):
         return None
     entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
-    for call in helper.facts.calls:
+    for call in _calls_that_may(helper, project):
         found = _in_helper(call, helper, project, depth, entered=id(call) in entered)
         if (
             found is not None

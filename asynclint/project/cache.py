@@ -21,12 +21,12 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asynclint
 from asynclint.project import stored
@@ -66,8 +66,7 @@ class Node:
     leans: set[Lean] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one module adds to what a verdict leans on: its own digest, and the modules behind it."""
 
     digest: str
@@ -212,7 +211,7 @@ class Cache:
             node = self._graph.setdefault(path, theirs)
             if node.content == theirs.content:
                 node.leans |= theirs.leans
-        nodes = {str(p): [node.content, sorted(map(astuple, node.leans))] for p, node in self._graph.items()}
+        nodes = {str(p): [node.content, sorted(node.leans)] for p, node in self._graph.items()}
         _write(self._directory / GRAPH, {"asynclint": version(), "modules": nodes})
         self._grown = False
 
@@ -261,7 +260,7 @@ class Cache:
         key = (path, packages)
         if key not in self._steps:
             node = self._graph.get(path)
-            leans = sorted(node.leans, key=astuple) if node is not None else []
+            leans = sorted(node.leans) if node is not None else []
             project = self._project.at(settings)
             wide = project.with_installed(directory).modules
             places = [
@@ -270,7 +269,7 @@ class Cache:
                 if lean.level != SEARCHED
             ]
             searched = [packages.stamps(lean.module) for lean in leans if lean.level == SEARCHED]
-            parts = (str(path), self._now.of(path), [*map(str, places)], [*map(astuple, leans)], searched)
+            parts = (str(path), self._now.of(path), [*map(str, places)], leans, searched)
             targets = {place for place, _ in places if place is not None}
             around = ""
             if not is_installed(path):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from asynclint.project.pytest_files import BrokenConfigError, Table, search
 
@@ -26,8 +26,7 @@ _WARNINGS = ("-W", "--pythonwarnings")
 _OPTIONS = ("--timeout", "--timeout-method", "--timeout_method", "--asyncio-mode", "--anyio-mode")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One effective value; seconds where it is a float.
 
     ``source`` says where it was found in the words of a report: ``tox.ini [pytest] timeout``,

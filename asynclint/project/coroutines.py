@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -20,7 +19,7 @@ from asynclint.project.project import Project
 from asynclint.project.tasks import starts_tasks
 from asynclint.source.outline import Outline, Scope
 
-ASYNC_WORDS = re.compile(rb"\basync def\b|\bAwaitable\b|\bCoroutine\b")
+ASYNC_WORDS = (b"async def", b"Awaitable", b"Coroutine")
 
 
 class Evidence(Enum):
@@ -112,8 +111,12 @@ def _is_async_package(top: str, origin: Path, project: Project) -> bool:
         return False
     packages = project.modules.searched(top, origin)
     return packages is not None and project.remembered(
-        ("async package", top), lambda: packages.has(top) and packages.mentions(top, ASYNC_WORDS)
+        ("async package", top), lambda: packages.has(top) and packages.mentions(top, _is_async)
     )
+
+
+def _is_async(raw: bytes) -> bool:
+    return any(word in raw for word in ASYNC_WORDS)
 
 
 def _may_be_awaited(value: Value | None, func: ast.expr, scope: Scope, project: Project) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.project.guards.tests import tests_in
 from asynclint.project.leaks.flavours import Flavour, flavours
@@ -34,16 +34,14 @@ RUNNERS = frozenset({"asyncio.Runner", "asyncio.runners.Runner"})
 OWN_LOOPS = (Flavour.ANYIO, Flavour.OTHER)
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """A call of ``asyncio.run`` in a test that doesn't ask for debug mode."""
 
     call: ast.Call
     outline: Outline
 
 
-@dataclass(frozen=True, slots=True)
-class DebugMode:
+class DebugMode(NamedTuple):
     """What a suite's debug mode reaches and what not.
 
     ``by`` says what switches it on, and where: a path and a line, 0 where only the file is known.

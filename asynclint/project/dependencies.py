@@ -13,7 +13,7 @@ from configparser import Error as ConfigParserError
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "requirements/*.txt", "requirements/*.in")
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(NamedTuple):
     """One requirement: its name after PEP 503, its marker (None: always), the file that states it.
 
     ``versions`` are what it asks for, as written: ``>=1.2,<2``.

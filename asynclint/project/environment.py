@@ -12,10 +12,10 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.keys import site_packages
 from asynclint.project.index.modules import is_installed, project_directories
@@ -24,8 +24,7 @@ MANY_FILES = 400
 FINDER = re.compile(r"import\s+(__editable___\w+_finder)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Packages:
+class Packages(NamedTuple):
     """The packages of one environment, which lies at ``path``; ``origin`` says who named it.
 
     ``directories`` are searched in turn; ``mapped`` are modules that lie elsewhere, with their package
@@ -56,11 +55,11 @@ class Packages:
                 return found
         return None
 
-    def mentions(self, top: str, words: re.Pattern[bytes]) -> bool:
-        """Whether a file of a top-level module or package matches; a package of very many files may."""
+    def mentions(self, top: str, said_in: Callable[[bytes], object]) -> bool:
+        """Whether a file of a top-level module or package says it; a package of very many files may."""
         for base in self._bases(top):
             files = _sources(base)
-            if len(files) > MANY_FILES or any(words.search(_raw(path)) for path in files):
+            if len(files) > MANY_FILES or any(said_in(_raw(path)) for path in files):
                 return True
         return False
 

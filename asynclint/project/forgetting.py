@@ -25,14 +25,16 @@ class Mark:
     def forget(self, outline: Outline, memories: Iterable[Answers]) -> None:
         """Drop what has been learnt about a module since; of dictionaries made since, everything is new."""
         for answers in memories:
-            new = len(answers) - self._sizes.get(id(answers), 0)
-            for key in [key for key in islice(reversed(answers), max(new, 0)) if _is_about(key, outline)]:
-                del answers[key]
+            new = max(len(answers) - self._sizes.get(id(answers), 0), 0)
+            for key in [*islice(reversed(answers), new)]:
+                last = key[-1] if key.__class__ is tuple else key  # nearly all keys end in their scope
+                if last.outline is outline if last.__class__ is Scope else _is_about(key, outline):
+                    del answers[key]
 
 
 def _is_about(key: Hashable, outline: Outline) -> bool:
     parts = key if key.__class__ is tuple else (key,)
-    for part in reversed(parts):  # nearly all keys end in what they are about
+    for part in parts:
         kind = part.__class__
         if kind is Scope:
             found: bool = part.outline is outline

@@ -33,7 +33,8 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
     facts = scope.facts
     loops = [loop for loop in facts.async_fors if isinstance(loop, ast.AsyncFor) and is_left_early(loop)]
     candidates: list[ast.expr | None] = [loop.iter for loop in loops]
-    steps = [call for call in facts.calls if is_step(call)]
+    steps = [call for name in STEPS.intersection(facts.methods) for call in facts.methods[name]]
+    steps += [call for call in facts.functions.get("anext", ()) if len(call.args) == 1]
     candidates += [stepped(call) for call in steps]
     if loops or steps:  # what is kept may be stepped through there
         candidates += [b.value for found in scope.bindings.values() for b in found if b.kind == "assign"]
@@ -49,15 +50,8 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
             yield call
 
 
-def is_step(call: ast.Call) -> bool:
-    """``anext(items)``, ``items.__anext__()``, ``items.asend(None)``."""
-    if isinstance(call.func, ast.Attribute):
-        return call.func.attr in STEPS
-    return isinstance(call.func, ast.Name) and call.func.id == "anext" and len(call.args) == 1
-
-
 def stepped(call: ast.Call) -> ast.expr:
-    """What a step is made of."""
+    """What a step is made of: ``items`` of ``anext(items)``, ``items.__anext__()``, ``items.asend(None)``."""
     return call.func.value if isinstance(call.func, ast.Attribute) else call.args[0]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from xml.parsers import expat
 
 from asynclint.project.config import find_pytest_config
@@ -24,8 +24,7 @@ _NOT_PASSED = ("skipped", "failure", "error")
 _TESTS = ("tests", "test")
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """The slowest run of a test, in seconds, and whether every run of it passed."""
 
     seconds: float

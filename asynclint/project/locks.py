@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.locks import LOCKS
 from asynclint.project.guards.tests import bases
@@ -15,8 +16,7 @@ from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import last_name
 
 
-@dataclass(frozen=True)
-class Acquired:
+class Acquired(NamedTuple):
     """``await lock.acquire()``: the ``await``, and what is acquired."""
 
     wait: ast.Await

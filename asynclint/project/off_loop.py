@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, RUNS_LOOP, THREAD_WORDS, UNSAFE
 from asynclint.project.guards.replaced import is_replaced, replaced_names
@@ -33,8 +33,7 @@ THREAD_ASKED = re.compile(r"get_running_loop\(|get_ident\(|current_thread\(|\b_?
 POINT = re.compile(r"no[nt]_?thread_?safe|thread_?unsafe|wrong_thread", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Misuse:
+class Misuse(NamedTuple):
     """A use of the loop in a thread: the node to report, what is used, and where, if that is elsewhere."""
 
     node: ast.expr

@@ -13,7 +13,7 @@ from asynclint.project.index.values import Calling, Class, Function, Instance, V
 
 if TYPE_CHECKING:
     from asynclint.project.project import Project
-    from asynclint.source.outline import Scope
+    from asynclint.source.outline import Outline, Scope
 
 
 def parameter(name: str, function: Scope, project: Project) -> Value | None:
@@ -32,17 +32,25 @@ def _wrapped_self(name: str, wrapper: Scope, project: Project) -> Value | None:
     decorator = wrapper.parent
     if decorator is None or not decorator.is_function or wrapper.parameters[0].arg != name:
         return None
-    methods = (f for f in decorator.outline.functions if f.enclosing_class is not None)
-    owners = {
-        method.enclosing_class: None
-        for method in methods
-        if any(isinstance(d, ast.Name) and d.id == decorator.name for d in method.decorators)
-    }
-    families = [list(ancestors(Class(cls), project.inference)) for cls in owners if cls is not None]
+    outline = decorator.outline
+    decorated = project.remembered(("classes by decorator", outline), lambda: _classes_by_decorator(outline))
+    owners = decorated.get(decorator.name, {})
+    families = [list(ancestors(Class(cls), project.inference)) for cls in owners]
     for cls in families[0] if families else ():
         if cls is not None and all(cls in family for family in families):
             return Instance(cls, open=True)
     return None
+
+
+def _classes_by_decorator(outline: Outline) -> dict[str, dict[Scope, None]]:
+    """The classes whose methods have a decorator, by its name."""
+    found: dict[str, dict[Scope, None]] = {}
+    for cls in outline.classes:
+        for method in cls.facts.scopes:
+            for decorator in method.decorators if method.is_function else ():
+                if isinstance(decorator, ast.Name):
+                    found.setdefault(decorator.id, {})[cls] = None
+    return found
 
 
 def _handed_in(name: str, function: Scope, project: Project) -> Value | None:

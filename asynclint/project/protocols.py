@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import GUARD_CONTEXTS, TASK_GROUPS
 from asynclint.project.coroutines import with_packages
@@ -59,8 +59,7 @@ METHODS = {
 }
 
 
-@dataclass(frozen=True)
-class Misfit:
+class Misfit(NamedTuple):
     """An expression that is used by the wrong protocol: by which statement, and how that is written."""
 
     expr: ast.expr

@@ -10,9 +10,8 @@ import ast
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from asynclint.settings import SettingsError, read_pyproject
 from asynclint.source.text import SourceError, SourceText
@@ -23,8 +22,7 @@ NEWEST_MINOR = 99  # far above any Python there is: "lowest that satisfies" must
 _PLAIN = re.compile(r"\s*>=\s*3\.(\d{1,2})(?:\.\d+)?\s*(?:,\s*<\s*4(?:\.0)*\s*)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(NamedTuple):
     """What a project states: the file, the key in it, the specifier as written, the lowest ``(3, minor)``."""
 
     path: Path

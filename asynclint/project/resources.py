@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.resources import BORROWED, DRIVERS, RESOURCES, Resource
 from asynclint.project.called import kept, may_be_plain, named, passed
@@ -29,8 +29,7 @@ STANDARD = re.compile(r"sys\.std(in|out|err)\b")  # open as long as the process 
 OWNING = re.compile(r"cleanup|finalizer|append|\.add\(|push|enter_|weakref")
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """A call that makes a resource, and the expression that gives it (the ``await`` of the call)."""
 
     call: ast.Call

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.finding import Edit, Position, Span
 from asynclint.knowledge.diagnostics import NEVER_AWAITED, UNRAISABLE
@@ -23,8 +23,7 @@ ENVIRONMENT = re.compile(r"\s*\[\s*(testenv(:py[\w{},.-]*)?|env_run_base)\s*\]")
 RECIPES = frozenset({".yml", ".yaml", ".py", ".sh", ""})
 
 
-@dataclass(frozen=True, slots=True)
-class Silenced:
+class Silenced(NamedTuple):
     """One setting that hides something: where it stands, what to say of it, and the edit that removes it."""
 
     path: Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.diagnostics import DIAGNOSTICS
 from asynclint.project.config import find_pytest_config
@@ -25,8 +25,7 @@ MARK = "pytest.mark.filterwarnings"
 SPEAKS = re.compile(r"[Ww]arning|unclosed|never awaited|leak|teardown", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Silencing:
+class Silencing(NamedTuple):
     """One piece of code that hides something."""
 
     node: ast.AST

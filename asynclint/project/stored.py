@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from asynclint.finding import Confidence, Edit, Finding, Fix, Position, Related, Safety, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """What is found in a file before anything is suppressed; paths in it are empty where they are its own.
 
     ``content`` is the digest of its bytes. ``counts`` are its unbounded and its other async tests, and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.threads import DISTINCT, OWN_LOOP, RUN_IN_THREAD, RUNS_LOOP, THREAD_WORDS
 from asynclint.project.index.classes import ancestors
@@ -19,8 +19,7 @@ STARTERS = frozenset(name.rpartition(".")[2] for name in RUN_IN_THREAD)
 PARTIAL = frozenset({"functools.partial"})
 
 
-@dataclass(frozen=True)
-class Handing:
+class Handing(NamedTuple):
     """A call that runs a function in a thread, and that function as it is written there."""
 
     call: ast.Call
@@ -116,8 +115,10 @@ def _targets(call: ast.Call, scope: Scope, project: Project, depth: int) -> Iter
         given = argument(call, *place)
         if given is not None:
             yield unwrapped(given, scope, project)
-    elif depth < MAX_DEPTH and any(_is_function_like(value, scope, depth) for value in _given(call)):
-        yield from _through_wrapper(call, scope, project, depth)
+    elif depth < MAX_DEPTH:
+        named = [value for value in _given(call) if isinstance(value, (ast.Name, ast.Lambda))]
+        if named and any(_is_function_like(value, scope, depth) for value in named):
+            yield from _through_wrapper(call, scope, project, depth)
 
 
 def _place(call: ast.Call, scope: Scope, project: Project) -> tuple[int, str] | None:

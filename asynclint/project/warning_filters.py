@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.diagnostics import ACTIONS, CATEGORIES, DIAGNOSTICS, UNRAISABLE, Diagnostic
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """One filter: what it does to which warnings; ``written`` is its text.
 
     ``message`` and ``module`` are patterns that match from the start.

@@ -102,7 +102,7 @@ def _may_catch(unit: Unit) -> bool:
     """Whether something in a function catches exceptions: a handler, or a context manager by any name."""
     from asynclint.source.written import called
 
-    if "except" in unit.source:
+    if unit.says("except"):
         return True
     entered = (item.context_expr for s in unit.nested() for with_ in s.facts.withs for item in with_.items)
     return any(isinstance(expr, ast.Call) and called(expr) not in HARMLESS for expr in entered)

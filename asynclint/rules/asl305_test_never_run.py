@@ -55,10 +55,10 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 
 def _reason(unit: Unit, project: Project) -> Idle | None:
-    from asynclint.project.guards import idle
-
     if not unit.is_async or not unit.name.startswith("test"):
         return None
+    from asynclint.project.guards import idle
+
     return project.remembered((rule.code, unit), lambda: idle.reason(unit, project))
 
 

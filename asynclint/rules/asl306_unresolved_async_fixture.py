@@ -60,10 +60,10 @@ rule = Rule("ASL306", "unresolved-async-fixture", Scope.FUNCTION, fix=Safety.UNS
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """An async fixture of pytest's own that pytest-asyncio's tests are given as it is."""
-    from asynclint.project.guards import idle
-
     if _decorator(unit, project) is None:
         return False
+    from asynclint.project.guards import idle
+
     return project.remembered((rule.code, unit), lambda: idle.ignored_fixture(unit, project))
 
 

@@ -92,10 +92,7 @@ def trigger(unit: Unit, project: Project) -> bool:
     """A coroutine function with a handler that a cancellation comes to, and that doesn't raise."""
     if not unit.outline.text.has_any(WORDS):
         return False
-    written = unit.source
-    if "async def" not in written or "except" not in written:
-        return False
-    return bool(_swallowing(unit, project))
+    return unit.says("except") and unit.says("async def") and bool(_swallowing(unit, project))
 
 
 def _swallowing(unit: Unit, project: Project) -> list[Swallowing]:

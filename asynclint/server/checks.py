@@ -11,8 +11,8 @@ import gc
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.engine import Fixing, Result, check_text
 from asynclint.faults import FAULT
@@ -32,8 +32,7 @@ class OutdatedError(Exception):
     """The text has changed while it was checked, so nobody wants to know any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A text, where it lies (absolute; None where nowhere yet), and its name in reports."""
 
     text: SourceText
@@ -41,8 +40,7 @@ class Subject:
     display: str
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """What the engine says of a text; the modules that were asked for; settings that are broken."""
 
     text: SourceText

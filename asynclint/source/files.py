@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatch, translate
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from asynclint.settings import Settings
 
@@ -46,8 +46,7 @@ _ENVIRONMENT_MARKS = frozenset({"pyvenv.cfg", "conda-meta"})
 _TEST_DIRECTORIES = frozenset({"test", "tests"})
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file to check.
 
     ``path`` is absolute, symbolic links in it are not resolved.
@@ -107,7 +106,7 @@ def find(
                 yield item
             elif item.path not in seen:
                 seen.add(item.path)
-                yield replace(item, explicit=item.path in named)
+                yield item._replace(explicit=item.path in named)
 
 
 def is_test_path(path: Path, python_files: Sequence[str]) -> bool:

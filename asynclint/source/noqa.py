@@ -12,8 +12,8 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from asynclint.finding import Position, Span
 from asynclint.source.text import SourceText
@@ -21,8 +21,7 @@ from asynclint.source.text import SourceText
 _CODE = re.compile(r"[^,\s]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Noqa:
+class Noqa(NamedTuple):
     """What flake8 takes for the ``# noqa`` of some lines (1-based).
 
     ``span`` is from ``#`` to the last code; ``codes`` are as written, none for a blanket comment.

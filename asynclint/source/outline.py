@@ -53,7 +53,7 @@ class Facts:
     calls: list[ast.Call] = field(default_factory=list)
     functions: dict[str, list[ast.Call]] = field(default_factory=dict)  # calls of a plain name, by it
     methods: dict[str, list[ast.Call]] = field(default_factory=dict)  # calls of an attribute, by its name
-    kept: list[ast.expr] = field(default_factory=list)  # assigned, or a statement of their own
+    kept: list[ast.expr] = field(default_factory=list)  # calls and awaits assigned, or statements
     awaits: list[ast.Await] = field(default_factory=list)
     withs: list[ast.With | ast.AsyncWith] = field(default_factory=list)
     fors: list[ast.For | ast.comprehension] = field(default_factory=list)
@@ -73,7 +73,8 @@ class Scope:
     """A module, class, function or lambda, with its name bindings.
 
     ``is_function`` says whether it is a def or async def, ``is_async`` whether an async def, ``is_class``
-    whether a class.
+    whether a class. ``name`` is the one it was defined by: empty for a module, ``<lambda>`` for a lambda;
+    ``decorators`` are expressions; ``enclosing_class`` is the class whose body directly holds it.
     """
 
     def __init__(self, outline: Outline, node: ScopeNode, parent: Scope | None) -> None:
@@ -84,16 +85,11 @@ class Scope:
         self.is_class = kind is ast.ClassDef
         self.is_async = kind is ast.AsyncFunctionDef
         self.is_function = self.is_async or kind is ast.FunctionDef
+        self.name, self.decorators = _named(node)
+        self.enclosing_class = parent if parent is not None and parent.is_class else None
 
     def __repr__(self) -> str:
         return f"<{type(self.node).__name__} {self.outline.path.name}:{self.qualname}>"
-
-    @property
-    def name(self) -> str:
-        """The name it was defined by; empty for a module, ``<lambda>`` for a lambda."""
-        if isinstance(self.node, ast.Module):
-            return ""
-        return "<lambda>" if isinstance(self.node, ast.Lambda) else self.node.name
 
     @property
     def qualname(self) -> str:
@@ -110,15 +106,10 @@ class Scope:
         """The text that it is written in, decorators left out."""
         return self.outline.text.slice(self.outline.text.span(self.node))
 
-    @property
-    def decorators(self) -> list[ast.expr]:
-        """Decorator expressions of a function or class."""
-        return [] if isinstance(self.node, (ast.Module, ast.Lambda)) else self.node.decorator_list
-
-    @property
-    def enclosing_class(self) -> Scope | None:
-        """The class whose body directly holds this scope."""
-        return self.parent if self.parent is not None and self.parent.is_class else None
+    def says(self, word: str) -> bool:
+        """Whether a word stands in the lines of a function or class, its decorators left out."""
+        assert not isinstance(self.node, (ast.Module, ast.Lambda))
+        return self.outline.text.is_between(word, self.node.lineno, self.node.end_lineno or self.node.lineno)
 
     @property
     def parameters(self) -> list[ast.arg]:
@@ -197,6 +188,12 @@ class Scope:
                     return scope, facts.bindings[name]
             scope = scope.parent
         return None
+
+
+def _named(node: ScopeNode) -> tuple[str, list[ast.expr]]:
+    if isinstance(node, ast.Module):
+        return "", []
+    return ("<lambda>", []) if isinstance(node, ast.Lambda) else (node.name, node.decorator_list)
 
 
 class Outline:

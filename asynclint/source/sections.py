@@ -16,22 +16,23 @@ from keyword import iskeyword
 from asynclint.source.outline import Binding, Facts, Scope
 from asynclint.source.walk import Walk
 
-# What a line that is not indented begins with; lines of a long string begin nothing.
+# Expressions that begin with what is rare are far faster to search for than "^" is.
+_LINE = re.compile(r"\n(?=\S)")  # before a line that is not indented
+_STRING = re.compile(r"\"{3}(?s:.*?)\"{3}")
+# What such a line begins with.
 _BEGINNING = re.compile(
-    r"""\"{3}(?s:.*?)\"{3} |
-        ^(?: (?:async\ +)?def\ +(?P<function>\w+)
-           | class\ +(?P<class>\w+)
-           | (?P<continued>[\#)\]}]|(?:elif|else)\b)
-           | (?P<condition>if\b)
-           | (?P<variable>[A-Za-z_]\w*)\ *[:=]
-           | (?P<decorator>@)
-           | (?P<other>\S)
-         )""",
-    re.MULTILINE | re.VERBOSE,
+    r"""  (?:async\ +)?def\ +(?P<function>\w+)
+        | class\ +(?P<class>\w+)
+        | (?P<continued>[\#)\]}]|(?:elif|else)\b)
+        | (?P<condition>if\b)
+        | (?P<variable>[A-Za-z_]\w*)\ *[:=]
+        | (?P<decorator>@)
+        | (?P<other>\S)""",
+    re.VERBOSE,
 )
 # What a line under a condition may bind.
-_BOUND = re.compile(r"^ +(?:(?:(?:async +)?def|class) +)?(\w+)", re.MULTILINE)
-_INDIRECT = re.compile(r"^ +(?:from|import|for|with|try|global)\b|:=", re.MULTILINE)
+_BOUND = re.compile(r"\n +(?:(?:(?:async +)?def|class) +)?(\w+)")
+_INDIRECT = re.compile(r"\n +(?:from|import|for|with|try|global)\b")
 Span = tuple[int, int]  # offsets: where the section begins, and where the next one does
 
 
@@ -52,7 +53,7 @@ class Sections:
         sections = cls(text)
         for (start, kind, word), (end, _, _) in pairwise([*_starts(text), (len(text), "", "")]):
             names = {word}
-            if kind == "condition" and not _INDIRECT.search(text, start, end):
+            if kind == "condition" and not _is_indirect(text, start, end):
                 names = {match[1] for match in _BOUND.finditer(text, start, end)}
             elif kind in ("condition", "other") or iskeyword(word):
                 sections.rest.append((start, end))
@@ -75,10 +76,19 @@ class Sections:
         return ast.parse("".join(parts))
 
 
+def _is_indirect(text: str, start: int, end: int) -> bool:
+    return _INDIRECT.search(text, start, end) is not None or text.find(":=", start, end) >= 0
+
+
 def _starts(text: str) -> Iterator[tuple[int, str, str]]:
     """Where sections begin, and by what word of which kind."""
     decorated = -1
-    for match in _BEGINNING.finditer(text):
+    lines = [match.end() for match in _LINE.finditer(text)]
+    strings = [match.span() for match in _STRING.finditer(text)]  # the lines of a long one begin nothing
+    for line in [0, *lines]:
+        match = _BEGINNING.match(text, line)
+        if match is None or (strings and any(start < line < end for start, end in strings)):
+            continue
         kind, word = match.lastgroup or "continued", match[match.lastindex or 0]
         if kind == "decorator":
             decorated = match.start() if decorated < 0 else decorated

@@ -112,6 +112,11 @@ class SourceText:
             found = self._words[words] = any(word in self.text for word in words)
         return found
 
+    def is_between(self, word: str, first: int, last: int) -> bool:
+        """Whether a word is somewhere in the lines from ``first`` to ``last`` (1-based)."""
+        starts = self._starts
+        return self.text.find(word, starts[first - 1], starts[last] if last < len(starts) else None) >= 0
+
     @cached_property
     def _words(self) -> dict[Collection[str], bool]:
         return {}

@@ -11,7 +11,9 @@ from asynclint.source.outline import Binding, Facts, FunctionNode, Scope
 
 _EXPRESSION_CONTEXTS = {"ctx", "type_comment", "kind", "op", "ops", "name", "attr", "id", "arg", "lineno"}
 _LEAVES = frozenset({ast.Name, ast.Constant, str, int, bool, type(None)})  # some fields hold no nodes
+_KEPT = frozenset({ast.Call, ast.Await})
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+_LAST_FIRST: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
 def child_fields(kind: type[ast.AST]) -> tuple[str, ...]:
@@ -19,6 +21,14 @@ def child_fields(kind: type[ast.AST]) -> tuple[str, ...]:
     fields = _FIELDS.get(kind)
     if fields is None:
         fields = _FIELDS[kind] = tuple(f for f in kind._fields if f not in _EXPRESSION_CONTEXTS)
+    return fields
+
+
+def _last_first(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The same fields as a stack takes them."""
+    fields = _LAST_FIRST.get(kind)
+    if fields is None:
+        fields = _LAST_FIRST[kind] = child_fields(kind)[::-1]
     return fields
 
 
@@ -44,16 +54,18 @@ class Walk:
         while stack:
             node = stack.pop()
             kind: type[ast.AST] = node.__class__
+            if kind in _LEAVES:
+                continue
             handler = handlers.get(kind)
             if handler is not None:
                 handler(self, node)
-            elif kind not in _LEAVES:
+            else:
                 self.push_children(node)
         return self.facts
 
     def push_children(self, node: ast.AST) -> None:
         stack = self.stack
-        for name in reversed(child_fields(node.__class__)):
+        for name in _last_first(node.__class__):
             value = getattr(node, name, None)
             if value.__class__ is list:
                 stack.extend(reversed(value))
@@ -79,7 +91,8 @@ class Walk:
             self.push_children(target)
 
     def keep(self, value: ast.expr) -> None:
-        self.facts.kept.append(value)
+        if value.__class__ in _KEPT:
+            self.facts.kept.append(value)
         self.stack.append(value)
 
     # -- one handler a node class
@@ -172,7 +185,10 @@ class Walk:
             self.facts.methods.setdefault(func.attr, []).append(node)
         elif isinstance(func, ast.Name):
             self.facts.functions.setdefault(func.id, []).append(node)
-        self.push_children(node)
+        self.stack += [*[keyword.value for keyword in reversed(node.keywords)], *reversed(node.args), func]
+
+    def part(self, node: ast.Attribute | ast.Starred) -> None:
+        self.stack.append(node.value)
 
     def await_(self, node: ast.Await) -> None:
         self.facts.awaits.append(node)
@@ -228,6 +244,8 @@ _HANDLERS: dict[type[ast.AST], Callable[[Walk, Any], None]] = {
     ast.Global: Walk.outer_names,
     ast.Nonlocal: Walk.outer_names,
     ast.Call: Walk.call,
+    ast.Attribute: Walk.part,
+    ast.Starred: Walk.part,
     ast.Await: Walk.await_,
     ast.Expr: Walk.expression,
     ast.Assert: Walk.assert_,

@@ -6,8 +6,8 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from asynclint.finding import Finding
 from asynclint.source.text import SourceError, SourceText
@@ -18,8 +18,7 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Identity:
+class Identity(NamedTuple):
     """One kind of finding in one file.
 
     ``scope`` is the dotted name of the innermost function or class that it stands in, empty for the

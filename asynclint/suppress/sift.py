@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.finding import Finding
 from asynclint.rule import Rule
@@ -14,8 +14,7 @@ from asynclint.source.noqa import Suppressions
 from asynclint.source.text import SourceText
 
 
-@dataclass(frozen=True, slots=True)
-class Sifted:
+class Sifted(NamedTuple):
     """The findings that are left, by position; how many the baseline knows, how many of its own are gone."""
 
     left: tuple[Finding, ...]
@@ -23,8 +22,7 @@ class Sifted:
     gone: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sieve:
+class Sieve(NamedTuple):
     """How the findings of one file (absolute ``path``; None where it has no name) are sifted.
 
     ``rules`` are those that judged it. ``noqa`` False leaves comments to the caller: what they suppress

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 
 from asynclint.project.config import Setting
@@ -90,7 +89,7 @@ def timer(closest: Mark | None, test: Test, project: Project) -> Verdict:
         if isinstance(seconds, float) and seconds <= 0:
             return None
         stated = bound_at(closest.call, closest.scope, "pytest.mark.timeout", seconds, in_loop=False)
-        return replace(stated, method=method)
+        return stated._replace(method=method)
     # a mark with None, or with only method= or func_only=, inherits the configured number, never a
     # farther mark's
     if configured is not None and isinstance(configured.value, float):

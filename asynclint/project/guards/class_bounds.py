@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 from asynclint.knowledge.asyncs import TEST_CASES
 from asynclint.project.guards.asked import answers, questions
@@ -133,7 +132,7 @@ def _unread_base(lineage: list[Class | None], project: Project) -> Unknown | Non
 
 
 def _sourced(found: Verdict, method: Scope) -> Verdict:
-    return replace(found, source=method.qualname) if isinstance(found, Bound) else found
+    return found._replace(source=method.qualname) if isinstance(found, Bound) else found
 
 
 def _called(lineage: list[Class | None], names: Collection[str], project: Project) -> Iterator[Scope]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import CANCEL_SCOPES, GUARD_CONTEXTS
 from asynclint.project.guards.installed import may_guard
@@ -24,8 +24,7 @@ SOUNDS_LIKE_A_GUARD = re.compile(
 MAX_DEPTH = 4  # helpers that call helpers
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(NamedTuple):
     """Something in a body that ends it when time is up; ``seconds`` may be unreadable, never None.
 
     ``in_loop`` is False for timers outside the event loop (signals, threads).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from asynclint.knowledge.asyncs import BOUNDING_DECORATORS, NEUTRAL_DECORATORS
 from asynclint.project.guards.installed import is_plain, wrapped_by
@@ -100,7 +99,7 @@ def _function_bound(
     if isinstance(method, Function):
         given |= receiving(method, call.func, scope, project, None)
     found = search(function, project, given, owner)
-    return replace(found, source=f"@{function.name}") if isinstance(found, Bound) else found
+    return found._replace(source=f"@{function.name}") if isinstance(found, Bound) else found
 
 
 def _partial(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import (
     LOOP_GETTERS,
@@ -24,8 +24,7 @@ from asynclint.source.outline import Scope
 TIDYING = frozenset({"shutdown_asyncgens", "shutdown_default_executor", "aclose"})
 
 
-@dataclass(frozen=True, slots=True)
-class Drive:
+class Drive(NamedTuple):
     """A call that runs a loop until ``what`` is done; ``is_function`` where it takes the function itself."""
 
     call: ast.Call

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.plugins import plugin_modules
@@ -14,10 +14,10 @@ from asynclint.project.guards.wrappers import project_function
 from asynclint.project.index.modules import is_known_package
 from asynclint.project.project import Project
 from asynclint.source.outline import Binding, Outline, Scope
+from asynclint.source.written import written
 
 
-@dataclass(frozen=True, slots=True)
-class Fixture:
+class Fixture(NamedTuple):
     """A pytest fixture: its function, the name tests request it by, whether every test gets it.
 
     ``attribute`` is the name that its module or class has it under.
@@ -110,30 +110,38 @@ def _read_levels(function: Scope, test: Test | None, project: Project) -> list[l
     inner: list[list[Fixture]] = [*_class_levels(test, project)] if test is not None else []
     if test is None and owner is not None:
         inner = [_fixtures(owner, project)]
+    return [*inner, *project.remembered(("levels of", outline), lambda: _module_levels(outline, project))]
+
+
+def _module_levels(outline: Outline, project: Project) -> list[list[Fixture]]:
+    """Fixtures of a module, of its conftest files, nearest first, and of plugins."""
     modules = plugin_modules(outline, find_pytest_config(outline.path.parent), project)
-    return [*inner, *(_fixtures(module.scope, project) for module in modules)]
+    return [_fixtures(module.scope, project) for module in modules]
 
 
 def _is_filled_otherwise(name: str, test: Test, project: Project) -> bool:
     """Whether a decorator, ``pytestmark`` or a hook may give a test what would be a fixture's."""
     key = ("filled otherwise", test.scope)
     others = project.remembered(key, lambda: _other_fillers(test, project))
-    return others is None or any(re.search(rf"\b{name}\b", hook) for hook in others)
+    return others is None or any(name in hook and re.search(rf"\b{name}\b", hook) for hook in others)
 
 
 def _other_fillers(test: Test, project: Project) -> tuple[str, ...] | None:
     """Sources of the hooks that may fill parameters of a test; None where something may fill any."""
     for decorator in test.scope.decorators:
         target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if not isinstance(target, ast.Attribute) or ".mark." not in ast.unparse(target):
+        if not isinstance(target, ast.Attribute) or ".mark." not in written(target):
             return None
     scopes = [test.scope.outline.scope, *(test.bases.project if test.bases is not None else ())]
     marked = [b.value for scope in scopes for b in scope.bindings.get("pytestmark", [])]
     if any(value is not None and "parametrize" in ast.unparse(value) for value in marked):
         return None
-    modules = plugin_modules(test.scope.outline, test.config, project)
-    hooks = [hook for module in modules for hook in _hooks(module, project)]
-    return tuple(hooks)
+    outline = test.scope.outline
+    return project.remembered(("hooks of", outline), lambda: _all_hooks(outline, test.config, project))
+
+
+def _all_hooks(outline: Outline, config: PytestConfig, project: Project) -> tuple[str, ...]:
+    return tuple(hook for m in plugin_modules(outline, config, project) for hook in _hooks(m, project))
 
 
 def _hooks(module: Outline, project: Project) -> list[str]:
@@ -259,7 +267,7 @@ def _called_fixtures(call: ast.Call, name: str, owner: Scope, project: Project) 
         if decorator is not None:
             made = _fixture(scope, decorator, name)
             handed_on = isinstance(decorator, ast.Call) and any(k.arg is None for k in decorator.keywords)
-            yield replace(made, autouse=made.autouse or (handed_on and _is_autouse(call)))
+            yield made._replace(autouse=made.autouse or (handed_on and _is_autouse(call)))
 
 
 def _imported_fixtures(module: Outline, project: Project) -> Iterator[Fixture]:
@@ -275,7 +283,7 @@ def _imported_fixtures(module: Outline, project: Project) -> Iterator[Fixture]:
                     origin = _origin(binding, outline, project)
                     for fixture in _fixtures_named(origin, binding.member, project):
                         own_name = fixture.name != fixture.attribute
-                        yield replace(fixture, name=fixture.name if own_name else name, attribute=name)
+                        yield fixture._replace(name=fixture.name if own_name else name, attribute=name)
         stars = [_origin(star, outline, project) for star in outline.scope.facts.stars]
         queue += dict.fromkeys(s for s in stars if s is not None and s not in seen)
         seen.update(queue)

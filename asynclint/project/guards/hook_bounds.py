@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from asynclint.project.guards.item_marks import is_meant
 from asynclint.project.guards.seconds import UNREAD
@@ -97,7 +97,7 @@ def _searched(hook: Scope, project: Project) -> Verdict:
     source = f"hook {hook.name}"
     if hook.name in HOOKS:
         found = search(hook, project, None)
-        return replace(found, source=source) if isinstance(found, Bound) else found
+        return found._replace(source=source) if isinstance(found, Bound) else found
     return bound_at(hook.node, hook, source, UNREAD, in_loop=False) if arms_timer(hook, project) else None
 
 
@@ -125,8 +125,7 @@ def _is_option(node: ast.AST) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Plugin:
+class _Plugin(NamedTuple):
     """What pytest gets from one plugin module; ``unread`` is a plugin it registers that can't be read."""
 
     hooks: list[Scope]

@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import GUARD_CONTEXTS
+from asynclint.project.called import named
 from asynclint.project.guards.backends import REQUESTS, anyio_backends
 from asynclint.project.guards.contexts import STACK_METHODS
 from asynclint.project.guards.seconds import argument, number
@@ -21,6 +22,8 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 
 WAIT_FOR = frozenset({"asyncio.wait_for", "asyncio.tasks.wait_for"})
+FIRING = GUARD_CONTEXTS | WAIT_FOR
+LAST_NAMES = frozenset(name.rpartition(".")[2] for name in FIRING)
 EXPECTS = re.compile(r"aises|warns|suppress|deprecated_call|[Ww]arnings")
 WRONG_ENTRY = frozenset({"TypeError", "AttributeError"})  # what the wrong with raises, by release of Python
 FIRED = frozenset({"cancelled_caught", "cancel_called"})
@@ -30,8 +33,7 @@ SWITCHES_BACKEND = frozenset({"current_async_library", "anyio_backend_name"})
 With = ast.With | ast.AsyncWith
 
 
-@dataclass(frozen=True, slots=True)
-class Inert:
+class Inert(NamedTuple):
     """A guard that cannot fire, and why, in words for the user.
 
     ``entered`` is the statement that enters it with the wrong keyword, None if that isn't the fault.
@@ -105,8 +107,7 @@ class _Surroundings:
         return name in self.loads or name in self.scope.facts.outer or self._shows_all
 
 
-@dataclass(frozen=True, slots=True)
-class _Guard:
+class _Guard(NamedTuple):
     """A call that makes a guard: its names, as it is written, and the function it stands in."""
 
     call: ast.Call
@@ -163,9 +164,9 @@ def inert_guards(function: Scope, test: Test | None, project: Project) -> Iterat
 
 def _guards(scope: Scope, project: Project) -> Iterator[_Guard]:
     around = _Surroundings(scope)
-    for call in scope.facts.calls if scope.is_function else ():
+    for call in named(scope, LAST_NAMES, FIRING, project) if scope.is_function else ():
         names = chain(call.func, scope, project.modules)
-        if any(name in GUARD_CONTEXTS or name in WAIT_FOR for name in names):
+        if not FIRING.isdisjoint(names):
             yield _Guard(call, names, around)
 
 

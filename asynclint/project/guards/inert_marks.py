@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards import bounds, drives
@@ -19,8 +19,7 @@ from asynclint.source.outline import Outline
 READS_MARK = re.compile(r"(get_closest_marker|iter_markers)\(\s*(name\s*=\s*)?[\"']timeout[\"']")
 
 
-@dataclass(frozen=True, slots=True)
-class InertMark:
+class InertMark(NamedTuple):
     """A mark without effect: the expression to report, and why, in words for the user."""
 
     node: ast.expr

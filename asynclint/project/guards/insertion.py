@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.finding import Edit, Fix, Safety
 from asynclint.project.dependencies import dependencies
@@ -30,8 +30,7 @@ FRAMES = {
 OLD_FRAME = ("async_timeout", "async with {module}.timeout({seconds}):")
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(NamedTuple):
     """A guard that fits: its module, the name it goes by here, its import (or ""), its seconds."""
 
     module: str

@@ -50,7 +50,7 @@ def may_guard(name: str, origin: Path, project: Project) -> bool:
     top = name.partition(".")[0]
     packages = project.modules.searched(top, origin)
     return packages is not None and project.remembered(
-        ("guard words", top), lambda: packages.mentions(top, GUARD_WORDS)
+        ("guard words", top), lambda: packages.mentions(top, GUARD_WORDS.search)
     )
 
 

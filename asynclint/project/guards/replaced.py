@@ -91,7 +91,7 @@ def _replaced_by(module: Outline) -> dict[Scope | None, frozenset[str]]:
         if names:
             found.setdefault(_test_of(scope), set()).update(names)
     for scope in module.scope.nested():
-        for call in scope.facts.calls:
+        for call in _patches(scope):
             names = _patched_by(call, scope)
             if names:
                 found.setdefault(_test_of(decorating.get(id(call), scope)), set()).update(names)
@@ -120,10 +120,14 @@ def _assigned_in(scope: Scope) -> set[str]:
     return names
 
 
+def _patches(scope: Scope) -> Iterator[ast.Call]:
+    for calls in (scope.facts.functions, scope.facts.methods):
+        for name in calls.keys() & PATCHES:
+            yield from calls[name]
+
+
 def _patched_by(call: ast.Call, scope: Scope) -> set[str]:
     name = called(call)
-    if name not in PATCHES:
-        return set()
     if name == "multiple":
         return {k.arg or ANY for k in call.keywords if not _is_async_mock(k.value)}
     if any(_is_async_mock(value) for value in (*call.args, *(keyword.value for keyword in call.keywords))):

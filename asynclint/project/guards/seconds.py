@@ -7,8 +7,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from asynclint.project.index.classes import ancestors, is_dynamic
 from asynclint.project.index.values import Class, Instance
@@ -27,8 +26,7 @@ UNREAD: Final = Unread()
 Number = float | None | Unread  # seconds, Python's None, or an expression that can't be read
 
 
-@dataclass(frozen=True, slots=True)
-class Receiver:
+class Receiver(NamedTuple):
     """An object whose class is known exactly, with the numbers that its constructor put on it."""
 
     cls: Scope

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.drives import own_drives
@@ -30,8 +30,7 @@ AWAITED_METHODS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(NamedTuple):
     """An async fixture, or a method that a test case awaits; ``decorator`` makes it a fixture."""
 
     scope: Scope

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.body import body
@@ -21,8 +21,7 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """One async test, or sync test that drives a loop, and all that bounds it, what matters most first.
 
     ``waits`` says whether it can hang; ``left_out`` are the lines (1-based) of its waits that the guards
@@ -86,8 +85,7 @@ def bound_of(guard: Guard, function: Scope) -> Bound:
     return Bound(guard.seconds, name, guard.in_loop, function.outline.path, line)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Of the async tests of a module that can hang, how many nothing bounds and how many something may.
 
     ``config`` is what pytest reads for them; ``by_pytest`` says whether pytest is sure to run them.

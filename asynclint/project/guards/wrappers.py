@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from asynclint.knowledge.asyncs import BOUNDED_CALLS, CANCEL_SCOPES, GUARD_CALLS, GUARD_CONTEXTS, LOOP_RUNS
 from asynclint.project.guards.contexts import context_guard
@@ -44,8 +44,7 @@ WAITING = GUARD_CALLS.keys() | BOUNDED_CALLS
 ASYNC_STARTS = frozenset({"asyncio.run_coroutine_threadsafe", "asyncio.tasks.run_coroutine_threadsafe"})
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """What ends a test when time is up.
 
     ``seconds`` may be unreadable; ``source`` says what it is (``@limited``, a configuration key);
@@ -62,8 +61,7 @@ class Bound:
     method: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(NamedTuple):
     """Something reaches the test that could bound it and can't be read."""
 
     source: str

@@ -96,6 +96,10 @@ class Inference(Memo):
 
     def name(self, name: str, scope: Scope) -> Value | None:
         """What a bare name is."""
+        seen = (name, scope)
+        if scope.parent is not None and seen in self.known:
+            known: Value | None = self.known[seen]
+            return known
         found = scope.lookup(name)
         if found is None:
             return self._starred(name, scope.outline)
@@ -103,13 +107,17 @@ class Inference(Memo):
         value = self._bound(name, bindings, owner)
         if owner.parent is None and owner.outline.scope.facts.stars:
             return agreed([value, *stars.bound_over(name, bindings, owner.outline, self)])
+        if (name, owner) in self.known:
+            self.known[seen] = value
         return value
 
     def _bound(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
         return self.once((name, scope), self._of_bindings, name, bindings, scope)
 
     def _of_bindings(self, name: str, bindings: list[Binding], scope: Scope) -> Value | None:
-        if bindings and all(binding.kind == "def" for binding in bindings):
+        if len(bindings) == 1:
+            return self._of_binding_or_assert(name, bindings[0], scope)
+        if all(binding.kind == "def" for binding in bindings):
             functions = [self._defined(binding, scope) for binding in bindings]
             kinds = {f.calling for f in functions if isinstance(f, Function)}
             # overloads, or one definition for each branch of an if: the kind is what counts

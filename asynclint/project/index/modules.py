@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asynclint.knowledge.asyncs import KNOWN_PACKAGES
 from asynclint.source.outline import Outline
@@ -27,8 +27,7 @@ PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 SEARCHED = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Lean:
+class Lean(NamedTuple):
     """What a module was asked to import (PEP 328); ``wide`` where installed packages counted.
 
     ``level`` is SEARCHED for a package of which all files counted.

@@ -26,7 +26,8 @@ YIELD_TYPES = frozenset(
 
 def returned(function: Function, inference: Inference) -> Value | None:
     """What a function returns (once awaited, for a coroutine function)."""
-    value, receiver = _returned(function, inference), function.receiver
+    receiver = function.receiver
+    value = inference.once(("returns", function.scope, receiver), _returned, function, inference)
     if isinstance(value, Instance) and receiver is not None:
         cls = receiver.cls if isinstance(receiver, Instance) else receiver
         if value.cls != cls and value.cls in ancestors(cls, inference):

@@ -30,6 +30,8 @@ class Class:
 class Calling(Enum):
     """What calling a function gives."""
 
+    __hash__ = object.__hash__  # part of the hash of every function that is asked about
+
     SYNC = "sync"
     COROUTINE = "coroutine"
     WRAPPED = "wrapped coroutine"  # in an object that is awaited, and perhaps entered, in its place

@@ -79,9 +79,9 @@ def _loose_calls(scope: Scope) -> Iterator[ast.Call]:
     facts = scope.facts
     taken = {id(wait.value) for wait in facts.awaits}
     for call in facts.calls:
-        if not _wants_value(call):
-            taken.update(map(id, call.args), [id(keyword.value) for keyword in call.keywords])
-            taken.update([id(given.value) for given in call.args if given.__class__ is ast.Starred])
+        if (call.args or call.keywords) and not _wants_value(call):
+            taken.update([id(arg.value if isinstance(arg, ast.Starred) else arg) for arg in call.args])
+            taken.update([id(keyword.value) for keyword in call.keywords])
     taken |= {id(node.value) for node in (*facts.returns, *facts.yields)}
     taken |= {id(item.context_expr) for statement in facts.withs for item in statement.items}
     taken |= {id(loop.iter) for loop in facts.async_fors}

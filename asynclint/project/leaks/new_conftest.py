@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.finding import Safety
 from asynclint.project.dependencies import dependencies
@@ -27,8 +27,7 @@ IMPORTS_PYTEST = re.compile(rb"^[ \t]*(?:from|import)[ \t]+pytest\b", re.MULTILI
 OTHERS = ("pytest", "pytest_asyncio")  # the rest is of the standard library
 
 
-@dataclass(frozen=True, slots=True)
-class NewConftest:
+class NewConftest(NamedTuple):
     """A file to create: its path, its text, and whether a test that passes might come out otherwise."""
 
     path: Path

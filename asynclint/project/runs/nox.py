@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from asynclint.project.runs.script import Command, Does, read_command
@@ -80,7 +79,7 @@ def _commands(call: ast.Call, called: str, session: str) -> Iterator[Command]:
             if keyword.arg == "env":
                 sets += [(_constant(key), _constant(value)) for key, value in _pairs(keyword.value)]
         command = read_command(words or ["?"], call.lineno, last)
-        yield replace(command, sets=(*command.sets, *sets))
+        yield command._replace(sets=(*command.sets, *sets))
         return
     is_handed = any(isinstance(one, ast.Name) and one.id == session for one in call.args)
     if is_handed or (owner == session and method not in INSTALLS and not method.startswith("_")):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from asynclint.knowledge.commands import BARRED, HEADS, LAUNCHERS, MODULES_OF, OTHERS, TESTERS, WRAPPERS
 
@@ -35,8 +35,7 @@ class Does(Enum):
     UNKNOWN = "may do anything"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One command: ``words`` are its own, without what comes before; ``line`` (1-based) to ``last`` hold it.
 
     ``sets`` are the variables it is given, ``exports`` those it sets for the commands after it; ``options``
@@ -68,7 +67,7 @@ def commands(text: str, line: int, *, is_exact: bool = True) -> Iterator[Command
     for first, end, logical in _logical_lines(text, line):
         at = (first, end) if is_exact else (line, last)
         for words in _split(logical):
-            command = replace(read_command(words, *at), directory=directory)
+            command = read_command(words, *at)._replace(directory=directory)
             if command.words[:1] == ("cd",):
                 directory = _below(directory, command.words[1:])
             yield command

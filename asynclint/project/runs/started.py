@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.project.index.modules import project_directories
 from asynclint.project.runs import words
@@ -39,8 +39,7 @@ class Reach(IntEnum):
     SURE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A command that runs tests, or may, and what variables it sees; ``start`` is the step it begins with."""
 
     start: Step

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.project.runs.script import Command
 
@@ -21,8 +22,7 @@ class Kind(Enum):
     SCRIPT = "a script of the project"
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """An environment variable that is set on the lines ``line`` (1-based) to ``last`` of a file."""
 
     name: str

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from asynclint.project.index.modules import project_directories
 
@@ -49,8 +49,7 @@ DEV = re.compile(r"-X[ \t\"',]*dev\b")
 NOTES = ("#", ";", "//", "REM ")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A variable that is set on a line (1-based) of a file, and its value; ``-X dev`` as a variable, too."""
 
     name: str

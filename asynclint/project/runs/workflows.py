@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -64,7 +63,7 @@ def github_steps(path: Path, text: str) -> Iterator[Step]:
             line = _key_line(step, "env")
             run = _step_commands(found)
             if not is_own:
-                run = [replace(command, does=Does.UNKNOWN) for command in run]
+                run = [command._replace(does=Does.UNKNOWN) for command in run]
             yield Step(Kind.CI, path, (), line, run, variables, directory, is_gate=is_gate)
             for match in FOR_LATER.finditer(_text(found.get("run"))):
                 first, last = _lines(found["run"])
@@ -133,7 +132,7 @@ def _commands(node: Node) -> Iterator[Command]:
         yield from commands(_text(node), first + 1)
     else:
         for command in commands(_text(node), first, is_exact=False):
-            yield replace(command, line=first, last=last)
+            yield command._replace(line=first, last=last)
 
 
 def _unknown(node: Node) -> Command:
