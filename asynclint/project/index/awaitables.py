@@ -29,6 +29,7 @@ COROUTINE_TYPES = frozenset({*(f"{module}.Coroutine" for module in _TYPING), "ty
 AWAITABLE_TYPES = COROUTINE_TYPES | {f"{module}.Awaitable" for module in _TYPING}
 CALLABLE_TYPES = frozenset(f"{module}.Callable" for module in _TYPING)
 AWAITED = (Calling.COROUTINE, Calling.WRAPPED)
+COROUTINE_NAMES = frozenset(name.rpartition(".")[2] for name in COROUTINE_FUNCTIONS)
 # Methods of async generators that give something to await (PEP 525).
 STEPS = frozenset({"__anext__", "asend", "athrow", "aclose"})
 
@@ -118,8 +119,15 @@ def _is_mocked(expr: ast.expr, scope: Scope) -> bool:
     return found is not None and any(looks_mocked(binding.value) for binding in found[1])
 
 
-def named(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:
-    """What is told by the name alone: ``anext(items)``, ``generator.asend(None)``, ``anyio.sleep(1)``."""
+def named(func: ast.expr, scope: Scope, inference: Inference) -> Pending | None:
+    """What calling ``anyio.sleep`` gives, told by the name alone."""
+    if isinstance(func, ast.Attribute) and func.attr not in COROUTINE_NAMES:
+        return None
+    return Pending(None, lazy=True) if known(func, scope, inference.modules, COROUTINE_FUNCTIONS) else None
+
+
+def stepped(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:
+    """What a step of an asynchronous generator gives: ``anext(items)``, ``generator.asend(None)``."""
     func = call.func
     if (
         isinstance(func, ast.Name)
@@ -134,6 +142,4 @@ def named(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:
         unknown = receiver is None and not _is_mocked(func.value, scope)
         if is_generator or (unknown and func.attr == "asend"):  # nothing else has that one
             return Pending(None, lazy=True)
-    if inference.value(func, scope) is None and known(func, scope, inference.modules, COROUTINE_FUNCTIONS):
-        return Pending(None, lazy=True)
     return None

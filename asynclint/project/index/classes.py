@@ -91,6 +91,10 @@ def maker_of(cls: Class, inference: Inference) -> Scope | None:
     """The class whose ``__new__`` makes the objects of a class; None where that is the one of ``object``."""
     if cls.scope.outline.is_stub:
         return None
+    return inference.once(("maker", cls.scope), _maker_of, cls, inference)
+
+
+def _maker_of(cls: Class, inference: Inference) -> Scope | None:
     known = (a.scope for a in ancestors(cls, inference) if a is not None and not a.scope.outline.is_stub)
     return next((scope for scope in known if "__new__" in scope.bindings), None)
 

@@ -208,6 +208,10 @@ class Inference(Memo):
         """What ``value.name`` is."""
         match value:
             case Module(outline):
+                found: Value | None
+                if (name, outline.scope) in self.known:
+                    found = self.known[name, outline.scope]
+                    return found
                 bindings = outline.scope.bindings.get(name)
                 if bindings is not None:
                     return self._bound(name, bindings, outline.scope)
@@ -323,11 +327,12 @@ class Inference(Memo):
         if isinstance(call.func, ast.Name) and call.func.id == "super" and scope.lookup("super") is None:
             owner = scope.enclosing_class
             return Super(Class(owner)) if owner is not None and not call.args else None
-        made = self.result(self.value(call.func, scope))
-        return (
-            awaitables.named(call, scope, self)
-            if made is None
-            else awaitables.wrapping(made, call, scope, self)
+        value = self.value(call.func, scope)
+        made = self.result(value)
+        if made is not None:
+            return awaitables.wrapping(made, call, scope, self)
+        return awaitables.stepped(call, scope, self) or (
+            awaitables.named(call.func, scope, self) if value is None else None
         )
 
     def result(self, value: Value | None) -> Value | None:

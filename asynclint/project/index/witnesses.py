@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from asynclint.knowledge.asyncs import EAGER_METHODS, UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.source.outline import Binding, Outline, Scope
-from asynclint.source.written import written
+from asynclint.source.written import called, written
 
 if TYPE_CHECKING:
     from asynclint.project.project import Project
 
 Key = tuple[str, ...]
+Place = tuple[ast.Call, Scope]
 MANY = 2  # witnesses for each call that is let be
 MORE = 4  # where the receiver comes from another object in the same way
 
@@ -28,13 +29,17 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
     """Whether a module awaits a call as a rule, and lets it be only here, or hardly ever."""
     if not scope.is_async or getattr(call.func, "attr", "") in EAGER_METHODS:
         return False
-    outline = scope.outline
-    awaited = project.remembered(("awaited calls", outline), lambda: _awaited(outline))
+    outline, name = scope.outline, called(call)
+    waits = project.remembered(("awaited calls", outline), lambda: _by_name(_awaited(outline)))
+    if name not in waits:
+        return False
+    awaited = project.remembered(("awaited", name, outline), lambda: _counted(waits[name]))
     key = _key(call, scope)
     wide = _wide(key) if key is not None else None
     if key not in awaited and wide not in awaited:
         return False
-    let_be = project.remembered(("calls let be", outline), lambda: _let_be(outline, project))
+    loose = project.remembered(("calls let be", outline), lambda: _by_name(_let_be(outline, project)))
+    let_be = project.remembered(("let be", name, outline), lambda: _counted(loose.get(name, ())))
     return awaited[key] >= MANY * let_be[key] or awaited[wide] >= MORE * let_be[wide]
 
 
@@ -97,22 +102,35 @@ def _wants_value(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Name) and call.func.id in VALUE_CALLS
 
 
-def _awaited(outline: Outline) -> Counter[Key | None]:
-    """How often a module awaits each call."""
-    scopes = [scope for scope in outline.scope.nested() if scope.is_async]
-    calls = [(wait.value, s) for s in scopes for wait in s.facts.awaits if isinstance(wait.value, ast.Call)]
-    return _counted(_key(call, scope) for call, scope in calls)
+def _awaited(outline: Outline) -> Iterator[Place]:
+    """The calls that a module awaits."""
+    for scope in _async_scopes(outline):
+        yield from ((wait.value, scope) for wait in scope.facts.awaits if isinstance(wait.value, ast.Call))
 
 
-def _let_be(outline: Outline, project: Project) -> Counter[Key | None]:
-    """How often a module lets the result of each call be."""
-    scopes = [scope for scope in outline.scope.nested() if scope.is_async]
-    return _counted(_key(call, scope) for scope in scopes for call in loose_calls(scope, project))
+def _let_be(outline: Outline, project: Project) -> Iterator[Place]:
+    """The calls whose result a module lets be."""
+    for scope in _async_scopes(outline):
+        yield from ((call, scope) for call in loose_calls(scope, project))
 
 
-def _counted(keys: Iterable[Key | None]) -> Counter[Key | None]:
+def _async_scopes(outline: Outline) -> Iterator[Scope]:
+    return (scope for scope in outline.scope.nested() if scope.is_async)
+
+
+def _by_name(places: Iterable[Place]) -> dict[str, list[Place]]:
+    """Calls by the last name of what is called; empty where it has none."""
+    found: dict[str, list[Place]] = {}
+    for call, scope in places:
+        found.setdefault(called(call), []).append((call, scope))
+    return found
+
+
+def _counted(places: Iterable[Place]) -> Counter[Key | None]:
+    """How often there is each call."""
     counts: Counter[Key | None] = Counter()
-    for key in keys:
+    for call, scope in places:
+        key = _key(call, scope)
         if key is not None:
             counts[key] += 1
             counts[_wide(key)] += 1
