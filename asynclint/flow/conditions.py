@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 import libcst as cst
 
@@ -10,6 +11,24 @@ from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
 Fact = tuple[str, bool]  # a name, or ``name is None``, and whether it is true
+
+
+class Told(NamedTuple):
+    """What conditions say, where a value is made, of whether it is there and still to be ended.
+
+    ``known`` are facts that held then, ``rivals`` the tasks of which one or it has ended, ``fails_first``
+    that ``asyncio.wait`` leaves it only where another has failed.
+    """
+
+    known: frozenset[Fact] = frozenset()
+    rivals: frozenset[str] = frozenset()
+    fails_first: bool = False
+
+    def is_over(self, test: cst.BaseExpression, *, truth: bool, pending: bool) -> bool:
+        """Whether a condition, come out so, says that the value was not made, or has ended."""
+        if pending and is_over_without(test, self.rivals, truth=truth):
+            return True
+        return contradicts(test, self.known, truth=truth)
 
 
 def known_at(function: Function, birth: cst.CSTNode, owner: cst.CSTNode, scope: Scope) -> frozenset[Fact]:

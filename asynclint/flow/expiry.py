@@ -8,9 +8,10 @@ that catches the cancellation leaves the guard with nothing to raise.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import (
@@ -153,6 +154,7 @@ class Expiries:
     def __init__(self, function: Scope, project: Project) -> None:
         self.function = function
         self.project = project
+        self._known_inside: dict[ast.AST, Sequence[ast.AST]] = {}
 
     @cached_property
     def _places(self) -> dict[ast.AST, tuple[ast.AST, str]]:
@@ -198,7 +200,7 @@ class Expiries:
             name = self._known(call, WAIT_FOR)
             if name and isinstance(call, ast.Call) and call.args:
                 seconds = number(argument(call, GUARD_CALLS[name], "timeout"), self.function, self.project)
-                work = tuple(inside(call.args[:1]))
+                work = tuple(self._inside(call.args[:1]))
                 yield from self._caught(Guarded(call, name, seconds, node, work), [])
 
     def _known(self, expr: ast.AST, table: frozenset[str]) -> str:
@@ -217,7 +219,7 @@ class Expiries:
         if not name or not isinstance(call, ast.Call):
             return None
         guard = context_guard(call, self.function, self.project, None, 0)
-        work = inside([*(i.context_expr for i in statement.items[index + 1 :]), *statement.body])
+        work = self._inside([*(i.context_expr for i in statement.items[index + 1 :]), *statement.body])
         return None if guard is None else Guarded(call, name, guard.seconds, statement, tuple(work))
 
     def _is_looked_at(self, item: ast.withitem) -> bool:
@@ -225,10 +227,30 @@ class Expiries:
         target = item.optional_vars or item.context_expr
         if isinstance(target, ast.Call):
             return False
-        text = written(target)
-        named = (n for n in ast.walk(self.function.node) if isinstance(n, (ast.Name, ast.Attribute)))
-        reads = (n for n in named if isinstance(n.ctx, ast.Load) and n is not item.context_expr)
-        return any(written(node) == text for node in reads)
+        reads = self._reads.get(written(target), ())
+        return any(node is not item.context_expr for node in reads)
+
+    @cached_property
+    def _reads(self) -> Mapping[str, Sequence[ast.AST]]:
+        """Where the function reads a name or an attribute, as it is written."""
+        found: dict[str, list[ast.AST]] = {}
+        for node in ast.walk(self.function.node):
+            if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+                found.setdefault(written(node), []).append(node)
+        return found
+
+    def _inside(self, roots: Iterable[ast.AST]) -> list[ast.AST]:
+        """The same as ``inside``; each expiry asks about nearly all that the one before it did."""
+        parts = [part for part in map(self._held, roots) if part]
+        found = [node for part in parts for node in part]
+        in_order = all(start_of(one[-1]) < start_of(two[0]) for one, two in pairwise(parts))
+        return found if in_order else sorted(found, key=start_of)
+
+    def _held(self, root: ast.AST) -> Sequence[ast.AST]:
+        found = self._known_inside.get(root)
+        if found is None:
+            found = self._known_inside[root] = inside([root])
+        return found
 
     def _around(self, node: ast.AST) -> Iterator[tuple[ast.AST, str, ast.AST]]:
         """What holds a node, innermost first: parent, the field, and the child in that field."""
@@ -300,7 +322,7 @@ class Expiries:
             if caught is None or caught.how is Catch.RAISES or self._is_deeper(node, guard):
                 continue
             assert isinstance(node, (*TRIES, *WITHS))
-            own = tuple(inside(node.body))
+            own = tuple(self._inside(node.body))
             inner = Guarded(guard.call, guard.name, guard.seconds, node, own)
             yield self._expiry(inner, Caught(Catch.INSIDE, caught.by, caught.errors), node)
 
@@ -320,15 +342,15 @@ class Expiries:
         if isinstance(statement, TRIES):
             bodies += statement.orelse
         run_anyway = self._finally_between(guard.node, statement)
-        kept = set(inside(run_anyway))
+        kept = set(self._inside(run_anyway))
         since = start_of(self._statement_of(guard.node))
-        skipped = {n for n in inside(bodies) if end_of(n) > since} | set(guard.work)
-        behind = dict.fromkeys(inside([*run_anyway, *self._after(statement, caught.by)]))
+        skipped = {n for n in self._inside(bodies) if end_of(n) > since} | set(guard.work)
+        behind = dict.fromkeys(self._inside([*run_anyway, *self._after(statement, caught.by)]))
         missed: list[ast.stmt] = []
         if isinstance(caught.by, ast.ExceptHandler) and isinstance(caught.by.body[-1], ast.Return):
             following = (n for n in self._after(statement, None) if isinstance(n, ast.stmt))
             missed = [node for node in following if node not in behind]
-            skipped |= set(inside(missed))
+            skipped |= set(self._inside(missed))
         # in a loop, what is skipped may come once more, and its time will be up once more
         after = [node for node in behind if node in kept or node not in skipped]
         loops = tuple(parent for parent, _, _ in self._around(statement) if isinstance(parent, LOOPS))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from operator import itemgetter
 
 import libcst as cst
 
-from asynclint.flow.paths import expects, is_true, never_returns
+from asynclint.flow.leaving import is_true, never_returns
+from asynclint.flow.paths import Stops, expects
 from asynclint.knowledge.asyncs import CHECKPOINTS, GUARD_CONTEXTS, SETTLING, SLEEPS, TASK_GROUPS
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -20,12 +22,33 @@ from asynclint.source.written import called
 STACKS = frozenset({"contextlib.AsyncExitStack", "contextlib.nullcontext"})
 JUMPS = (cst.Return, cst.Break, cst.Continue)
 JUMPING = (*JUMPS, cst.Raise, cst.Assert, cst.Expr, cst.While)  # what ``_jumps`` holds of, at most
+SMALL = (cst.SimpleStatementLine, cst.BaseSmallStatement)
 CLOSED = (cst.FunctionDef, cst.ClassDef, cst.Lambda)
 
 
-def stops(function: Function, project: Project) -> Mapping[cst.CSTNode, Sequence[int]]:
-    """The statements of each block that hold a jump, an endless loop or what can fail, by index."""
-    return function.once("stops", lambda: by_block(function, jumps(function) | fails(function, project)))
+def stops(function: Function, project: Project) -> Mapping[cst.BaseSuite, Stops]:
+    """What in each block leaves it, loops endlessly or can fail."""
+    return function.once("stops", lambda: stops_among(function, fails(function, project)))
+
+
+def stops_among(function: Function, failing: AbstractSet[cst.CSTNode]) -> dict[cst.BaseSuite, Stops]:
+    """The same, where other nodes than usual can fail."""
+    leaving = jumps(function)
+    return {
+        block: Stops(
+            [
+                index
+                for index in places
+                if not isinstance(block.body[index], SMALL) or block.body[index] in leaving
+            ],
+            [
+                index
+                for index in places
+                if isinstance(block.body[index], SMALL) and block.body[index] not in leaving
+            ],
+        )
+        for block, places in by_block(function, leaving | failing).items()
+    }
 
 
 def jumps(function: Function) -> set[cst.CSTNode]:
@@ -33,16 +56,16 @@ def jumps(function: Function) -> set[cst.CSTNode]:
     return function.once("jumps", lambda: _marked(function, filter(_jumps, function.nodes_of(*JUMPING))))
 
 
-def by_block(function: Function, nodes: Iterable[cst.CSTNode]) -> dict[cst.CSTNode, list[int]]:
+def by_block(function: Function, nodes: Iterable[cst.CSTNode]) -> dict[cst.BaseSuite, list[int]]:
     """The places in their blocks of those nodes that are statements."""
     places = function.once("places", lambda: _places(function))
-    found: dict[cst.CSTNode, list[int]] = {}
+    found: dict[cst.BaseSuite, list[int]] = {}
     for block, index in sorted((places[node] for node in nodes if node in places), key=itemgetter(1)):
         found.setdefault(block, []).append(index)
     return found
 
 
-def _places(function: Function) -> dict[cst.CSTNode, tuple[cst.CSTNode, int]]:
+def _places(function: Function) -> dict[cst.CSTNode, tuple[cst.BaseSuite, int]]:
     blocks = function.nodes_of(cst.IndentedBlock, cst.SimpleStatementSuite)
     return {line: (block, index) for block in blocks for index, line in enumerate(block.body)}
 

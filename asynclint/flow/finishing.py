@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain, count
 
 import libcst as cst
@@ -17,11 +18,25 @@ from asynclint.project.project import Project
 from asynclint.project.tasks import is_setup, sites
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
-from asynclint.source.wrap import UnwrappableError, wrap_rest
+from asynclint.source.wrap import MAX_DEPTH, UnwrappableError, wrap_rest
 
 
 class CannotFinishError(Exception):
     """A task that can't be finished by an edit; ``str()`` says why."""
+
+
+def attempt(fix: Callable[[], Fix], offered: int) -> tuple[Fix | None, str]:
+    """A fix, or why there is none, for a function that a rule offers so many already.
+
+    What is put round the rest of a function holds that rest, and goes round what comes behind: of
+    thousands, each would hold nearly all of the function, and Python takes no more than a few in each other.
+    """
+    if offered >= MAX_DEPTH:
+        return None, "others come first"
+    try:
+        return fix(), ""
+    except CannotFinishError as error:
+        return None, str(error)
 
 
 def finish(function: Function, life: Life, project: Project) -> Fix:
@@ -35,7 +50,7 @@ def finish(function: Function, life: Life, project: Project) -> Fix:
         return _finish_all(function, life, project)
     statement = statement_of(function, life.call)
     if life.is_dropped:
-        name = _free_name(function.scope.node)
+        name = _free_name(function)
         keep = _keep(statement, life.call, name, function)
         return _finished(
             statement, name, scope, keep, f"keep the task as {name}, and cancel and await it", project
@@ -71,14 +86,14 @@ def _finish_all(function: Function, life: Life, project: Project) -> Fix:
     """The same for a list or set of tasks."""
     scope, name = (
         life.scope,
-        next((name for name in life.trace.names if _holds_tasks(name, life, project)), ""),
+        next((name for name in life.trace.names if _holds_tasks(name, function, life.scope, project)), ""),
     )
     if not name:
         message = "it is kept in a container that may hold other things"
         raise CannotFinishError(message)
     statement = scope.bindings[name][0].node
     assert isinstance(statement, ast.stmt)
-    task = _free_name(function.scope.node)
+    task = _free_name(function)
     footer = (f"    for {task} in {name}:", f"        {task}.cancel()")
     message = f"cancel and await all of {name} in finally"
     return _finished(statement, f"*{name}", scope, [], message, project, footer)
@@ -142,9 +157,9 @@ def finish_pending(function: Function, node: cst.CSTNode, scope: Scope, project:
         raise CannotFinishError(message)
     awaited = function.ast_of(node)
     text, edits = function.text, []
-    taken = {n.id for n in ast.walk(function.scope.node) if isinstance(n, ast.Name)}
+    taken = _taken(function)
     if isinstance(statement, ast.Expr) and statement.value is awaited:
-        pending = "pending" if "pending" not in taken else _free_name(function.scope.node)
+        pending = "pending" if "pending" not in taken else _free_name(function)
         start = text.span(statement).start
         done = "_" if "_" not in taken else "done"
         edits.append(Edit(Span(start, start), f"{done}, {pending} = "))
@@ -156,13 +171,13 @@ def finish_pending(function: Function, node: cst.CSTNode, scope: Scope, project:
             raise CannotFinishError(message)
         pending = second.id
         if pending == "_":
-            pending = "pending" if "pending" not in taken else _free_name(function.scope.node)
+            pending = "pending" if "pending" not in taken else _free_name(function)
             edits.append(Edit(text.span(second), pending))
     else:
         message = "the call is part of a larger statement"
         raise CannotFinishError(message)
     module, imports = asyncio_in(scope, project)
-    task = _free_name(function.scope.node)
+    task = _free_name(function)
     unit = "\t" if text.lines[statement.lineno - 1].startswith("\t") else "    "
     lines = (f"for {task} in {pending}:", f"{unit}{task}.cancel()")
     gathered = f"await {module}.gather(*{pending}, return_exceptions=True)"
@@ -189,11 +204,15 @@ def finish_in_cleanup(function: Function, life: Life, project: Project) -> Fix:
     return Fix(f"cancel and await {name} in a cleanup", (edit,), Safety.UNSAFE, imports)
 
 
-def _holds_tasks(name: str, life: Life, project: Project) -> bool:
+def _holds_tasks(name: str, function: Function, scope: Scope, project: Project) -> bool:
     """Whether a name is bound once, to a list or set of nothing but new tasks."""
-    bindings = life.scope.bindings[name]
+    return function.once(("holds tasks", scope, name), lambda: _is_all_tasks(name, scope, project))
+
+
+def _is_all_tasks(name: str, scope: Scope, project: Project) -> bool:
+    bindings = scope.bindings[name]
     value = bindings[0].value
-    started = {id(call) for call in sites(life.scope, project)}
+    started = {id(call) for call in sites(scope, project)}
     if len(bindings) != 1 or bindings[0].kind != "assign":
         return False
     if isinstance(value, (ast.ListComp, ast.SetComp)):
@@ -202,7 +221,7 @@ def _holds_tasks(name: str, life: Life, project: Project) -> bool:
     elements = value.elts if isinstance(value, (ast.List, ast.Set)) else []
     added = [
         argument
-        for call in life.scope.facts.calls
+        for call in scope.facts.calls
         if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == name
         for argument in call.args
     ]
@@ -318,8 +337,20 @@ def _keep(statement: ast.stmt, call: ast.Call, name: str, function: Function) ->
     return edits
 
 
-def _free_name(node: ast.AST) -> str:
+def _taken(function: Function) -> AbstractSet[str]:
+    """The names that a function uses, those of its parameters too."""
+    return function.once("taken", lambda: frozenset(_named(function.scope.node)))
+
+
+def _named(root: ast.AST) -> Iterator[str]:
+    for node in ast.walk(root):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+def _free_name(function: Function) -> str:
     """``task``, or ``task_2`` … where a function uses that already."""
-    taken = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-    taken |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+    taken = _taken(function)
     return next(name for name in chain(("task",), (f"task_{i}" for i in count(2))) if name not in taken)

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.conditions import fails_first, known_at, rivals_of
-from asynclint.flow.failing import by_block, fails, jumps, stops
+from asynclint.flow.conditions import Told, fails_first, known_at, rivals_of
+from asynclint.flow.failing import by_block, fails, stops, stops_among
 from asynclint.flow.fates import Fate
-from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
+from asynclint.flow.paths import Paths, Quiet
+from asynclint.flow.states import UNFINISHED, Outcome, Split, State
 from asynclint.flow.trace import Trace, Tracer
 from asynclint.project.project import Project
 from asynclint.project.tasks import sites
@@ -121,14 +122,17 @@ def life(
         stopping, failing = stops(function, project), fails(function, project)
     else:
         breaks = failing
-        stopping = function.once("strict stops", lambda: by_block(function, jumps(function) | breaks))
+        stopping = function.once("strict stops", lambda: stops_among(function, breaks))
     tried = set(_tried(around)) if fallible else set(_made_last(function, birth))
     blocks = by_block(function, marked)
-    known = known_at(function, birth, owner, scope) if conditional else frozenset()
     waits = trace.nodes(Fate.WAITED)
-    rivals, first = rivals_of(function, waits, trace.names), bool(waits) and fails_first(function, waits)
-    branches = (known, rivals, first)
-    paths = Paths(trace.events, blocks, stopping, failing, conditional, looped, tried, *branches, strict)
+    told = Told(
+        known_at(function, birth, owner, scope) if conditional else frozenset(),
+        rivals_of(function, waits, trace.names),
+        bool(waits) and fails_first(function, waits),
+    )
+    quiet: Quiet = function.once(("quiet", strict, conditional, told), dict)
+    paths = Paths(trace.events, blocks, stopping, failing, conditional, told, looped, tried, strict, quiet)
     found: Outcome = paths.suite(owner.body, State.SETTLED)
     return Life(call, scope, trace, found.end | found.returned, found.returns, paths.split, found.raises)
 

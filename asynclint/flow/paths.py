@@ -17,69 +17,40 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.conditions import Fact, contradicts, is_over_without
+from asynclint.flow.conditions import Told
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
+from asynclint.flow.leaving import is_true, never_returns
+from asynclint.flow.states import UNFINISHED, UNSETTLED, Outcome, Split, State, changed, settled
 
-
-class State:
-    """What the value may be: flags joined by ``|``; plain numbers take a tenth of the time of enum's."""
-
-    NOWHERE = 0  # no path leads here
-    SETTLED = 1  # not made yet, finished, or handed on
-    LIVE = 2
-    CANCELLED = 4  # asked to end, and not awaited since
-    PENDING = 8  # asyncio.wait may have left it running
-    LOST = 16  # live, and nobody has it any more
-
-
-UNFINISHED = State.LIVE | State.LOST
-UNSETTLED = UNFINISHED | State.CANCELLED | State.PENDING
 SMALL = (cst.SimpleStatementLine, cst.SimpleStatementSuite)
-FLAGS = (State.SETTLED, State.LIVE, State.CANCELLED, State.PENDING, State.LOST)
-_SETTLE = {State.LIVE: State.SETTLED, State.CANCELLED: State.SETTLED, State.PENDING: State.SETTLED}
-_NEXT: dict[Fate, dict[int, int]] = {
-    Fate.BORN: {State.SETTLED: State.LIVE, State.CANCELLED: State.LIVE, State.PENDING: State.LIVE,
-                State.LIVE: State.LIVE | State.LOST},
-    Fate.FINISHED: _SETTLE,
-    Fate.HANDED: _SETTLE,
-    Fate.SWEPT: _SETTLE | {State.LOST: State.SETTLED},
-    Fate.CANCELLED: {State.LIVE: State.CANCELLED, State.PENDING: State.CANCELLED},
-    Fate.WAITED: {State.LIVE: State.PENDING, State.CANCELLED: State.SETTLED},
-    Fate.PROVED: {State.CANCELLED: State.SETTLED, State.PENDING: State.SETTLED},
-    Fate.CHECKED: {State.PENDING: State.SETTLED},
-    Fate.LOST: {State.LIVE: State.LOST},
-}  # fmt: skip
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How a block is left: at its end, by ``return``, ``break``, ``continue``; each with its states.
+class Branch(NamedTuple):
+    """An ``if`` or ``elif``: whether its test is about the value, the states behind it, and its block.
 
-    ``returns`` is the ``return`` that leaves it while the value is unfinished, ``raises`` what can fail
-    in it while the value is live and end the function so.
+    ``without`` is the state where the test has come out false.
     """
 
-    end: int
-    returned: int = State.NOWHERE
-    broken: int = State.NOWHERE
-    continued: int = State.NOWHERE
-    returns: cst.CSTNode | None = None
-    raises: cst.CSTNode | None = None
-
-    def join(self, other: Outcome) -> None:
-        """Add the ways in which another block is left, its end left out."""
-        self.returned |= other.returned
-        self.broken |= other.broken
-        self.continued |= other.continued
-        self.returns = self.returns or other.returns
-        self.raises = self.raises or other.raises
-
-
-class Split(NamedTuple):
-    """A condition on which it depends whether the value is finished; ``when`` it is not."""
-
     test: cst.CSTNode
-    when: bool
+    mentioned: bool
+    state: int
+    without: int
+    out: Outcome
+    then: Outcome
+
+
+class Stops(NamedTuple):
+    """Where a block may be left in the middle, by index.
+
+    ``turns`` are the statements that hold other blocks or leave this one, ``breaks`` those that can but fail.
+    """
+
+    turns: Sequence[int]
+    breaks: Sequence[int]
+
+
+# What comes of a statement that does nothing with the value, by the state in which it is met.
+Quiet = dict[tuple[cst.CSTNode, int], tuple[Outcome, Split | None]]
 
 
 @dataclass
@@ -88,24 +59,23 @@ class Paths:
 
     ``events`` are a trace's, by unit; ``marked`` the statements of each block that hold one, by index, and
     ``stops`` those that hold a jump or can fail; ``fails`` are the units that can. ``conditional`` says
-    that the value is made under an ``if``, ``known`` what such conditions said then, ``looped`` are the
-    loops it is made in, ``tried`` the ``try`` statements that catch what making it may raise, ``rivals``
-    the tasks of which one or it has ended, ``fails_first`` that ``asyncio.wait`` leaves it only where
-    another has failed. ``strict``: what fails may be a cancellation, and handlers that
-    catch less than everything don't catch it.
+    that the value is made under an ``if``, ``told`` what conditions then tell, ``looped`` are the loops it
+    is made in, ``tried`` the ``try`` statements that catch what making it may raise. ``strict``: what fails
+    may be a cancellation, and handlers that catch less than everything don't catch it. ``quiet`` is shared
+    by all walks of a function that agree in ``fails``, ``conditional``, ``strict`` and ``told``: statements
+    in which nothing is done with the value are the same to all of them.
     """
 
     events: Mapping[cst.CSTNode, Sequence[Event]]
-    marked: Mapping[cst.CSTNode, Sequence[int]]
-    stops: Mapping[cst.CSTNode, Sequence[int]]
+    marked: Mapping[cst.BaseSuite, Sequence[int]]
+    stops: Mapping[cst.BaseSuite, Stops]
     fails: AbstractSet[cst.CSTNode]
     conditional: bool
+    told: Told
     looped: AbstractSet[cst.CSTNode]
     tried: AbstractSet[cst.CSTNode] = frozenset()
-    known: frozenset[Fact] = frozenset()
-    rivals: frozenset[str] = frozenset()
-    fails_first: bool = False
     strict: bool = False
+    quiet: Quiet = field(default_factory=dict)
     split: Split | None = None
     _known: dict[tuple[cst.CSTNode, int], Outcome] = field(default_factory=dict)
 
@@ -118,15 +88,50 @@ class Paths:
 
     def _walk(self, body: cst.BaseSuite, state: int) -> Outcome:
         out, behind = Outcome(state), 0
-        stops = self.stops.get(body, ())
+        stops = self.stops.get(body)
         for index in (*self.marked.get(body, ()), len(body.body)):
-            if out.end & UNSETTLED:  # what lies between can end the function, or fail
-                for stop in stops[bisect_left(stops, behind) : bisect_left(stops, index)]:
-                    self._statement(body.body[stop], out)
+            if stops is not None and out.end & UNSETTLED:  # what lies between can end the function, or fail
+                self._between(body, stops, range(behind, index), out)
             if index < len(body.body):
                 self._statement(body.body[index], out)
             behind = index + 1
         return out
+
+    def _between(self, body: cst.BaseSuite, stops: Stops, where: range, out: Outcome) -> None:
+        """Walk statements that do nothing with the value."""
+        start = where.start
+        turns = stops.turns[bisect_left(stops.turns, start) : bisect_left(stops.turns, where.stop)]
+        for turn in (*turns, where.stop):
+            if out.raises is None:  # one that fails does what all that follow it would do
+                first = bisect_left(stops.breaks, start)
+                if first < len(stops.breaks) and stops.breaks[first] < turn:
+                    self._statement(body.body[stops.breaks[first]], out)
+            if turn < where.stop:
+                self._quietly(body.body[turn], out)
+            start = turn + 1
+
+    def _quietly(self, statement: cst.CSTNode, out: Outcome) -> None:
+        if isinstance(statement, (cst.SimpleStatementLine, cst.BaseSmallStatement)) or not out.end:
+            self._statement(statement, out)
+            return
+        found = self.quiet.get((statement, out.end))
+        if found is None:
+            walk = Paths(
+                {},
+                {},
+                self.stops,
+                self.fails,
+                self.conditional,
+                self.told,
+                frozenset(),
+                strict=self.strict,
+                quiet=self.quiet,
+            )
+            found = self.quiet[statement, out.end] = walk._compound(statement, out.end), walk.split
+        inner, split = found
+        self.split = self.split or split
+        out.join(inner)
+        out.end = inner.end
 
     def _statement(self, statement: cst.CSTNode, out: Outcome) -> None:
         if not out.end:
@@ -161,7 +166,7 @@ class Paths:
     def _eval(self, node: cst.CSTNode, out: Outcome) -> None:
         """Take the events of a unit; what fails in it fails after them."""
         for event in self.events.get(node, ()):
-            out.end = _after(out.end, event.fate)
+            out.end = changed(out.end, event.fate)
         if node in self.fails and out.end & State.LIVE:
             out.raises = out.raises or node
 
@@ -177,7 +182,7 @@ class Paths:
             case cst.While():
                 ends = self._mentions(node.test)
                 if ends:  # ``while not task.done(): await sleep(0)`` ends when the task has
-                    out.end = _settled(out.end)
+                    out.end = settled(out.end)
                 return self._loop(node, out, endless=is_true(node.test), ends=ends)
             case cst.Try() | cst.TryStar():
                 return self._try(node, state)
@@ -190,6 +195,18 @@ class Paths:
         return out
 
     def _if(self, node: cst.If, state: int) -> Outcome:
+        """An ``elif`` is the ``else`` of what stands before it; a chain may be longer than calls go deep."""
+        chain = [self._branch(node, state)]
+        while isinstance(node.orelse, cst.If):
+            node = node.orelse
+            chain.append(self._branch(node, chain[-1].without))
+        state = chain[-1].without
+        other = Outcome(state) if node.orelse is None else self.suite(node.orelse.body, state)
+        for branch in reversed(chain):
+            other = self._either(branch, other)
+        return other
+
+    def _branch(self, node: cst.If, state: int) -> Branch:
         out = Outcome(state)
         self._eval(node.test, out)
         state, mentioned = out.end, self._mentions(node.test)
@@ -200,37 +217,29 @@ class Paths:
         # ``if task.done(): break``: where nothing is done with the value, nothing is left to do
         idle = mentioned and node.body not in self.marked
         # ``if not wanted: return`` where the value is made ``if wanted``
-        idle = idle or self._is_over(node.test, state, truth=True)
-        then = self.suite(node.body, _settled(state) if reborn or idle else state)
-        without = _settled(state) if self._is_over(node.test, state, truth=False) else state
-        match node.orelse:
-            case cst.If():
-                other = self._if(node.orelse, without)
-            case cst.Else():
-                other = self.suite(node.orelse.body, without)
-            case _:
-                other = Outcome(without)
+        idle = idle or self.told.is_over(node.test, truth=True, pending=bool(state & State.PENDING))
+        over = self.told.is_over(node.test, truth=False, pending=bool(state & State.PENDING))
+        then = self.suite(node.body, settled(state) if reborn or idle else state)
+        return Branch(node.test, mentioned, state, settled(state) if over else state, out, then)
+
+    def _either(self, branch: Branch, other: Outcome) -> Outcome:
+        """What an ``if`` comes to, by what its own block does and what happens else."""
+        state, out, then = branch.state, branch.out, branch.then
         out.join(then)
         out.join(other)
         ends = [then.end, other.end]
         stays = then.end != State.NOWHERE and other.end != State.NOWHERE
-        correlated = mentioned or (self.conditional and stays and bool(state & State.LIVE))
+        correlated = branch.mentioned or (self.conditional and stays and bool(state & State.LIVE))
         # ``if task.exception(): …`` behind a wait that leaves tasks pending only where one has failed
-        correlated = correlated or (self.fails_first and bool(state & State.PENDING))
+        correlated = correlated or (self.told.fails_first and bool(state & State.PENDING))
         if correlated and then.end != other.end:
             # ``if not task.done(): await task``; ``if started: await task`` for one made under an ``if``
-            ends = [_settled(end) if end == state else end for end in ends]
+            ends = [settled(end) if end == state else end for end in ends]
         live = [bool(end & State.LIVE) for end in ends]
         if self.split is None and state & State.LIVE and live[0] != live[1]:
-            self.split = Split(node.test, live[0])
+            self.split = Split(branch.test, live[0])
         out.end = ends[0] | ends[1]
         return out
-
-    def _is_over(self, test: cst.BaseExpression, state: int, *, truth: bool) -> bool:
-        """Whether a condition, come out so, says that the value was not made, or has ended."""
-        if state & State.PENDING and is_over_without(test, self.rivals, truth=truth):
-            return True
-        return contradicts(test, self.known, truth=truth)
 
     def _is_born_in(self, body: cst.BaseSuite) -> bool:
         """Whether a block itself makes the value."""
@@ -261,7 +270,7 @@ class Paths:
         out.returned |= returned
         out.returns = inner.returns
         out.raises = out.raises or inner.raises
-        out.end = State.NOWHERE if endless else _settled(after) if ends else after
+        out.end = State.NOWHERE if endless else settled(after) if ends else after
         if node.orelse is not None and out.end:
             orelse = self.suite(node.orelse.body, out.end)
             out.join(orelse)
@@ -335,19 +344,6 @@ class Paths:
         return out
 
 
-def _after(state: int, fate: Fate) -> int:
-    changes, after = _NEXT.get(fate, {}), State.NOWHERE
-    for flag in FLAGS:
-        if state & flag:
-            after |= changes.get(flag, flag)
-    return after
-
-
-def _settled(state: int) -> int:
-    """The state where a condition on the value itself has said that nothing is left to do."""
-    return (state & State.LOST) | State.SETTLED if state & UNSETTLED else state
-
-
 def expects(item: cst.WithItem) -> bool:
     """``with raises(ValueError):``, which fails where nothing is raised."""
     return _enters(item, RAISES - {"suppress"})
@@ -367,26 +363,3 @@ def _catches(
     kinds = handler.type.elements if isinstance(handler.type, cst.Tuple) else ()
     written: list[cst.BaseExpression | None] = [kind.value for kind in kinds] or [handler.type]
     return any(kind is None or getattr(kind, "value", "") in names for kind in written)
-
-
-def never_returns(node: cst.CSTNode) -> bool:
-    """``raise``, ``pytest.fail(…)``, ``self.skipTest(…)``, ``sys.exit()``, ``assert False``."""
-    if isinstance(node, cst.Raise):
-        return True
-    if isinstance(node, cst.Assert):
-        return isinstance(node.test, cst.Name) and node.test.value == "False"
-    if not isinstance(node, cst.Expr) or not isinstance(node.value, cst.Call):
-        return False
-    name, func = written_name(node.value), node.value.func
-    if name == "abort":  # that of a transport does
-        return (
-            isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name) and func.value.value == "os"
-        )
-    return name in ("fail", "skip", "xfail", "skipTest", "exit", "_exit")
-
-
-def is_true(test: cst.BaseExpression) -> bool:
-    """``while True``, ``while 1``."""
-    return (isinstance(test, cst.Name) and test.value == "True") or (
-        isinstance(test, cst.Integer) and test.value != "0"
-    )

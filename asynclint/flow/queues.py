@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import NamedTuple
 
@@ -49,12 +50,12 @@ def unbalanced(outline: Outline, project: Project) -> Iterator[Unbalanced]:
     scopes = _Scopes(outline, project)
     uses: dict[Key, _Uses] = {}
     for scope in scopes.all:
-        for join in _calls(scope, JOINS):
+        joins = list(_calls(scope, JOINS))
+        excused = _excused(scope) if joins else frozenset()
+        for join in joins:
             receiver = join.func.value  # type: ignore[attr-defined]
             key = _key(receiver, scope) if not (join.args or join.keywords) else None
-            if key is None or not is_queue(receiver, scope, project) or _is_expected_to_hang(join, scope):
-                continue
-            if _is_raced(join, scope):
+            if key is None or join in excused or not is_queue(receiver, scope, project):
                 continue
             if key not in uses:
                 uses[key] = _Uses(key, scopes)
@@ -102,23 +103,25 @@ def _key(expr: ast.expr, scope: Scope) -> Key | None:
     return (found[0], ast.unparse(expr)) if found is not None else None
 
 
-def _is_expected_to_hang(join: ast.Call, scope: Scope) -> bool:
-    for statement in scope.facts.withs:
-        entered = (item.context_expr for item in statement.items)
-        expects = any(isinstance(call, ast.Call) and called(call) in EXPECTING for call in entered)
-        if expects and any(node is join for node in inside(statement.body)):
-            return True
-    return False
+def _excused(scope: Scope) -> AbstractSet[ast.AST]:
+    """The calls of a function that may wait for ever: they are expected to, or raced against others."""
+    hanging = (
+        node for statement in scope.facts.withs if _expects(statement) for node in inside(statement.body)
+    )
+    return {*hanging, *_raced(scope)}
 
 
-def _is_raced(join: ast.Call, scope: Scope) -> bool:
+def _expects(statement: ast.With | ast.AsyncWith) -> bool:
+    entered = (item.context_expr for item in statement.items)
+    return any(isinstance(call, ast.Call) and called(call) in EXPECTING for call in entered)
+
+
+def _raced(scope: Scope) -> Iterator[ast.AST]:
     """``asyncio.wait({create_task(queue.join()), failed}, return_when=FIRST_COMPLETED)``: not alone."""
     waits = (call for call in scope.facts.calls if called(call) == "wait")
-    raced = [call for call in waits if any("FIRST_" in ast.unparse(k.value) for k in call.keywords)]
-    if not raced:
-        return False
-    awaited = (wait.value for wait in scope.facts.awaits)
-    return not any(value is join for value in awaited)
+    if any("FIRST_" in ast.unparse(keyword.value) for call in waits for keyword in call.keywords):
+        awaited = {wait.value for wait in scope.facts.awaits}
+        yield from (call for call in scope.facts.calls if call not in awaited)
 
 
 class _Scopes:

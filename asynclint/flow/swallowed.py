@@ -6,6 +6,7 @@ import ast
 import math
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from asynclint.flow.expiry import (
@@ -92,6 +93,9 @@ class _Judge:
         self.function = function
         self.test = test
         self.project = project
+        # nearly all that runs behind one expiry runs behind the next, too
+        self._may_notice = cache(lambda node: may_notice(node, function, project))
+        self._asserts = cache(lambda node: is_assertion(node, function, project))
 
     def verdict(self, expiry: Expiry) -> tuple[bool, ast.AST | None]:
         """Whether an expiry is to be reported, and the assertion that is skipped with it.
@@ -138,7 +142,7 @@ class _Judge:
 
     def _is_noticed(self, expiry: Expiry) -> bool:
         """Whether something that runs after the expiry could make the test fail, or acts on it."""
-        if any(may_notice(node, self.function, self.project) for node in expiry.after):
+        if any(map(self._may_notice, expiry.after)):
             return True
         handled = expiry.handler
         if not all(is_harmless(node, self.function, self.project) for node in handled):
@@ -186,7 +190,7 @@ class _Judge:
             for inner in inside(node.body)  # type: ignore[attr-defined]
         }
         behind = [node for node in expiry.skipped if end_of(node) > start_of(wait) and node not in each]
-        return next((n for n in behind if is_assertion(n, self.function, self.project)), None)
+        return next(filter(self._asserts, behind), None)
 
     def _is_pointless_otherwise(self, expiry: Expiry, waits: list[ast.AST], seconds: float) -> bool:
         """Whether a wait with no assertion on it can have no other point than to come to its end."""
@@ -232,7 +236,7 @@ class _Judge:
         awaited = [node.value if isinstance(node, ast.Await) else node for node in waits]
         if not all(isinstance(node, (ast.Name, ast.Attribute)) for node in awaited):
             return False
-        return any(may_notice(node, self.function, self.project) or is_cleanup(node) for node in before)
+        return any(self._may_notice(node) or is_cleanup(node) for node in before)
 
     def _runs_service(self, expiry: Expiry, waits: list[ast.AST]) -> bool:
         """Work that runs until it is stopped: by its name, or by a loop with waits in what it starts."""

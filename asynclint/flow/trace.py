@@ -71,8 +71,11 @@ class Tracer:
             if self._kind.swept:
                 found += self._function.once(("sweeps", scope), lambda: list(self._sweeps(scope)))
             found += self._rebound(trace, scope)
+        units = self._function.once(("units", owner), dict)
         for event in sorted(found, key=self._place):
-            trace.events.setdefault(unit(self._function, event.node, owner), []).append(event)
+            if event.node not in units:  # those of one container meet the same events
+                units[event.node] = unit(self._function, event.node, owner)
+            trace.events.setdefault(units[event.node], []).append(event)
         for events in trace.events.values():  # a comprehension is written before what it goes over
             events.sort(key=lambda event: event.fate is not Fate.BORN)
         return trace

@@ -48,27 +48,24 @@ def _is_end(statement: ast.stmt, ends: Ends) -> bool:
 def _blocks(scope: Scope) -> tuple[Places, set[ast.stmt]]:
     """The block and index of each statement of a scope's own body, and those that hold a jump."""
     places: Places = {}
-    jumping: set[ast.stmt] = set()
+    holders: dict[ast.stmt, ast.stmt | None] = {}
+    blocks: list[tuple[list[ast.stmt], ast.stmt | None]] = []
     if isinstance(scope.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        _enter(scope.node.body, places, jumping)
+        blocks.append((scope.node.body, None))
+    while blocks:  # no recursion: a chain of ``elif`` is as deep as it is long
+        block, holder = blocks.pop()
+        for index, statement in enumerate(block):
+            places[statement], holders[statement] = (block, index), holder
+            if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                inner = (getattr(part, name, []) for part in _parts(statement) for name in BLOCKS)
+                blocks.extend((one, statement) for one in inner)
+    jumping: set[ast.stmt] = set()
+    for statement in places:
+        outer: ast.stmt | None = statement if isinstance(statement, JUMPS) else None
+        while outer is not None and outer not in jumping:
+            jumping.add(outer)
+            outer = holders[outer]
     return places, jumping
-
-
-def _enter(block: list[ast.stmt], places: Places, jumping: set[ast.stmt]) -> bool:
-    """Whether something in a block jumps; its statements are put where they belong."""
-    for index, statement in enumerate(block):
-        places[statement] = block, index
-        if _jumps(statement, places, jumping):
-            jumping.add(statement)
-    return not jumping.isdisjoint(block)
-
-
-def _jumps(statement: ast.stmt, places: Places, jumping: set[ast.stmt]) -> bool:
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return False
-    blocks = [getattr(part, name, []) for part in _parts(statement) for name in BLOCKS]
-    inner = [_enter(block, places, jumping) for block in blocks]
-    return isinstance(statement, JUMPS) or any(inner)
 
 
 def _parts(statement: ast.stmt) -> list[ast.AST]:

@@ -42,6 +42,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
@@ -74,9 +75,10 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped task at the call that starts it."""
-    from asynclint.flow.finishing import CannotFinishError, finish
+    from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
 
+    offered = 0
     for life in lives(function, project):
         if not life.is_dropped:
             continue
@@ -85,11 +87,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         in_tests = project.is_test_code(function.scope.outline.path)
         if in_tests and _is_about_it(life.scope):
             continue
-        fix, held_back = None, ""
-        try:
-            fix = finish(function, life, project)
-        except CannotFinishError as error:
-            held_back = str(error)
+        fix, held_back = attempt(partial(finish, function, life, project), offered)
+        offered += fix is not None
         started = ast.unparse(life.call.func)
         owner = "the test" if in_tests else life.scope.name
         message = f"the task that {started} starts is not kept, so it can vanish or outlive {owner}"

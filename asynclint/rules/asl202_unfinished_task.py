@@ -38,6 +38,7 @@ Fix: unsafe. Cancels and awaits the task in ``finally`` behind the statements th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
@@ -64,22 +65,20 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each unfinished task at the call that starts it."""
     from asynclint.flow.announcing import tells_its_end
     from asynclint.flow.fates import Fate
-    from asynclint.flow.finishing import CannotFinishError, finish
+    from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
     from asynclint.flow.owners import is_finished_elsewhere
     from asynclint.flow.related import ways_out
     from asynclint.project.tasks import is_setup
 
+    offered = 0
     for life in lives(function, project):
         if not life.is_unfinished or life.is_dropped or is_setup(life.scope, project):
             continue
         if is_finished_elsewhere(life.trace.attributes, life.scope, project) or tells_its_end(life, project):
             continue
-        fix, held_back = None, ""
-        try:
-            fix = finish(function, life, project)
-        except CannotFinishError as error:
-            held_back = str(error)
+        fix, held_back = attempt(partial(finish, function, life, project), offered)
+        offered += fix is not None
         message = f"{life.title} is never awaited or cancelled on some path, so it outlives {life.scope.name}"
         if Fate.PROVED in life.trace.fates():
             message = f"{life.title} is only asserted to be done: nobody sees what it returns or raises"

@@ -69,8 +69,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each task that is only asked to stop, at the last call that asks."""
     from asynclint.flow.fates import Fate
     from asynclint.flow.lives import lives
-    from asynclint.flow.paths import State
     from asynclint.flow.related import made, span_of
+    from asynclint.flow.states import State
 
     asked: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):

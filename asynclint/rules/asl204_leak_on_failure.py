@@ -38,6 +38,7 @@ Fix: unsafe. Puts what follows into ``try`` and cancels and awaits the task in `
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
@@ -65,19 +66,17 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each task that a failure would leave behind, at the call that starts it."""
-    from asynclint.flow.finishing import CannotFinishError, finish
+    from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
-    from asynclint.flow.paths import State
     from asynclint.flow.related import failing
+    from asynclint.flow.states import State
 
+    offered = 0
     for life in lives(function, project) if trigger(function.scope, project) else ():
         if life.raises is None or life.end != State.SETTLED or life.trace.attributes:
             continue
-        fix, held_back = None, ""
-        try:
-            fix = finish(function, life, project)
-        except CannotFinishError as error:
-            held_back = str(error)
+        fix, held_back = attempt(partial(finish, function, life, project), offered)
+        offered += fix is not None
         related = failing(function, life)
         line = related.span.start.line
         message = f"{life.title} is left running in {life.scope.name} if line {line} fails first"

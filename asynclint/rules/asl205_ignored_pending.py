@@ -37,6 +37,7 @@ Fix: unsafe. Cancels and gathers the pending tasks behind the call.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
@@ -72,11 +73,11 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each wait whose pending tasks are forgotten, once for all of them."""
     from asynclint.flow.announcing import tells_its_end
     from asynclint.flow.fates import Fate
-    from asynclint.flow.finishing import CannotFinishError, finish_pending
+    from asynclint.flow.finishing import attempt, finish_pending
     from asynclint.flow.lives import lives
     from asynclint.flow.owners import is_finished_elsewhere
-    from asynclint.flow.paths import State
     from asynclint.flow.related import made, span_of
+    from asynclint.flow.states import State
 
     waits: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):
@@ -86,11 +87,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         if not kept and not tells_its_end(life, project):
             waits.setdefault(life.trace.nodes(Fate.WAITED)[-1], []).append(life)
     for node, left in waits.items():
-        fix, held_back = None, ""
-        try:
-            fix = finish_pending(function, node, left[0].scope, project)
-        except CannotFinishError as error:
-            held_back = str(error)
+        fix, held_back = attempt(partial(finish_pending, function, node, left[0].scope, project), 0)
         message = "asyncio.wait may leave tasks running here, and nobody cancels or awaits the pending ones"
         related = tuple(made(function, life) for life in left)
         yield Finding("", span_of(function, node), rule.code, message, fix, held_back, related)

@@ -44,13 +44,13 @@ Fix: unsafe. Finishes the task in ``finally`` behind the ``yield``; in ``asyncSe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Finding, Fix, Safety
+from asynclint.finding import Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.flow.lives import Life
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -69,25 +69,19 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each task that no teardown finishes, at the call that starts it."""
+    from asynclint.flow.finishing import attempt, finish, finish_in_cleanup
     from asynclint.flow.lives import lives
     from asynclint.flow.owners import may_be_finished
 
+    offered = 0
     for life in lives(function, project) if trigger(function.scope, project) else ():
         if life.scope is not function.scope or not life.is_unfinished or life.is_dropped:
             continue
         if any(may_be_finished(name, life.scope, project) for name in life.trace.attributes):
             continue
-        fix, held_back = _fix(function, life, project)
+        in_cleanup = life.scope.name == "asyncSetUp"
+        finishing = finish_in_cleanup if in_cleanup else finish
+        fix, held_back = attempt(partial(finishing, function, life, project), offered)
+        offered += fix is not None and not in_cleanup
         message = f"{life.title} is started in {life.scope.name}, and no teardown cancels or awaits it"
         yield Finding("", function.text.span(life.call), rule.code, message, fix, held_back)
-
-
-def _fix(function: Function, life: Life, project: Project) -> tuple[Fix | None, str]:
-    from asynclint.flow.finishing import CannotFinishError, finish, finish_in_cleanup
-
-    try:
-        if life.scope.name == "asyncSetUp":
-            return finish_in_cleanup(function, life, project), ""
-        return finish(function, life, project), ""
-    except CannotFinishError as error:
-        return None, str(error)

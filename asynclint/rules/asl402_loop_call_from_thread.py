@@ -163,7 +163,7 @@ def _is_sure(function: Function, found: Misuse, project: Project) -> bool:
         return False
     if "debug" in str(test.config.options):
         return False
-    return not DOUBTS.search(function.scope.source)
+    return not function.once("doubts", lambda: bool(DOUBTS.search(function.scope.source)))
 
 
 def _loop_at_hand(found: Misuse, project: Project) -> str:

@@ -47,13 +47,13 @@ Fix: unsafe. Puts what follows into ``try`` and closes the resource in ``finally
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Finding, Fix, Safety
+from asynclint.finding import Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.flow.resources import Holding
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -73,28 +73,22 @@ def trigger(unit: Unit, project: Project) -> bool:
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each resource that some path leaves open, at the call that makes it."""
     from asynclint.flow.closers import is_closed_elsewhere
-    from asynclint.flow.paths import State
+    from asynclint.flow.closing import close
+    from asynclint.flow.finishing import attempt
     from asynclint.flow.related import ways_out
     from asynclint.flow.resources import holdings
+    from asynclint.flow.states import State
 
+    offered = 0
     for held in holdings(function, project):
         life = held.life
         asked = not life.is_unfinished and life.end & State.CANCELLED
         if not (life.is_unfinished or asked) or is_closed_elsewhere(held, project):
             continue
-        fix, held_back = _fix(function, held, project)
+        fix, held_back = attempt(partial(close, function, held, project), offered)
+        offered += fix is not None and not life.trace.attributes
         done = "closed" if not held.resource.asks else "waited for"
         where = "never" if life.is_never_finished else "not always"
         message = f"{held.title} is {where} {done}: {held.resource.harm}"
         span = function.text.span(life.call)
         yield Finding("", span, rule.code, message, fix, held_back, tuple(ways_out(function, life)))
-
-
-def _fix(function: Function, held: Holding, project: Project) -> tuple[Fix | None, str]:
-    from asynclint.flow.closing import close
-    from asynclint.flow.finishing import CannotFinishError
-
-    try:
-        return close(function, held, project), ""
-    except CannotFinishError as error:
-        return None, str(error)

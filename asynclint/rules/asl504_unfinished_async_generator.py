@@ -53,13 +53,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Finding, Fix, Safety
+from asynclint.finding import Finding, Safety
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.flow.lives import Life
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -78,22 +78,15 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each generator that is left in the middle, at the call that makes it."""
-    from asynclint.flow.generators import unfinished
+    from asynclint.flow.finishing import attempt
+    from asynclint.flow.generators import close, unfinished
 
+    offered = 0
     for left in unfinished(function, project):
-        fix, held_back = _fix(function, left, project)
+        fix, held_back = attempt(partial(close, function, left, project), offered)
+        offered += fix is not None
         made = ast.unparse(left.call.func)
         message = (
             f"{made} is left in the middle and not closed: what it cleans up is done later, in another task"
         )
         yield Finding("", function.text.span(left.call), rule.code, message, fix, held_back)
-
-
-def _fix(function: Function, left: Life, project: Project) -> tuple[Fix | None, str]:
-    from asynclint.flow.finishing import CannotFinishError
-    from asynclint.flow.generators import close
-
-    try:
-        return close(function, left, project), ""
-    except CannotFinishError as error:
-        return None, str(error)

@@ -12,6 +12,7 @@ from asynclint.finding import Edit, Position, Span
 from asynclint.source.outline import FUNCTIONS, FunctionNode, Scope
 from asynclint.source.text import SourceText
 
+BLOCKS = (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.While, ast.Try)
 MAX_DEPTH = 16  # blocks in each other, before a new one is put round them
 
 
@@ -92,6 +93,9 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
     node = function.node
     assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     text, lines = function.outline.text, function.outline.text.lines
+    if _depth(node) >= MAX_DEPTH:
+        message = "it holds too many blocks in each other"
+        raise UnwrappableError(message)
     rest = _following(node, statement)
     if not rest:
         message = "no statement follows it"
@@ -148,8 +152,13 @@ def _following(root: ast.AST, statement: ast.stmt) -> list[ast.stmt]:
 
 def _depth(node: ast.AST) -> int:
     """How many blocks stand in each other; CPython's compiler takes 20, and 3.12.1 crashes before that."""
-    inner = max((_depth(child) for child in ast.iter_child_nodes(node)), default=0)
-    return inner + isinstance(node, (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.While, ast.Try))
+    deepest, stack = 0, [(node, 0)]
+    while stack:  # no recursion: a chain of ``elif`` is as deep as it is long
+        inner, depth = stack.pop()
+        depth += isinstance(inner, BLOCKS)
+        deepest = max(deepest, depth)
+        stack.extend((child, depth) for child in ast.iter_child_nodes(inner))
+    return deepest
 
 
 def split_body(node: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
 from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import GUARD_CONTEXTS
@@ -42,12 +44,84 @@ class Inert(NamedTuple):
     entered: With | None = None
 
 
+class _Surroundings:
+    """What a function says about any of its guards: each is worked out once for all of them."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    @cached_property
+    def entered(self) -> Mapping[ast.AST, tuple[With, int]]:
+        """The ``with`` that enters an expression, and the place of the expression there."""
+        return {
+            item.context_expr: (statement, position)
+            for statement in self.scope.facts.withs
+            for position, item in enumerate(statement.items)
+        }
+
+    @cached_property
+    def expected(self) -> Mapping[ast.AST, Sequence[ast.expr | None]]:
+        """What blocks round a call expect, catch or hide; None where they don't say which exception."""
+        found: dict[ast.AST, list[ast.expr | None]] = {}
+        for outer in ast.walk(self.scope.node):
+            expected = list(_expected(outer))
+            if expected:
+                for inner in ast.walk(outer):
+                    if isinstance(inner, ast.Call):
+                        found.setdefault(inner, []).extend(expected)
+        return found
+
+    @cached_property
+    def waits(self) -> AbstractSet[ast.AST]:
+        """What gives the loop a chance to end a block."""
+        facts = self.scope.facts
+        pauses = (*facts.awaits, *facts.async_fors, *facts.yields, *facts.withs)
+        return {node for node in pauses if not isinstance(node, ast.With)}
+
+    @cached_property
+    def words(self) -> AbstractSet[str]:
+        """The names and attributes that the function uses."""
+        return {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(self.scope.node)}
+
+    @cached_property
+    def loads(self) -> Mapping[str, Sequence[ast.Name]]:
+        """Where a name is read."""
+        found: dict[str, list[ast.Name]] = {}
+        for node in ast.walk(self.scope.node):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                found.setdefault(node.id, []).append(node)
+        return found
+
+    @cached_property
+    def fired(self) -> AbstractSet[ast.expr]:
+        """What assertions say has fired: ``assert scope.cancelled_caught``."""
+        asserted = (node.test for node in ast.walk(self.scope.node) if isinstance(node, ast.Assert))
+        return {test.value for test in asserted if isinstance(test, ast.Attribute) and test.attr in FIRED}
+
+    @cached_property
+    def _shows_all(self) -> bool:
+        return "locals(" in ast.unparse(self.scope.node)
+
+    def uses(self, name: str) -> bool:
+        """Whether anything in a function, or beyond it, may read a name that the function binds."""
+        return name in self.loads or name in self.scope.facts.outer or self._shows_all
+
+
 class _Guard(NamedTuple):
-    """A call that makes a guard: its names, as it is written, and the scope it stands in."""
+    """A call that makes a guard: its names, as it is written, and the function it stands in."""
 
     call: ast.Call
     names: Chain
-    scope: Scope
+    around: _Surroundings
+
+    @property
+    def scope(self) -> Scope:
+        return self.around.scope
+
+    @property
+    def expected(self) -> Sequence[ast.expr | None]:
+        """What blocks round it expect, catch or hide."""
+        return self.around.expected.get(self.call, ())
 
     @property
     def written(self) -> str:
@@ -60,11 +134,7 @@ class _Guard(NamedTuple):
     @property
     def item(self) -> tuple[With, int] | None:
         """The ``with`` that enters it right away, and its position there."""
-        for statement in self.scope.facts.withs:
-            for position, item in enumerate(statement.items):
-                if item.context_expr is self.call:
-                    return statement, position
-        return None
+        return self.around.entered.get(self.call)
 
 
 def inert_guards(function: Scope, test: Test | None, project: Project) -> Iterator[Inert]:
@@ -93,17 +163,18 @@ def inert_guards(function: Scope, test: Test | None, project: Project) -> Iterat
 
 
 def _guards(scope: Scope, project: Project) -> Iterator[_Guard]:
+    around = _Surroundings(scope)
     for call in named(scope, LAST_NAMES, FIRING, project) if scope.is_function else ():
         names = chain(call.func, scope, project.modules)
         if not FIRING.isdisjoint(names):
-            yield _Guard(call, names, scope)
+            yield _Guard(call, names, around)
 
 
 def _entered_wrongly(guard: _Guard) -> Inert | None:
     """``with asyncio.timeout(5):``, ``async with anyio.fail_after(5):``; both raise TypeError."""
     if not guard.is_context or guard.item is None:
         return None
-    if any(_may_be_wrong_entry(expected) for expected in _expected(guard.call, guard.scope)):
+    if any(map(_may_be_wrong_entry, guard.expected)):
         return None
     statement, _ = guard.item
     library = next(name for name in guard.names if name in GUARD_CONTEXTS).partition(".")[0]
@@ -118,7 +189,7 @@ def _entered_wrongly(guard: _Guard) -> Inert | None:
 
 def _never_entered(guard: _Guard) -> Inert | None:
     """A guard that is a statement of its own, or gets a name that nobody asks for."""
-    if not guard.is_context or any(True for _ in _expected(guard.call, guard.scope)):
+    if not guard.is_context or guard.item is not None or guard.expected:
         return None
     facts = guard.scope.facts
     bare = any(statement.value is guard.call for statement in facts.expressions)
@@ -128,7 +199,7 @@ def _never_entered(guard: _Guard) -> Inert | None:
         if any(b.kind == "assign" and b.value is guard.call for b in bindings)
     ]
     elsewhere = any(value is guard.call for _, value in facts.attributes)
-    dropped = bool(names) and not elsewhere and not any(_is_used(name, guard.scope) for name in names)
+    dropped = bool(names) and not elsewhere and not any(map(guard.around.uses, names))
     if bare or dropped:
         return Inert(guard.call, f"{guard.written}(…) is built and never entered, so it bounds nothing")
     return None
@@ -177,7 +248,7 @@ def _has_one_life(guard: _Guard) -> bool:
         target = statement.items[position].optional_vars
         if not isinstance(target, ast.Name):
             return target is None
-        return not _is_used(target.id, guard.scope) or _is_only_expected_to_fire(target.id, guard.scope)
+        return not guard.around.uses(target.id) or _is_only_expected_to_fire(target.id, guard.around)
     for expression in guard.scope.facts.expressions:
         value = expression.value
         call = value.value if isinstance(value, ast.Await) else value
@@ -194,13 +265,10 @@ def _without_wait(guard: _Guard) -> Inert | None:
     statement, position = guard.item
     if isinstance(statement, ast.AsyncWith) and position + 1 < len(statement.items):
         return None
-    facts = guard.scope.facts
-    pauses = (*facts.awaits, *facts.async_fors, *facts.yields, *facts.withs)
-    waits = {id(node) for node in pauses if not isinstance(node, ast.With)}
     inside: list[ast.AST] = [item.context_expr for item in statement.items[position + 1 :]]
     for node in (node for root in (*inside, *statement.body) for node in ast.walk(root)):
         word = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
-        if id(node) in waits or isinstance(node, ast.Raise) or LOOKS_AT_TIME.search(word):
+        if node in guard.around.waits or isinstance(node, ast.Raise) or LOOKS_AT_TIME.search(word):
             return None
     return Inert(guard.call, f"nothing inside {guard.written}(…) waits, so it cannot fire")
 
@@ -213,10 +281,9 @@ def _on_trio(guard: _Guard, test: Test | None, project: Project) -> Inert | None
         return None
     if "trio" not in anyio_backends(test, project):
         return None
-    words = {getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(test.scope.node)}
-    if words & SWITCHES_BACKEND or any(arg.arg in REQUESTS for arg in test.scope.parameters):
+    if guard.around.words & SWITCHES_BACKEND or any(arg.arg in REQUESTS for arg in test.scope.parameters):
         return None
-    if any(True for _ in _expected(guard.call, guard.scope)):
+    if guard.expected:
         return None
     return Inert(guard.call, f"{guard.written}(…) needs asyncio's loop, and this test runs on trio too")
 
@@ -228,37 +295,20 @@ def _built_by(expr: ast.expr, scope: Scope) -> ast.Call | None:
     return expr if isinstance(expr, ast.Call) else None
 
 
-def _is_used(name: str, scope: Scope) -> bool:
-    """Whether anything in a function, or beyond it, may read a name that the function binds."""
-    loads = (node for node in ast.walk(scope.node) if isinstance(node, ast.Name))
-    read = any(node.id == name and isinstance(node.ctx, ast.Load) for node in loads)
-    return read or name in scope.facts.outer or "locals(" in ast.unparse(scope.node)
-
-
-def _is_only_expected_to_fire(name: str, scope: Scope) -> bool:
+def _is_only_expected_to_fire(name: str, around: _Surroundings) -> bool:
     """Whether every use of a guard's name is an assertion that it fired."""
-    asserted = [
-        node.test.value
-        for node in ast.walk(scope.node)
-        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Attribute) and node.test.attr in FIRED
-    ]
-    uses = [n for n in ast.walk(scope.node) if isinstance(n, ast.Name) and n.id == name]
-    loads = [use for use in uses if isinstance(use.ctx, ast.Load)]
-    return name not in scope.facts.outer and all(use in asserted for use in loads)
+    loads = around.loads.get(name, ())
+    return name not in around.scope.facts.outer and all(load in around.fired for load in loads)
 
 
-def _expected(node: ast.AST, scope: Scope) -> Iterator[ast.expr | None]:
-    """What blocks round a node expect, catch or hide; None where they don't say which exception."""
-    for outer in ast.walk(scope.node):
-        expected: list[ast.expr | None] = []
-        if isinstance(outer, (ast.With, ast.AsyncWith)):
-            managers = [item.context_expr for item in outer.items]
-            expecting = [m for m in managers if EXPECTS.search(ast.unparse(m))]
-            expected += [m.args[0] if isinstance(m, ast.Call) and m.args else None for m in expecting]
-        elif isinstance(outer, ast.Try):
-            expected += [handler.type for handler in outer.handlers]
-        if expected and any(inner is node for inner in ast.walk(outer)):
-            yield from expected
+def _expected(outer: ast.AST) -> Iterator[ast.expr | None]:
+    """What a block expects, catches or hides; None where it doesn't say which exception."""
+    if isinstance(outer, (ast.With, ast.AsyncWith)):
+        managers = [item.context_expr for item in outer.items]
+        expecting = [m for m in managers if EXPECTS.search(ast.unparse(m))]
+        yield from (m.args[0] if isinstance(m, ast.Call) and m.args else None for m in expecting)
+    elif isinstance(outer, ast.Try):
+        yield from (handler.type for handler in outer.handlers)
 
 
 def _may_be_wrong_entry(expected: ast.expr | None) -> bool:

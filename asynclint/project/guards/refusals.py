@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Container, Iterator
+from functools import partial
 
 from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.plugins import plugin_modules
@@ -81,19 +82,24 @@ def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
         raise NoGuardError(message)
     fixtures = reaching_fixtures(test, project)
     for scope in (test.scope, function, *fixtures):
-        word = mentioned(scope, INSPECTED)
-        if word:
-            message = f"{scope.name} looks at {word}, which a guard would change"
-            raise NoGuardError(message)
-        if any(_moves_clock(inner) for inner in scope.nested()):
-            message = f"{scope.name} replaces a clock, perhaps the one that a guard would read"
-            raise NoGuardError(message)
-        if any(_replaces_guard(inner) for inner in scope.nested()) or _patches_guard(scope):
-            message = f"{scope.name} replaces what a guard is made of"
+        message = project.remembered(("disturbed", scope), partial(_disturbed, scope))
+        if message:
             raise NoGuardError(message)
     if _has_loop_of_its_own(test, project):
         message = "the project's event loop has a clock of its own"
         raise NoGuardError(message)
+
+
+def _disturbed(scope: Scope) -> str:
+    """What in a function would notice a guard; empty if nothing does."""
+    word = mentioned(scope, INSPECTED)
+    if word:
+        return f"{scope.name} looks at {word}, which a guard would change"
+    if any(_moves_clock(inner) for inner in scope.nested()):
+        return f"{scope.name} replaces a clock, perhaps the one that a guard would read"
+    if any(_replaces_guard(inner) for inner in scope.nested()) or _patches_guard(scope):
+        return f"{scope.name} replaces what a guard is made of"
+    return ""
 
 
 def _moves_clock(scope: Scope) -> bool:
