@@ -24,6 +24,7 @@ import anyio
 
 async def test_it(work, other):
     loop = asyncio.get_running_loop()
+    tasks = []
 """
 # What stands in a function again and again, ``#`` for the number.
 SHAPES = {
@@ -31,6 +32,7 @@ SHAPES = {
     "unfinished tasks": ["t# = asyncio.create_task(work(#))", "assert not t#.done()", "await other()"],
     "tasks and blocks": ["t# = asyncio.create_task(work(#))", "async with other() as o:", "    await o()"],
     "cancelled tasks": ["t# = asyncio.create_task(work(#))", "t#.cancel()"],
+    "tasks in a list": ["tasks.append(asyncio.create_task(work(#)))"],
     "waits that leave tasks": ["t# = asyncio.create_task(work(#))", "await asyncio.wait([t#], timeout=1)"],
     "open streams": ["r#, w# = await asyncio.open_connection(work, #)"],
     "guards": ["async with asyncio.timeout(9):", "    await work(#)"],

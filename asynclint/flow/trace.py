@@ -21,6 +21,7 @@ from asynclint.source.written import called
 
 MAX_DEPTH = 3  # helpers that hand a value to helpers; deeper is unknown
 MAX_NAMES = 200
+STATEMENTS = (cst.BaseSmallStatement, cst.BaseCompoundStatement)
 ALL_TASKS = frozenset({"asyncio.all_tasks", "asyncio.tasks.all_tasks"})
 
 
@@ -59,6 +60,7 @@ class Tracer:
         self._window = ("", range(0))
         self._kind = kind
         self._fates = kind(function, project, _Arguments(function, project, kind, depth).fate)
+        self._tellings: dict[tuple[str, Scope], list[cst.CSTNode]] = {}
         self._order = function.once("order", lambda: _evaluation_order(function))
 
     def call(self, birth: cst.BaseExpression, scope: Scope) -> Trace:
@@ -114,6 +116,8 @@ class Tracer:
         window = self._window[1] if name == self._window[0] else None
         if kept.inside is not None:
             window = range(self._index(kept.inside), self._order[kept.inside][0] + 1)
+        if kept.many:
+            own = self._telling(name, scope, own)
         if window is not None:
             first, last = (bisect_left(own, end, key=self._index) for end in (window.start, window.stop))
             own = own[first:last]
@@ -121,6 +125,19 @@ class Tracer:
             yield from self._fates.of(node, many=kept.many)
         for node in closed_over:
             yield from self._closed_over(node)
+
+    def _telling(self, name: str, scope: Scope, own: list[cst.CSTNode]) -> list[cst.CSTNode]:
+        """The uses of a container but those that only look at it in a statement, such as further appends."""
+        if (name, scope) not in self._tellings:
+            self._tellings[name, scope] = [node for node in own if not self._only_looks(node)]
+        return self._tellings[name, scope]
+
+    def _only_looks(self, node: cst.CSTNode) -> bool:
+        statement = next((n for n in self._function.parents(node) if isinstance(n, STATEMENTS)), None)
+        if not isinstance(statement, cst.Expr):
+            return False
+        steps = self._fates.of(node, many=True)
+        return all(isinstance(step, Event) and step.fate is Fate.LOOKED for step in steps)
 
     def _loads(self, name: str, scope: Scope) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:
         """Where a scope reads a name of its own, or of the function round it; and where other scopes do."""
