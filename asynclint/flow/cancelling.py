@@ -58,4 +58,4 @@ def _is_of_asyncio(function: Function) -> bool:
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
     if not isinstance(cls, Class):
         return False
-    return cls.scope.name in THROUGH and cls.scope.outline.path.parent.name == "asyncio"
+    return cls.scope.name in THROUGH and cls.scope.outline.directory.name == "asyncio"

@@ -74,7 +74,7 @@ def is_queue(expr: ast.expr, scope: Scope, project: Project) -> bool:
         return False
     cls = value.cls.scope
     if cls.outline.is_stub:
-        return cls.outline.path.parent.name == "asyncio" and cls.name.endswith("Queue")
+        return cls.outline.directory.name == "asyncio" and cls.name.endswith("Queue")
     methods = [project.inference.attribute(value, name) for name in ("get", "join", DONE)]
     calling = [method.calling for method in methods if isinstance(method, Function)]
     return calling == [Calling.COROUTINE, Calling.COROUTINE, Calling.SYNC]

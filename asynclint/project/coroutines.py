@@ -94,7 +94,7 @@ def with_packages(outline: Outline, project: Project) -> Project:
 
 
 def _with_packages(outline: Outline, project: Project) -> Project:
-    directory = outline.path.parent
+    directory = outline.directory
     wider = project.with_installed(directory)
     modules = plugin_modules(outline, find_pytest_config(directory), project)
     tops = {top for module in modules for top in _imported(module)}

@@ -93,7 +93,7 @@ def _is_empty(statement: ast.stmt) -> bool:
 
 def _filters(outline: Outline, project: Project) -> Iterator[Silencing]:
     """Filters that fixtures, hooks and ``setUp`` set for the test that follows."""
-    config = find_pytest_config(outline.path.parent)
+    config = find_pytest_config(outline.directory)
     own = [] if config.broken else filters_of(config)
     for function in outline.functions:
         configures = function.name in CONFIGURING and outline.path.name == "conftest.py"

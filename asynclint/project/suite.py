@@ -34,7 +34,7 @@ class Suite:
     @cached_property
     def conftest(self) -> Path | None:
         """The topmost conftest.py that every module with async tests gets."""
-        reaching = [conftests(outline.path.parent, self.root) for outline, _ in self.tests]
+        reaching = [conftests(outline.directory, self.root) for outline, _ in self.tests]
         shared = [path for path in reaching[0] if self.root in path.parents] if reaching else []
         return next((path for path in reversed(shared) if all(path in found for found in reaching)), None)
 
@@ -46,7 +46,7 @@ class Suite:
     @cached_property
     def directory(self) -> Path:
         """The directory where a conftest.py would reach every module with async tests."""
-        parents = [outline.path.parent for outline, _ in self.tests] or [self.root]
+        parents = [outline.directory for outline, _ in self.tests] or [self.root]
         above = (parents[0], *parents[0].parents)
         return next(here for here in above if all(path.is_relative_to(here) for path in parents))
 

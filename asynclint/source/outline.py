@@ -219,6 +219,11 @@ class Outline:
         self.is_stub = path.suffix == ".pyi"
 
     @cached_property
+    def directory(self) -> Path:
+        """The directory of its file."""
+        return self.path.parent
+
+    @cached_property
     def scope(self) -> Scope:
         """The module's own scope."""
         return Scope(self, self.tree, None)

@@ -39,7 +39,7 @@ def _backends(test: Test, project: Project) -> Backends:
     for fixture in visible_fixtures(test.scope.outline, test.config, project):
         if fixture.name == BACKEND:
             return _of_fixture(fixture.scope, project)
-    has_trio = dependencies(test.scope.outline.path.parent).has("trio", (3, 11))
+    has_trio = dependencies(test.scope.outline.directory).has("trio", (3, 11))
     return frozenset({"asyncio", "trio"} if has_trio else {"asyncio"})
 
 

@@ -90,7 +90,7 @@ def _verdicts(bases: Bases, project: Project) -> Iterator[tuple[Verdict, frozens
     lineage = list(ancestors(Class(cls), project.inference))
     wider = project
     if not {ancestor.scope for ancestor in lineage if ancestor is not None}.issuperset(bases.project):
-        wider = project.with_installed(cls.outline.path.parent)
+        wider = project.with_installed(cls.outline.directory)
         lineage = list(ancestors(Class(cls), wider.inference))
     for ancestor in (a.scope for a in lineage if a is not None and not a.scope.outline.is_stub):
         around = ancestor.parent or ancestor

@@ -79,7 +79,7 @@ def _guard_elsewhere(
 ) -> Guard | None:
     """The guard that a context manager of another package is, or of one that is handed in."""
     if names and not is_known_package(names[0]):
-        wider = project.with_installed(function.outline.path.parent)
+        wider = project.with_installed(function.outline.directory)
         read = wider is not project and may_guard(names[0], function.outline.path, wider)
         guard = context_guard(expr, function, wider, given, depth) if read else None
         if guard is not None:

@@ -38,7 +38,7 @@ def decorator_bound(
     found = _decorator_bound(decorator, scope, project, owner)
     if not isinstance(found, Unknown):
         return found
-    wider = project.with_installed(scope.outline.path.parent)
+    wider = project.with_installed(scope.outline.directory)
     if wider is project:
         return found
     read = _decorator_bound(decorator, scope, wider, owner)

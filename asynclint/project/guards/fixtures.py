@@ -115,7 +115,7 @@ def _read_levels(function: Scope, test: Test | None, project: Project) -> list[l
 
 def _module_levels(outline: Outline, project: Project) -> list[list[Fixture]]:
     """Fixtures of a module, of its conftest files, nearest first, and of plugins."""
-    modules = plugin_modules(outline, find_pytest_config(outline.path.parent), project)
+    modules = plugin_modules(outline, find_pytest_config(outline.directory), project)
     return [_fixtures(module.scope, project) for module in modules]
 
 

@@ -64,8 +64,8 @@ def may_be_driven(outline: Outline, project: Project) -> bool:
 
 
 def _may_be_driven(outline: Outline, project: Project) -> bool:
-    config = find_pytest_config(outline.path.parent)
-    directory = outline.path.parent
+    config = find_pytest_config(outline.directory)
+    directory = outline.directory
     modules = list(plugin_modules(outline, config, project))
     depends = dependencies(directory)
     known = {name.replace("-", "_") for name in RUNNING_PLUGINS}
@@ -132,9 +132,7 @@ def _is_strict(outline: Outline, config: PytestConfig) -> bool:
     """Whether pytest-asyncio runs a module's async tests, in strict mode, and no other plugin does."""
     if config.asyncio_mode != "strict" or config.anyio_mode or config.trio_mode:
         return False
-    return "asyncio_mode" in config.options or dependencies(outline.path.parent).has(
-        "pytest-asyncio", (3, 11)
-    )
+    return "asyncio_mode" in config.options or dependencies(outline.directory).has("pytest-asyncio", (3, 11))
 
 
 def _has_others(outline: Outline, project: Project) -> bool:
@@ -152,7 +150,7 @@ def _others(outline: Outline) -> Iterator[str]:
 
 def _is_passed_over(function: Scope, project: Project) -> bool:
     """Whether a function is named as a test, in a class that pytest passes over for its ``__init__``."""
-    cls, config = function.enclosing_class, find_pytest_config(function.outline.path.parent)
+    cls, config = function.enclosing_class, find_pytest_config(function.outline.directory)
     if cls is None or not is_collected(function.outline, config) or "__test__" in cls.bindings:
         return False
     found = bases(cls, project)
@@ -167,7 +165,7 @@ def _is_passed_over(function: Scope, project: Project) -> bool:
 
 def _is_part_of_package(cls: Scope, project: Project) -> bool:
     """Whether a class is for others to use, whatever its name: its package's ``__init__.py`` imports it."""
-    init = project.modules.load(cls.outline.path.parent / "__init__.py")
+    init = project.modules.load(cls.outline.directory / "__init__.py")
     return init is not None and cls.name in init.scope.bindings
 
 
@@ -183,7 +181,7 @@ def ignored_fixture(function: Scope, project: Project) -> bool:
     Only tests of its own module count as users; without any, nobody knows who they are.
     """
     outline = function.outline
-    if not _is_strict(outline, find_pytest_config(outline.path.parent)):
+    if not _is_strict(outline, find_pytest_config(outline.directory)):
         return False
     if _has_others(outline, project) or may_be_driven(outline, project):
         return False

@@ -28,7 +28,7 @@ class InertMark(NamedTuple):
 
 def inert_marks(outline: Outline, project: Project) -> Iterator[InertMark]:
     """Marks on the tests of a module, on its classes and on itself."""
-    config = find_pytest_config(outline.path.parent)
+    config = find_pytest_config(outline.directory)
     if "timeout" not in outline.text.text or "timeout" in config.command_line.blocked or config.broken:
         return
     found = list(tests(outline, project))

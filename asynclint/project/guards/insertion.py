@@ -133,7 +133,7 @@ def fitting_seconds(
 
 def oldest_python(function: Scope, project: Project) -> tuple[int, int]:
     """The oldest Python the project supports: the setting, ``requires-python``, else the running one."""
-    stated = project.settings.target_version or target_version(function.outline.path.parent)
+    stated = project.settings.target_version or target_version(function.outline.directory)
     return stated or sys.version_info[:2]
 
 
@@ -151,7 +151,7 @@ def _before_timeout(function: Scope, project: Project) -> tuple[str, str]:
 def depends_on(package: str, function: Scope, project: Project) -> bool:
     """Whether a package is there on every version of Python from the oldest one up to the running one."""
     oldest = oldest_python(function, project)
-    depends = dependencies(function.outline.path.parent)
+    depends = dependencies(function.outline.directory)
     newest = max(sys.version_info[1], TIMEOUT_SINCE[1], oldest[1])
     return all(depends.has(package, (3, minor)) for minor in range(oldest[1], newest + 1))
 

@@ -47,7 +47,7 @@ def plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> 
 def _plugin_modules(outline: Outline, config: PytestConfig, project: Project) -> Iterator[Outline]:
     seen: set[Path] = set()
     queue = [outline]
-    for path in conftests(outline.path.parent, config.root):
+    for path in conftests(outline.directory, config.root):
         loaded = project.modules.load(path)
         if loaded is not None:
             queue.append(loaded)
@@ -76,11 +76,11 @@ def unread_plugins(outline: Outline, config: PytestConfig, project: Project) -> 
 
 def _plugin(name: str, origin: Outline, project: Project) -> Outline | None:
     """A plugin by the name of its module or entry point, of the project or an installed package."""
-    name = _entry_points(origin.path.parent, project).get(name, name)
+    name = _entry_points(origin.directory, project).get(name, name)
     found = project.modules.find(name, 0, origin)
     if found is not None or is_known_package(name):
         return found
-    return project.with_installed(origin.path.parent).modules.find(name, 0, origin)
+    return project.with_installed(origin.directory).modules.find(name, 0, origin)
 
 
 def _pytest_plugins(outline: Outline) -> list[str]:
@@ -97,12 +97,12 @@ def _of_entry_points(outline: Outline, config: PytestConfig, project: Project) -
 
 
 def _autoloaded(outline: Outline, config: PytestConfig, project: Project) -> Iterator[Outline]:
-    for name, module in _entry_points(outline.path.parent, project).items():
+    for name, module in _entry_points(outline.directory, project).items():
         if name in config.command_line.blocked or is_known_package(module):
             continue
         found = project.modules.find(module, 0, outline)
         if found is None:
-            wider = project.with_installed(outline.path.parent)
+            wider = project.with_installed(outline.directory)
             found = wider.modules.find(module, 0, outline) if may_guard(module, outline.path, wider) else None
         if found is not None:
             yield found

@@ -161,7 +161,7 @@ def _loop_modules(outline: Outline, project: Project) -> Iterator[Outline]:
         if bindings[-1].kind == "from" and LOOPS.search(name):
             found = project.inference.name(name, outline.scope)
             if found is None:
-                wider = project.with_installed(outline.path.parent)
+                wider = project.with_installed(outline.directory)
                 found = wider.inference.name(name, outline.scope)
             if isinstance(found, (Class, Function)) and not found.scope.outline.is_stub:
                 yield found.scope.outline

@@ -72,7 +72,7 @@ def _root(expr: ast.expr) -> str:
 
 def _replaced_names(outline: Outline, project: Project) -> dict[Scope | None, frozenset[str]]:
     """Names by the test that puts something else in their place, and only for itself; None for any test."""
-    config = find_pytest_config(outline.path.parent)
+    config = find_pytest_config(outline.directory)
     found: dict[Scope | None, frozenset[str]] = {None: frozenset()}
     for module in plugin_modules(outline, config, project):
         own = project.remembered(("replaced by", module), partial(_replaced_by, module))
@@ -172,7 +172,7 @@ def _is_mocked_parameter(name: str, scope: Scope, project: Project) -> bool:
     found = scope.lookup(name) if name else None
     if found is None or found[1][0].kind != "param":
         return False
-    config = find_pytest_config(scope.outline.path.parent)
+    config = find_pytest_config(scope.outline.directory)
     for fixture in visible_fixtures(scope.outline, config, project):
         if fixture.name == name and _makes_mock(fixture, project):
             return True

@@ -159,7 +159,7 @@ def _by_circumstance(test: Test, project: Project) -> Runner:
         }
         if tops & {"trio", "anyio", "curio", "twisted"}:
             return Runner.UNKNOWN
-    depends = dependencies(test.scope.outline.path.parent)
+    depends = dependencies(test.scope.outline.directory)
     if depends.has("pytest-trio", (3, 11)) or depends.has("anyio", (3, 11)):
         return Runner.UNKNOWN
     if any(depends.has(name, (3, 11)) for name in ASYNCIO_PACKAGES):

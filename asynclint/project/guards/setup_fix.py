@@ -78,7 +78,7 @@ def _refuse_clocks_of_tests(setup: Setup, project: Project) -> None:
         key = ("disturbance", outline)
         disturbance = project.remembered(key, lambda: _disturbance(outline.path, outline.text.raw))
     else:
-        top = outline.path.parent if outline.path.name == "conftest.py" else setup.config.root
+        top = outline.directory if outline.path.name == "conftest.py" else setup.config.root
         disturbance = project.remembered(("disturbance", top), lambda: _disturbance_below(top, project))
     if disturbance:
         message = f"{disturbance}, and its tests may need this fixture"

@@ -67,7 +67,7 @@ def _of_hooks(setup: Setup, project: Project) -> Runner | None:
 def _by_circumstance(setup: Setup, project: Project) -> Runner:
     """Nothing claims it: anyio's guard fits every loop, aiohttp's plugin has but one."""
     outline = setup.scope.outline
-    depends = dependencies(outline.path.parent)
+    depends = dependencies(outline.directory)
     if any(fixture.name == "anyio_backend" for fixture in visible_fixtures(outline, setup.config, project)):
         return Runner.ANYIO
     if depends.has("anyio", (3, 11)) or depends.has("pytest-trio", (3, 11)):

@@ -58,7 +58,7 @@ def setup_of(scope: Scope, project: Project) -> Setup | None:
     decorator = is_fixture(scope, project) if scope.decorators else None
     if decorator is None and (owner is None or not _sounds_like_setup(scope.name)):
         return None
-    config = find_pytest_config(scope.outline.path.parent)
+    config = find_pytest_config(scope.outline.directory)
     if decorator is not None:
         if _makes_context(scope, project):
             return None

@@ -99,7 +99,7 @@ class Tally(NamedTuple):
 
 def tally(outline: Outline, project: Project) -> Tally | None:
     """Count a module's async tests; None where none can hang, or pytest's configuration bounds them all."""
-    if find_pytest_config(outline.path.parent).timeout is not None and not project.settings.loop_guards_only:
+    if find_pytest_config(outline.directory).timeout is not None and not project.settings.loop_guards_only:
         return None
     found = [test for test in tests_in(outline, project).values() if test.scope.is_async]
     counts = Counter(standing(test, project) for test in found)

@@ -71,7 +71,7 @@ class Test:
 
 def tests(outline: Outline, project: Project) -> Iterator[Test]:
     """The tests of a module, in source order; a mixin's as the first class that inherits them has them."""
-    config = find_pytest_config(outline.path.parent)
+    config = find_pytest_config(outline.directory)
     collected = is_collected(outline, config)
     known: dict[Scope, Bases] = {}
     for cls in reversed(outline.classes):  # heirs before the mixins they run
@@ -96,7 +96,7 @@ def tests(outline: Outline, project: Project) -> Iterator[Test]:
 def test_of(scope: Scope, project: Project) -> Test | None:
     """The test that an outermost function is; None where it is none."""
     if not scope.name.startswith("test") and not scope.decorators and scope.enclosing_class is None:
-        config = find_pytest_config(scope.outline.path.parent)
+        config = find_pytest_config(scope.outline.directory)
         if not _matches(scope.name, config.python_functions):
             return None
     return tests_in(scope.outline, project).get(scope)
@@ -154,7 +154,7 @@ def bases(cls: Scope, project: Project) -> Bases:
     found = _bases(cls, project)
     if not found.unknown or not any(_sounds_run(m.name) for base in found.project for m in base.facts.scopes):
         return found
-    wider = project.with_installed(cls.outline.path.parent)
+    wider = project.with_installed(cls.outline.directory)
     if wider is project:
         return found
     read = project.remembered(("installed bases", cls), lambda: _bases(cls, wider))

@@ -331,7 +331,7 @@ class _Search:
         names = chain(func, scope, self.project.modules)
         if not names or is_known_package(names[0]):
             return None
-        wider = self.project.with_installed(scope.outline.path.parent)
+        wider = self.project.with_installed(scope.outline.directory)
         return replace(self, project=wider) if wider is not self.project else None
 
     def _is_made_inside(self, func: ast.Call, made: Function, scope: Scope) -> bool:

@@ -48,7 +48,7 @@ def is_run_apart(fixture: Scope, project: Project) -> bool:
     names = chain(target, fixture.parent or fixture, project.modules)
     if "pytest_asyncio.fixture" in names:
         return True
-    config = find_pytest_config(fixture.outline.path.parent)
+    config = find_pytest_config(fixture.outline.directory)
     others = config.trio_mode or config.anyio_mode == "auto"
     others = others or any(arg.arg.startswith("anyio_backend") for arg in fixture.parameters)
     return "pytest.fixture" in names and config.asyncio_mode == "auto" and not others

@@ -66,7 +66,7 @@ class _Read:
     outlines: dict[Path, Outline | None] = field(default_factory=dict)
     leans: dict[tuple[Path, Lean | None], None] = field(default_factory=dict)
     size: int = 0
-    subject: Path | None = None
+    subject: Outline | None = None
 
 
 class Modules:
@@ -101,16 +101,17 @@ class Modules:
             known = Outline(path, text, text.parse() if tree is None else tree, sys.version_info[:2])
             self._read.outlines[path] = known
             self._read.size += len(text.text)
-        self._read.subject = None if asked_for else path
+        self._read.subject = None if asked_for else known
         self._read.leans[path, None] = None
         return known
 
     def end(self) -> Outline | None:
         """The module that was begun last, taken out again; None where another module has asked for it."""
         subject, self._read.subject = self._read.subject, None
-        outline = self._read.outlines.pop(subject) if subject is not None else None
-        self._read.size -= len(outline.text.text) if outline is not None else 0
-        return outline
+        if subject is not None:
+            self._read.outlines.pop(subject.path, None)
+            self._read.size -= len(subject.text.text)
+        return subject
 
     def fold(self) -> None:
         """Let go of all that has been read, so that nothing is left to the garbage collector."""
@@ -125,14 +126,15 @@ class Modules:
 
     def load(self, path: Path) -> Outline | None:
         """The outline of a file; None if it can't be read or parsed."""
-        if path == self._read.subject:
-            self._read.subject = None
-        if path not in self._read.outlines:
+        outline = self._read.outlines.get(path)
+        if outline is None and path not in self._read.outlines:
             if not _is_fixed(path):
                 self._read.leans[path, None] = None
             outline = self._read.outlines[path] = self._read.reader.outline(path)
             self._read.size += len(outline.text.text) if outline is not None else 0
-        return self._read.outlines[path]
+        if outline is self._read.subject:
+            self._read.subject = None
+        return outline
 
     def get(self, path: Path) -> Outline | None:
         """The outline of a file if it has been read."""

@@ -68,7 +68,7 @@ def _looks(outline: Outline, project: Project) -> bool:
 def _lookers(outline: Outline, project: Project) -> Iterator[Scope]:
     """Functions of a module that ask for tasks, and run for more than one test as far as one sees."""
     asking = [function for function in outline.functions if _asks(function, project)]
-    if not is_collected(outline, find_pytest_config(outline.path.parent)):
+    if not is_collected(outline, find_pytest_config(outline.directory)):
         yield from (function for function in asking if not function.name.startswith("test"))
         return
     around = list(_around(outline, project))
