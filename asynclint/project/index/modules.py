@@ -119,6 +119,7 @@ class Modules:
             if outline is not None:
                 outline.fold()
         self._read.outlines.clear()
+        self._read.subject = None
 
     def memories(self) -> Sequence[dict[Any, Any]]:
         """All that has been worked out, by question."""
