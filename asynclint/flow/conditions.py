@@ -10,6 +10,8 @@ from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
 Fact = tuple[str, bool]  # a name, or ``name is None``, and whether it is true
+# Where a task runs, its loop is open: nothing is left to finish behind ``if loop.is_closed():``.
+LOOP_IS_OPEN: Fact = ("loop.is_closed()", False)
 
 
 def known_at(function: Function, birth: cst.CSTNode, owner: cst.CSTNode, scope: Scope) -> frozenset[Fact]:
@@ -103,9 +105,18 @@ def facts(test: cst.BaseExpression, *, truth: bool) -> Iterator[Fact]:
         case cst.BooleanOperation(operator=operator) if isinstance(operator, cst.And) is truth:
             yield from facts(test.left, truth=truth)
             yield from facts(test.right, truth=truth)
+        case cst.Call(func=cst.Attribute(value=asked, attr=cst.Name(value="is_closed"))) if _is_loop(asked):
+            yield LOOP_IS_OPEN[0], truth
         case cst.Comparison(left=cst.Name(value=name), comparisons=[cst.ComparisonTarget() as only]):
             if isinstance(only.comparator, cst.Name) and only.comparator.value == "None":
                 yield from _of_none(name, only.operator, truth=truth)
+
+
+def _is_loop(asked: cst.BaseExpression) -> bool:
+    """``loop``, ``self._loop``, ``asyncio.get_running_loop()``."""
+    named = asked.func if isinstance(asked, cst.Call) else asked
+    last = named.attr if isinstance(named, cst.Attribute) else named
+    return isinstance(last, cst.Name) and last.value.rpartition("_")[2] == "loop"
 
 
 def _of_none(name: str, operator: cst.BaseCompOp, *, truth: bool) -> Iterator[Fact]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.conditions import fails_first, known_at, rivals_of
+from asynclint.flow.conditions import LOOP_IS_OPEN, Fact, fails_first, known_at, rivals_of
 from asynclint.flow.failing import by_block, fails, jumps, stops
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import UNFINISHED, Outcome, Paths, Split, State
@@ -85,7 +85,7 @@ def _lives(function: Function, project: Project) -> Iterator[Life]:
         for call in sites(scope, project) if scope.is_function else ():
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)
-            yield life(function, project, call, birth, scope, tracer.call(birth, scope))
+            yield life(function, project, call, birth, scope, tracer.call(birth, scope), known={LOOP_IS_OPEN})
 
 
 def life(
@@ -98,10 +98,12 @@ def life(
     *,
     fallible: bool = False,
     failing: AbstractSet[cst.CSTNode] | None = None,
+    known: AbstractSet[Fact] = frozenset(),
 ) -> Life:
     """How a value ends on every path; a ``fallible`` call may raise instead of making it.
 
-    ``failing`` is what can fail or be cancelled, where that is more than what can fail a test.
+    ``failing`` is what can fail or be cancelled, where that is more than what can fail a test, ``known``
+    what conditions say of the world as long as the value is there.
     """
     if Fate.HANDED in {event.fate for event in next(iter(trace.events.values()), [])}:
         return Life(call, scope, trace, State.SETTLED, None, None, None)
@@ -124,7 +126,7 @@ def life(
         stopping = function.once("strict stops", lambda: by_block(function, jumps(function) | breaks))
     tried = set(_tried(around)) if fallible else set(_made_last(function, birth))
     blocks = by_block(function, marked)
-    known = known_at(function, birth, owner, scope) if conditional else frozenset()
+    known = frozenset(known) | (known_at(function, birth, owner, scope) if conditional else frozenset())
     waits = trace.nodes(Fate.WAITED)
     rivals, first = rivals_of(function, waits, trace.names), bool(waits) and fails_first(function, waits)
     branches = (known, rivals, first)
