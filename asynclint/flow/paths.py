@@ -12,12 +12,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.conditions import Fact, contradicts, is_over_without
+from asynclint.flow.conditions import Fact, contradicts, is_exhausted, is_over_without
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
 
 
@@ -202,6 +202,8 @@ class Paths:
         # ``if not wanted: return`` where the value is made ``if wanted``
         idle = idle or self._is_over(node.test, state, truth=True)
         then = self.suite(node.body, _settled(state) if reborn or idle else state)
+        if then.end and is_exhausted(node):
+            then = replace(then, end=State.NOWHERE)
         without = _settled(state) if self._is_over(node.test, state, truth=False) else state
         match node.orelse:
             case cst.If():
