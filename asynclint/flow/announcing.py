@@ -1,39 +1,71 @@
-"""Whether a task says itself that it is over: the last it does is to set an event that somebody looks at."""
+"""Whether a task says itself that it is over: the last it does is what somebody looks at."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable, Iterator, Sequence
 
 from asynclint.flow.expiry import own_nodes
 from asynclint.flow.lives import Life
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
+from asynclint.source.outline import Scope
+from asynclint.source.written import last_name
+
+TRYING = (ast.Try, ast.TryStar)
+WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+PROVING = ("assertTrue", "assertIsNotNone")
 
 
 def tells_its_end(life: Life, project: Project) -> bool:
     """``await done.wait()``, ``assert done.is_set()``, where ``done.set()`` is the last that the task does.
 
-    Nothing waits behind it, so the task is over when whoever waits for the event comes to run.
+    Nothing waits behind it, so the task is over when whoever waits for the event comes to run. The same
+    goes for a name of the function that is proved to hold what the task puts there last.
     """
     made = life.call.args[0] if life.call.args else None
     value = project.inference.value(made.func, life.scope) if isinstance(made, ast.Call) else None
     if not isinstance(value, Function) or value.calling is not Calling.COROUTINE:
         return False
-    event = _last_event(value.scope.node)
-    if event is None or value.scope.lookup(event) != life.scope.lookup(event):
-        return False
-    seen = (node for node in own_nodes(life.scope) if isinstance(node, ast.Attribute))
-    return any(
-        node.attr in ("wait", "is_set") and isinstance(node.value, ast.Name) and node.value.id == event
-        for node in seen
+    assert isinstance(made, ast.Call)
+    nodes, event = own_nodes(life.scope), _event(made, value.scope, life.scope)
+    if event is not None and any(_asks(node, event) for node in nodes):
+        return True
+    later = (node for node in nodes if getattr(node, "lineno", 0) > life.call.lineno)
+    proved = {name for node in later for name in _proved(node)}
+    return any(_is_empty_before(name, life.scope) and _is_set_last(name, value.scope) for name in proved)
+
+
+def _asks(node: ast.AST, event: str) -> bool:
+    """``event.wait``, ``event.is_set``."""
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in ("wait", "is_set")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == event
     )
+
+
+def _event(made: ast.Call, coroutine: Scope, starter: Scope) -> str | None:
+    """What the one who starts a coroutine calls the event that it sets last: its own, or one it is given."""
+    event = _last_event(coroutine.node)
+    if event is None or coroutine.lookup(event) == starter.lookup(event):
+        return event
+    assert isinstance(coroutine.node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    arguments = coroutine.node.args
+    params = [param.arg for param in (*arguments.posonlyargs, *arguments.args)]
+    given: dict[str | None, ast.expr] = {keyword.arg: keyword.value for keyword in made.keywords}
+    if isinstance(made.func, ast.Name):  # no ``self`` before them
+        given |= dict(zip(params, made.args, strict=False))
+    value = given.get(event)
+    return value.id if isinstance(value, ast.Name) else None
 
 
 def _last_event(coroutine: ast.AST) -> str | None:
     """``done`` where a coroutine function ends with ``done.set()``, in a ``finally`` too."""
     last: ast.AST = coroutine
     while True:
-        if isinstance(last, (ast.Try, ast.TryStar)) and last.finalbody:
+        if isinstance(last, TRYING) and last.finalbody:
             last = last.finalbody[-1]
         elif isinstance(last, (ast.AsyncFunctionDef, ast.With)):
             last = last.body[-1]
@@ -44,3 +76,68 @@ def _last_event(coroutine: ast.AST) -> str | None:
     if not isinstance(func, ast.Attribute) or func.attr != "set" or not isinstance(func.value, ast.Name):
         return None
     return func.value.id
+
+
+def _proved(node: ast.AST) -> Iterator[str]:
+    """``assert seen``, ``assert seen is not None``, ``self.assertTrue(seen)``: names that hold something."""
+    if isinstance(node, ast.Assert):
+        yield from _held(node.test)
+    if isinstance(node, ast.Call) and node.args and last_name(node.func) in PROVING:
+        yield from _held(node.args[0])
+
+
+def _held(test: ast.expr) -> Iterator[str]:
+    match test:
+        case ast.Name(id=name):
+            yield name
+        case ast.BoolOp(op=ast.And(), values=values):
+            for value in values:
+                yield from _held(value)
+        case ast.Compare(left=ast.Name(id=name), ops=[ast.IsNot()], comparators=[ast.Constant(value=None)]):
+            yield name
+
+
+def _is_empty_before(name: str, starter: Scope) -> bool:
+    """``seen = None`` is all that the function itself gives a name."""
+    bindings = starter.bindings.get(name, ())
+    return bool(bindings) and all(
+        binding.kind == "assign" and isinstance(binding.value, ast.Constant) and not binding.value.value
+        for binding in bindings
+    )
+
+
+def _is_set_last(name: str, coroutine: Scope) -> bool:
+    """Whether a coroutine gives a name from outside a value, and never waits any more when it has."""
+    if name not in coroutine.facts.outer:
+        return False
+    assert isinstance(coroutine.node, ast.AsyncFunctionDef)
+    last = set(_last(coroutine.node.body))
+    written = [node for node in own_nodes(coroutine) if isinstance(node, ast.Name) and node.id == name]
+    targets = [node for node in written if isinstance(node.ctx, ast.Store)]
+    return bool(targets) and all(target in last for target in targets)
+
+
+def _last(block: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """What is done in a block, or in what its last wait stands in, when nothing is waited for any more."""
+    for statement in reversed(block):
+        if not any(isinstance(node, WAITS) for node in ast.walk(statement)):
+            yield from ast.walk(statement)
+            continue
+        if isinstance(statement, ast.Assign):  # ``seen = await queue.get()``
+            yield from statement.targets
+        for inner in _blocks(statement):
+            yield from _last(inner)
+        return
+
+
+def _blocks(statement: ast.stmt) -> Iterable[Sequence[ast.stmt]]:
+    """The blocks of which one is a statement's last."""
+    if isinstance(statement, ast.If):
+        return (statement.body, statement.orelse)
+    if isinstance(statement, ast.With):
+        return (statement.body,)
+    if isinstance(statement, TRYING):
+        if any(isinstance(node, WAITS) for inner in statement.finalbody for node in ast.walk(inner)):
+            return (statement.finalbody,)
+        return (statement.orelse or statement.body, *(handler.body for handler in statement.handlers))
+    return ()

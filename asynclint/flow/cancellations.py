@@ -330,8 +330,10 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     """
     names = error_names(found.handler.type, found.scope, project)
     everything = catches_everything(found.handler, found.scope, project)
-    if _speaks_trio(found.scope) or not (everything or names & ASYNCIO):
+    if _imports(found.scope, "trio") or not (everything or names & ASYNCIO):
         return False  # anyio's and trio's comes again at each wait
+    if _imports(found.scope, "twisted") and not _imports(found.scope, "asyncio"):
+        return False  # what cancels a Deferred is an Exception like others
     in_tests = project.is_test_code(found.scope.outline.path)
     if in_tests and found.scope is not unit:  # a local coroutine that catches it by name is written to do so
         return everything and found.onward is Onward.LOOP
@@ -387,9 +389,9 @@ def _is_remark(statement: ast.stmt) -> bool:
     return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _logs(value))
 
 
-def _speaks_trio(scope: Scope) -> bool:
+def _imports(scope: Scope, library: str) -> bool:
     return any(
-        binding.module.partition(".")[0] == "trio"
+        binding.module.partition(".")[0] == library
         for bindings in scope.outline.scope.bindings.values()
         for binding in bindings
         if binding.kind in ("import", "from")

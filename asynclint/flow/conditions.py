@@ -11,6 +11,8 @@ from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
 Fact = tuple[str, bool]  # a name, or ``name is None``, and whether it is true
+# Where a task runs, its loop is open: nothing is left to finish behind ``if loop.is_closed():``.
+LOOP_IS_OPEN: Fact = ("loop.is_closed()", False)
 
 
 class Told(NamedTuple):
@@ -54,15 +56,36 @@ def rivals_of(function: Function, waits: Iterable[cst.CSTNode], names: Collectio
     found: set[str] = set()
     for wait in waits:
         call = wait.expression if isinstance(wait, cst.Await) else None
-        given = call.args[0].value if isinstance(call, cst.Call) and call.args else None
+        first = call.args[0].value if isinstance(call, cst.Call) and call.args else None
+        given = _tasks_in(function, first.value) if isinstance(first, cst.Name) else first
         if not isinstance(given, (cst.List, cst.Set, cst.Tuple)) or len(given.elements) != 2:
             continue
         assert isinstance(call, cst.Call)
         if _is_timed(call) and not _asks_for_done(function, wait):
             continue
-        written = {getattr(element.value, "value", "") for element in given.elements}
-        found |= written - set(names) if written & set(names) else set()
-    return frozenset(name for name in found if isinstance(name, str) and name)
+        waited = {_written(element.value) for element in given.elements}
+        found |= waited - set(names) if waited & set(names) else set()
+    return frozenset(name for name in found if name)
+
+
+def _tasks_in(function: Function, name: str) -> cst.CSTNode | None:
+    """``(one, other)`` for ``tasks`` after ``tasks = (one, other)``, where nothing else has that name."""
+    made = [
+        node.value
+        for node in function.nodes_of(cst.Assign)
+        if any(_written(target.target) == name for target in node.targets)
+    ]
+    return made[0] if len(made) == 1 else None
+
+
+def _written(node: cst.CSTNode) -> str:
+    """``task``, ``self.task``; empty for all else."""
+    match node:
+        case cst.Name(value=name):
+            return name
+        case cst.Attribute(value=cst.Name(value="self"), attr=cst.Name(value=name)):
+            return f"self.{name}"
+    return ""
 
 
 def fails_first(function: Function, waits: Iterable[cst.CSTNode]) -> bool:
@@ -94,15 +117,46 @@ def _asks_for_done(function: Function, wait: cst.CSTNode) -> bool:
 
 
 def is_over_without(test: cst.BaseExpression, rivals: frozenset[str], *, truth: bool) -> bool:
-    """Whether a condition, come out so, says that a rival runs: ``rival in done``, ``rival.done()``."""
+    """Whether a condition, come out so, says that a rival runs.
+
+    ``rival in done``, ``rival.done()``, ``rival and rival.done()``, ``first is rival`` of the first of them.
+    """
     match test:
         case cst.UnaryOperation(operator=cst.Not()):
             return is_over_without(test.expression, rivals, truth=not truth)
-        case cst.Comparison(left=cst.Name(value=name), comparisons=[cst.ComparisonTarget(operator=operator)]):
-            return name in rivals and isinstance(operator, cst.NotIn if truth else cst.In)
-        case cst.Call(func=cst.Attribute(value=cst.Name(value=name), attr=cst.Name(value="done"))):
-            return name in rivals and not truth
+        case cst.Comparison(left=left, comparisons=[cst.ComparisonTarget(operator=how, comparator=right)]):
+            if isinstance(left, cst.Name) and _written(right) in rivals:
+                return isinstance(how, cst.IsNot if truth else cst.Is)
+            return _written(left) in rivals and isinstance(how, cst.NotIn if truth else cst.In)
+        case cst.Call(func=cst.Attribute(value=asked, attr=cst.Name(value="done"))):
+            return _written(asked) in rivals and not truth
+        case cst.BooleanOperation(operator=cst.And(), left=left) if _written(left) in rivals and not truth:
+            return is_over_without(test.right, rivals, truth=False)
     return False
+
+
+def is_exhausted(node: cst.If) -> bool:
+    """``if a or b:`` with ``if a: return …`` and ``if b: return …`` in it: no way leads to its end."""
+    left = list(_alternatives(node.test))
+    for statement in node.body.body if len(left) > 1 else ():
+        if isinstance(statement, cst.If) and _leaves(statement.body):
+            left = [test for test in left if not test.deep_equals(statement.test)]
+    return not left
+
+
+def _alternatives(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
+    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.Or):
+        yield from _alternatives(test.left)
+        yield from _alternatives(test.right)
+    else:
+        yield test
+
+
+def _leaves(body: cst.BaseSuite) -> bool:
+    """Whether a block ends with a jump."""
+    last = body.body[-1] if body.body else None
+    small = last.body[-1] if isinstance(last, cst.SimpleStatementLine) else last
+    return isinstance(small, (cst.Return, cst.Raise, cst.Break, cst.Continue))
 
 
 def contradicts(test: cst.BaseExpression, known: frozenset[Fact], *, truth: bool) -> bool:
@@ -122,9 +176,18 @@ def facts(test: cst.BaseExpression, *, truth: bool) -> Iterator[Fact]:
         case cst.BooleanOperation(operator=operator) if isinstance(operator, cst.And) is truth:
             yield from facts(test.left, truth=truth)
             yield from facts(test.right, truth=truth)
+        case cst.Call(func=cst.Attribute(value=asked, attr=cst.Name(value="is_closed"))) if _is_loop(asked):
+            yield LOOP_IS_OPEN[0], truth
         case cst.Comparison(left=cst.Name(value=name), comparisons=[cst.ComparisonTarget() as only]):
             if isinstance(only.comparator, cst.Name) and only.comparator.value == "None":
                 yield from _of_none(name, only.operator, truth=truth)
+
+
+def _is_loop(asked: cst.BaseExpression) -> bool:
+    """``loop``, ``self._loop``, ``asyncio.get_running_loop()``."""
+    named = asked.func if isinstance(asked, cst.Call) else asked
+    last = named.attr if isinstance(named, cst.Attribute) else named
+    return isinstance(last, cst.Name) and last.value.rpartition("_")[2] == "loop"
 
 
 def _of_none(name: str, operator: cst.BaseCompOp, *, truth: bool) -> Iterator[Fact]:

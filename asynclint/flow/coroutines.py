@@ -11,7 +11,7 @@ import libcst as cst
 
 from asynclint.finding import Edit, Fix, Position, Safety, Span
 from asynclint.flow.fates import Event, Fate, Fates, Step, written_name
-from asynclint.flow.purpose import is_on_purpose
+from asynclint.flow.purpose import is_on_purpose, is_tried
 from asynclint.flow.trace import Trace, Tracer
 from asynclint.knowledge.asyncs import UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.project.coroutines import Evidence, loose
@@ -170,8 +170,10 @@ def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
                 continue
             if _has_of_its_own(found, project):
                 continue
-            used = Fate.USED in found.trace.fates()
-            if not is_on_purpose(function, call, project, used=used):
+            uses = found.trace.nodes(Fate.USED)
+            if uses and all(is_tried(function, node) for node in uses):
+                continue
+            if not is_on_purpose(function, call, project, used=bool(uses)):
                 yield found
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.conditions import Told, fails_first, known_at, rivals_of
+from asynclint.flow.conditions import LOOP_IS_OPEN, Fact, Told, fails_first, known_at, rivals_of
 from asynclint.flow.failing import by_block, fails, stops, stops_among
 from asynclint.flow.fates import Fate
 from asynclint.flow.paths import Paths, Quiet
@@ -86,7 +86,7 @@ def _lives(function: Function, project: Project) -> Iterator[Life]:
         for call in sites(scope, project) if scope.is_function else ():
             birth = function.cst_of(call)
             assert isinstance(birth, cst.Call)
-            yield life(function, project, call, birth, scope, tracer.call(birth, scope))
+            yield life(function, project, call, birth, scope, tracer.call(birth, scope), known={LOOP_IS_OPEN})
 
 
 def life(
@@ -99,10 +99,12 @@ def life(
     *,
     fallible: bool = False,
     failing: AbstractSet[cst.CSTNode] | None = None,
+    known: AbstractSet[Fact] = frozenset(),
 ) -> Life:
     """How a value ends on every path; a ``fallible`` call may raise instead of making it.
 
-    ``failing`` is what can fail or be cancelled, where that is more than what can fail a test.
+    ``failing`` is what can fail or be cancelled, where that is more than what can fail a test, ``known``
+    what conditions say of the world as long as the value is there.
     """
     if Fate.HANDED in {event.fate for event in next(iter(trace.events.values()), [])}:
         return Life(call, scope, trace, State.SETTLED, None, None, None)
@@ -127,7 +129,7 @@ def life(
     blocks = by_block(function, marked)
     waits = trace.nodes(Fate.WAITED)
     told = Told(
-        known_at(function, birth, owner, scope) if conditional else frozenset(),
+        frozenset(known) | (known_at(function, birth, owner, scope) if conditional else frozenset()),
         rivals_of(function, waits, trace.names),
         bool(waits) and fails_first(function, waits),
     )

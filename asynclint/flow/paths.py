@@ -12,12 +12,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.conditions import Told
+from asynclint.flow.conditions import Told, is_exhausted
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
 from asynclint.flow.leaving import is_true, never_returns
 from asynclint.flow.states import UNFINISHED, UNSETTLED, Outcome, Split, State, changed, settled
@@ -220,6 +220,8 @@ class Paths:
         idle = idle or self.told.is_over(node.test, truth=True, pending=bool(state & State.PENDING))
         over = self.told.is_over(node.test, truth=False, pending=bool(state & State.PENDING))
         then = self.suite(node.body, settled(state) if reborn or idle else state)
+        if then.end and is_exhausted(node):
+            then = replace(then, end=State.NOWHERE)
         return Branch(node.test, mentioned, state, settled(state) if over else state, out, then)
 
     def _either(self, branch: Branch, other: Outcome) -> Outcome:

@@ -24,6 +24,8 @@ OTHER_WARNINGS = frozenset(
     {"ResourceWarning", "UserWarning", "SyntaxWarning", "ImportWarning", "BytesWarning"}
 )
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
+# Who asks these of a function knows which of two it may be.
+QUESTIONS = frozenset({"iscoroutinefunction", "is_coroutine_function", "is_async_callable", "iscoroutine"})
 # A remark on the line of a call, or right above it.
 REMARK = re.compile(
     r"(don'?t|do not|not|never|without|no|un)[ -]?(be(ing)? )?await|on purpose|intention|deliberate",
@@ -53,6 +55,8 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
     errors = CALL_ERRORS | {"Exception", "BaseException"} if used else CALL_ERRORS
     in_block = False
     for outer in function.parents(node):
+        if isinstance(outer, cst.If) and _asked_before(function, outer, made):
+            return True
         if (
             isinstance(outer, cst.Try)
             and not fits
@@ -70,6 +74,32 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
                 return True
             in_block |= outer.asynchronous is None
     return used and _is_made_to_fail(function.scope_of(node), unit)
+
+
+def is_tried(function: Unit, node: cst.CSTNode) -> bool:
+    """``try: job.name = name``, ``except Exception``: who uses a coroutine so reckons with its failing."""
+    errors = CALL_ERRORS | {"Exception", "BaseException"}
+    return any(
+        isinstance(outer, cst.Try) and any(_may_catch(function, h, errors) for h in outer.handlers)
+        for outer in function.parents(node)
+    )
+
+
+def _asked_before(function: Unit, condition: cst.If, made: ast.AST) -> bool:
+    """``if not iscoroutinefunction(send): send()``: it is called where it is none."""
+    if not isinstance(made, ast.Call):
+        return False
+    statement = function.ast_of(condition)
+    assert isinstance(statement, ast.If)
+    test, branch = statement.test, statement.orelse
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, branch = test.operand, statement.body
+    return (
+        isinstance(test, ast.Call)
+        and called(test) in QUESTIONS
+        and any(ast.unparse(argument) == ast.unparse(made.func) for argument in test.args)
+        and any(part is made for inner in branch for part in ast.walk(inner))
+    )
 
 
 def _is_remarked(made: ast.AST, unit: Scope) -> bool:

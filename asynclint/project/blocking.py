@@ -164,7 +164,7 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
 def _precedes_exit(call: ast.Call, scope: Scope) -> bool:
     """``done = subprocess.run(command)``, then ``sys.exit(done.returncode)``: nothing is left to run."""
     for node in ast.walk(scope.node):
-        for block in (getattr(node, "body", None), getattr(node, "orelse", None)):
+        for block in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
             for statement, after in pairwise(block) if isinstance(block, list) else ():
                 is_exit = isinstance(after, ast.Expr) and _is_exit(after.value)
                 if is_exit and not hasattr(statement, "body") and call in ast.walk(statement):

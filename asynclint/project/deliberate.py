@@ -10,7 +10,8 @@ from asynclint.source.outline import Outline, Scope
 
 # A remark that somebody blocks on purpose: the code of a sister rule, or words.
 ON_PURPOSE = re.compile(
-    r"#.*(noqa(?!:)|(ASYNC|TRIO)(2\d\d|10[012])|block|purpose|intention|deliberate|pretend|crunch|busy|\bcpu\b)",
+    r"#.*(noqa(?!:)|(ASYNC|TRIO)(2\d\d|10[012])|block|purpose|intention|deliberate|pretend|crunch|busy"
+    r"|\bcpu\b|\bforc(e|es|ing)\b)",
     re.IGNORECASE,
 )
 # Words of a remark above it, in lines that no empty one parts from it.

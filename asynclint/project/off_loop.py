@@ -166,10 +166,41 @@ def _expected_to_fail(scope: Scope) -> list[tuple[int, int]]:
 
 
 def _on_the_loop(scope: Scope) -> Iterator[tuple[int, int]]:
-    """Lines of both branches of a condition on the thread: ``if loop is get_running_loop(): …``."""
+    """Lines of both branches of a condition on the thread: ``if loop is get_running_loop(): …``.
+
+    What the condition asks may have a name: ``here = threading.current_thread()``. Where it says that there
+    is no loop yet, nothing runs that could be disturbed.
+    """
+    asked = {
+        name
+        for name, bindings in scope.bindings.items()
+        if any(binding.value is not None and _asks_thread(binding.value) for binding in bindings)
+    }
     for node in ast.walk(scope.node):
-        if isinstance(node, ast.If) and THREAD_ASKED.search(ast.unparse(node.test)):
+        if not isinstance(node, ast.If):
+            continue
+        names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
+        if _asks_thread(node.test) or names & asked:
             yield node.lineno, node.end_lineno or 0
+            continue
+        without = _without_loop(node)
+        if without:
+            yield without[0].lineno, without[-1].end_lineno or 0
+
+
+def _asks_thread(expr: ast.expr) -> bool:
+    return THREAD_ASKED.search(ast.unparse(expr)) is not None
+
+
+def _without_loop(node: ast.If) -> list[ast.stmt]:
+    """The branch in which there is no loop: ``if self._loop is None: …``."""
+    match node.test:
+        case ast.Compare(
+            left=loop, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]
+        ):
+            if last_name(loop).rpartition("_")[2] == "loop":
+                return node.body if isinstance(op, ast.Is) else node.orelse
+    return []
 
 
 def _is_the_point(scope: Scope) -> bool:

@@ -9,12 +9,12 @@ order there, are right: that is how a worker comes to its end. So is what a test
 coroutine does when it catches ``CancelledError`` by name; and what cancels a test itself is its guard,
 which is ASL106's matter.
 
-It is silent in trio's code, whose cancellation comes again at the next wait, and where it may be
-another task's: after ``task.cancel()`` (the right way to end one's own task), round ``await task``,
-round a wait that only a cancellation ends; where the error is kept or handed on, or a flag is set that
-is looked at, also by a method; where ``cancelling()`` or ``uncancel()`` is used; in cleanup; where a
-comment, a docstring or a name says that it is on purpose; and where a handler by name closes everything
-down, only reports that it ends, or ends its loop: that is how a program is told to stop.
+It is silent in trio's code, whose cancellation comes again at the next wait, in Twisted's, where it is an
+``Exception``, and where it may be another task's: after ``task.cancel()`` (the right way to end one's own
+task), round ``await task``, round a wait that only a cancellation ends; where the error is kept or handed on,
+or a flag is set that is looked at, also by a method; where ``cancelling()`` or ``uncancel()`` is used; in
+cleanup; where a comment, a docstring or a name says that it is on purpose; and where a handler by name closes
+everything down, only reports that it ends, or ends its loop: that is how a program is told to stop.
 
 Why it matters: ``asyncio.timeout`` never fires, a task group never ends, and a test that cancels such a
 task hangs or leaves it behind.
