@@ -322,3 +322,17 @@ def test_an_answer_does_not_depend_on_what_was_asked_before(tmp_path: Path) -> N
         module = again.outline()
         again.project.inference.value(module.scope.facts.expressions[0].value, module.scope)
         assert shown(again.project.inference.value(*again.asked())) == expected, first
+
+
+def test_what_stars_bring_is_read_only_if_it_says_the_name(tmp_path: Path) -> None:
+    files = {
+        "pkg/__init__.py": "from .first import *\nfrom .deep import *\nfrom .last import *\n",
+        "pkg/first.py": "async def other(): ...\n",
+        "pkg/deep.py": "from .inner import *\n",
+        "pkg/inner.py": "async def fetch(): ...\n",
+        "pkg/last.py": "def other(): ...\n",
+    }
+    small_one = small(tmp_path, "from pkg import fetch\nfetch()  # ?", files)
+    assert shown(small_one.project.inference.value(*small_one.asked())) == "result of coroutine fetch"
+    read = {name for name in files if small_one.project.modules.get(tmp_path / name) is not None}
+    assert read == {"pkg/__init__.py", "pkg/deep.py", "pkg/inner.py"}

@@ -11,7 +11,7 @@ from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.tests import Test, bases, is_fixture, is_fixture_decorator, marks, tests_in
 from asynclint.project.guards.wrappers import project_function
-from asynclint.project.index.modules import is_known_package
+from asynclint.project.index.modules import is_installed, is_known_package
 from asynclint.project.project import Project
 from asynclint.source.outline import Binding, Outline, Scope
 from asynclint.source.written import written
@@ -294,7 +294,8 @@ def _origin(binding: Binding, importer: Outline, project: Project) -> Outline | 
     place = project.modules.place(binding.module, binding.level, importer.path)
     if place is not None and place.suffix == ".pyi":
         return None
-    found = project.modules.find(binding.module, binding.level, importer)
+    word = b"fixture" if is_installed(importer.path) else b""
+    found = project.modules.find(binding.module, binding.level, importer, word)
     if found is not None or binding.level or is_known_package(binding.module):
         return found
     wider = project.with_installed(importer.path.parent)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 SEARCHED = -1
+MANY_LOOKS = 8  # at the words of a module that is not parsed
 
 
 class Lean(NamedTuple):
@@ -67,6 +68,7 @@ class _Read:
     leans: dict[tuple[Path, Lean | None], None] = field(default_factory=dict)
     size: int = 0
     subject: Outline | None = None
+    looks: dict[Path, int] = field(default_factory=dict)  # how often for words in what was not parsed
 
 
 class Modules:
@@ -155,16 +157,38 @@ class Modules:
         A namespace package has no outline; ask for the module inside it. With ``word``, a module whose
         source holds no such word isn't read, and None.
         """
+        path = self._follow(module, level, origin)
+        if path is None or (word and not self._says(path, (word,))):
+            return None
+        return self.load(path)
+
+    def may_bring(self, module: str, level: int, origin: Outline, name: str) -> bool | None:
+        """Whether ``from module import *`` may bring a name, by a look at the words of its source.
+
+        None where there is no such module. One that has been asked for many names had better be read.
+        """
+        path = self._follow(module, level, origin)
+        if path is None:
+            return None
+        looks = self._read.looks[path] = self._read.looks.get(path, 0) + 1
+        known = looks <= MANY_LOOKS and name.isascii()
+        return self._says(path, (name.encode(), b"import *")) if known else True
+
+    def _follow(self, module: str, level: int, origin: Outline) -> Path | None:
         asked = (module, level, origin)
         if asked not in self._followed:
             self._followed[asked] = self.place(module, level, origin.path)
             self._lean(module, level, origin.path)
-        path = self._followed[asked]
-        if path is None or (
-            word and path not in self._read.outlines and word not in self._read.reader.raw(path)
-        ):
-            return None
-        return self.load(path)
+        return self._followed[asked]
+
+    def _says(self, path: Path, words: Sequence[bytes]) -> bool:
+        """Whether the source of a file holds one of some words; True where it has been read in full."""
+        if path in self._read.outlines:
+            return True
+        if not _is_fixed(path):
+            self._read.leans[path, None] = None
+        raw = self._read.reader.raw(path)
+        return any(word in raw for word in words)
 
     def _lean(self, module: str, level: int, origin: Path) -> None:
         if not _is_fixed(origin) and (level or not _is_stdlib(module)):

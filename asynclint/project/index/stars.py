@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def free_name(name: str, outline: Outline, inference: Inference) -> Value | None:
     """A name that a module does not bind: of its star imports, the last one first, else a builtin."""
     for star in reversed(outline.scope.facts.stars):
+        if inference.modules.may_bring(star.module, star.level, outline, name) is False:
+            continue
         module = inference.modules.find(star.module, star.level, outline)
         if module is None or module is outline:
             return None  # it might bring the name in
@@ -31,6 +33,8 @@ def free_name(name: str, outline: Outline, inference: Inference) -> Value | None
 def member(name: str, outline: Outline, inference: Inference) -> Value | None:
     """An attribute of a module that it has by a star import only."""
     for star in reversed(outline.scope.facts.stars):
+        if not inference.modules.may_bring(star.module, star.level, outline, name):
+            continue
         module = inference.modules.find(star.module, star.level, outline)
         if module is not None and module is not outline and exports(module, name):
             found = inference.attribute(Module(module), name)
