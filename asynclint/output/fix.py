@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from asynclint.finding import Finding, Fix, Safety
 from asynclint.output.imports import add_imports
-from asynclint.output.unused_imports import without_unused
 from asynclint.source.text import SourceError, SourceText
 
 _TEMPORARY = re.compile(r"\.asynclint-(\d+)-[0-9a-f]+\.tmp")
@@ -74,9 +73,6 @@ def apply(text: SourceText, findings: Sequence[Finding], *, unsafe: bool) -> App
         # what a broken fix kept out gets its turn
         broken |= {change for change in chosen if change not in kept}
     done = set(kept) if fixed != text.text else set()  # a fix that changes nothing would be applied for ever
-    if done:
-        with suppress(SourceError):  # what was no Python before
-            fixed = without_unused(text, SourceText.from_lines([fixed]))
     applied = tuple(change.finding for change in changes if change in done)
     held = tuple(change.finding for change in changes if change not in done)
     return Applied(fixed, applied, held)
