@@ -70,9 +70,10 @@ def calls(action: Callable[[], object]) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_twice_the_function_is_twice_the_work(shape: str) -> None:
-    few, some, many = (written(SHAPES[shape], times) for times in (1, 60, 120))
+    few, some, many = (written(SHAPES[shape], times) for times in (1, 40, 80))
     result_of(few)  # what a process does once
     nothing, once, twice = (calls(partial(result_of, source)) for source in (few, some, many))
     assert once > nothing
