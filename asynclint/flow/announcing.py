@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from asynclint.flow.expiry import own_nodes
+from asynclint.flow.expiry import own_nodes, start_of
 from asynclint.flow.lives import Life
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
@@ -107,14 +107,27 @@ def _is_empty_before(name: str, starter: Scope) -> bool:
 
 
 def _is_set_last(name: str, coroutine: Scope) -> bool:
-    """Whether a coroutine gives a name from outside a value, and never waits any more when it has."""
+    """Whether a coroutine gives a name from outside a value, and neither waits nor asserts behind that.
+
+    An assertion there fails unheard where nobody awaits the task.
+    """
     if name not in coroutine.facts.outer:
         return False
     assert isinstance(coroutine.node, ast.AsyncFunctionDef)
     last = set(_last(coroutine.node.body))
-    written = [node for node in own_nodes(coroutine) if isinstance(node, ast.Name) and node.id == name]
+    nodes = own_nodes(coroutine)
+    written = [node for node in nodes if isinstance(node, ast.Name) and node.id == name]
     targets = [node for node in written if isinstance(node.ctx, ast.Store)]
-    return bool(targets) and all(target in last for target in targets)
+    if not targets or any(_asserts(node) for node in nodes if start_of(node) > start_of(targets[0])):
+        return False
+    return all(target in last for target in targets)
+
+
+def _asserts(node: ast.AST) -> bool:
+    """``assert ok``, ``self.assertEqual(a, b)``."""
+    return isinstance(node, ast.Assert) or (
+        isinstance(node, ast.Call) and last_name(node.func).startswith("assert")
+    )
 
 
 def _last(block: Sequence[ast.stmt]) -> Iterator[ast.AST]:
