@@ -336,3 +336,12 @@ def test_what_stars_bring_is_read_only_if_it_says_the_name(tmp_path: Path) -> No
     assert shown(small_one.project.inference.value(*small_one.asked())) == "result of coroutine fetch"
     read = {name for name in files if small_one.project.modules.get(tmp_path / name) is not None}
     assert read == {"pkg/__init__.py", "pkg/deep.py", "pkg/inner.py"}
+
+
+def test_what_stars_bring_is_looked_up_anew_in_each_run(tmp_path: Path) -> None:
+    files = {"pkg.py": "from inner import *\n", "inner.py": "def other(): ...\n"}
+    source = "from pkg import fetch\nfetch()  # ?"
+    before = small(tmp_path, source, files)
+    assert shown(before.project.inference.value(*before.asked())) == "?"
+    after = small(tmp_path, source, {**files, "inner.py": "async def fetch(): ...\n"})
+    assert shown(after.project.inference.value(*after.asked())) == "result of coroutine fetch"

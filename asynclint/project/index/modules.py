@@ -52,7 +52,10 @@ class Reader:
 
     def raw(self, path: Path) -> bytes:
         """The bytes of a file; empty where it can't be read."""
-        return _bytes(path)
+        try:
+            return path.read_bytes()
+        except OSError:
+            return b""
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ class _Read:
     """What has been read: outlines by path (None: can't be), imports, and the size in characters.
 
     ``reader`` is where it comes from; ``subject`` is the module under judgement, as long as no other
-    module has asked for it.
+    module has asked for it; ``said`` is which words stand in modules that were not parsed.
     """
 
     reader: Reader = field(default_factory=Reader)
@@ -68,7 +71,7 @@ class _Read:
     leans: dict[tuple[Path, Lean | None], None] = field(default_factory=dict)
     size: int = 0
     subject: Outline | None = None
-    looks: dict[Path, int] = field(default_factory=dict)  # how often for words in what was not parsed
+    said: dict[Path, dict[tuple[bytes, ...], bool]] = field(default_factory=dict)
 
 
 class Modules:
@@ -121,6 +124,7 @@ class Modules:
             if outline is not None:
                 outline.fold()
         self._read.outlines.clear()
+        self._read.said.clear()
         self._read.subject = None
 
     def memories(self) -> Sequence[dict[Any, Any]]:
@@ -170,9 +174,9 @@ class Modules:
         path = self._follow(module, level, origin)
         if path is None:
             return None
-        looks = self._read.looks[path] = self._read.looks.get(path, 0) + 1
-        known = looks <= MANY_LOOKS and name.isascii()
-        return self._says(path, (name.encode(), b"import *")) if known else True
+        if not name.isascii() or len(self._read.said.get(path, ())) > MANY_LOOKS:
+            return True
+        return self._says(path, (name.encode(), b"import *"))
 
     def _follow(self, module: str, level: int, origin: Outline) -> Path | None:
         asked = (module, level, origin)
@@ -181,14 +185,17 @@ class Modules:
             self._lean(module, level, origin.path)
         return self._followed[asked]
 
-    def _says(self, path: Path, words: Sequence[bytes]) -> bool:
+    def _says(self, path: Path, words: tuple[bytes, ...]) -> bool:
         """Whether the source of a file holds one of some words; True where it has been read in full."""
         if path in self._read.outlines:
             return True
-        if not _is_fixed(path):
-            self._read.leans[path, None] = None
-        raw = self._read.reader.raw(path)
-        return any(word in raw for word in words)
+        said = self._read.said.setdefault(path, {})
+        if words not in said:
+            if not _is_fixed(path):
+                self._read.leans[path, None] = None
+            raw = self._read.reader.raw(path)
+            said[words] = any(word in raw for word in words)
+        return said[words]
 
     def _lean(self, module: str, level: int, origin: Path) -> None:
         if not _is_fixed(origin) and (level or not _is_stdlib(module)):
@@ -377,14 +384,6 @@ def _package_file(directory: Path) -> Path | None:
         if _is_file(directory / name):
             return directory / name
     return None
-
-
-@cache
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def _module_file(root: Path, module: str) -> Path | None:
