@@ -12,7 +12,6 @@ from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.settings import DEFAULTS, Overrides, Settings, SettingsError, override, settings_for
 from asynclint.source.files import File, Problem, absolute, find, shown
 from asynclint.source.text import SourceError, SourceText
-from asynclint.suppress import baseline
 
 
 @dataclass
@@ -33,6 +32,8 @@ def collect(paths: Sequence[Path], overrides: Overrides, *, force_exclude: bool 
         try:
             settings = settings_for(file.path, overrides)
             if settings.baseline is not None:
+                from asynclint.suppress import baseline
+
                 baseline.load(settings.baseline)  # at fault now, and not in the middle of the run
             collected.groups.setdefault(settings, []).append(file)
         except SettingsError as error:

@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING
 
 from asynclint.faults import fault, fault_of_suite, first_of
 from asynclint.finding import Finding
-from asynclint.project.cache import Caches, digest
 from asynclint.project.config import find_pytest_config
 from asynclint.project.dead import is_never_run
 from asynclint.project.project import Project
-from asynclint.project.stored import Judged
 from asynclint.project.test_files import is_test_file, no_test_module
 from asynclint.rule import UNUSED_NOQA, Rule, Scope, all_rules
 from asynclint.settings import Selection, Settings
@@ -34,7 +32,9 @@ from asynclint.source.text import SourceError, SourceText
 from asynclint.suppress.sift import Sieve, Sifted, by_place
 
 if TYPE_CHECKING:
+    from asynclint.project.cache import Caches
     from asynclint.project.guards.survey import Tally
+    from asynclint.project.stored import Judged
 
 MAX_SIZE = 3_000_000  # characters of source; what is known of them takes some 60 times as much memory
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
@@ -56,7 +56,8 @@ class Result:
     could only be checked in part has a ``problem`` beside them. ``before`` and ``after`` are equal
     unless fixes changed the text; ``written`` are then the new bytes, ``fixed`` the fixes applied.
     ``tally`` counts its bounded and unbounded tests, where rules asked what bounds them. ``judged`` is what
-    a cache may keep of it. ``recorded`` findings are in the baseline, ``gone`` ones were and are fixed.
+    a cache may keep of it, where one does. ``recorded`` findings are in the baseline, ``gone`` ones were
+    and are fixed.
     """
 
     display: str
@@ -120,6 +121,7 @@ def check_text(
     suites: bool = False,
     rules: Sequence[Rule] | None = None,
     caches: Caches | None = None,
+    keep: bool = False,
     halt: Callable[[], None] = lambda: None,
 ) -> Result:
     """Check one text; ``path`` (absolute) places it in its project, None judges it by its content.
@@ -127,7 +129,8 @@ def check_text(
     ``tree`` is its ast, where the caller has it. ``noqa`` False leaves suppression to the caller.
     ``suites`` asks the rules of that scope, too, if what they report stands in this file.
     ``rules`` are all there are, unless a caller brings its own. What ``caches`` know is not judged
-    again. ``halt`` is called before each function and class: what it raises ends the check.
+    again. The result says what they may keep where there are some, or with ``keep``. ``halt`` is called
+    before each function and class: what it raises ends the check.
     Raises SourceError where the text can't be parsed.
     """
     project = (process_project(settings) if project is None else project).at(settings)
@@ -140,8 +143,8 @@ def check_text(
     if not suites:
         rules = [rule for rule in rules if rule.scope is not Scope.SUITE]
     sieve = Sieve(path, settings, rules, noqa)
-    kept = path is not None and is_kept(path, settings)
-    judged = caches.find(place, text.raw, settings) if caches is not None and kept else None
+    keep = (keep or caches is not None) and path is not None and is_kept(path, settings)
+    judged = caches.find(place, text.raw, settings) if caches is not None and keep else None
     if judged is not None and (fixing is Fixing.NONE or not judged.fixable):
         return _recalled(text, display, judged, sieve, tree)
     if noqa and Suppressions(text).whole_file:
@@ -157,7 +160,7 @@ def check_text(
             project.modules.load(place)  # kept: what imports it sees what was fixed, be it written or not
         return result
     counted = _tally(place, rules, project)
-    if kept and problem is None:
+    if keep and problem is None:
         judged = _judged(found, text, display, counted)
     gone = sifted.gone if problem is None else 0
     result = Result(display, path, sifted.left, problem, "", text.text, text.text, tally=counted)
@@ -166,6 +169,9 @@ def check_text(
 
 def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tally | None) -> Judged:
     """What was found in a form that holds wherever the file is displayed."""
+    from asynclint.project.cache import digest
+    from asynclint.project.stored import Judged
+
     findings = []
     for finding in found:
         own = (place._replace(path="" if place.path == display else place.path) for place in finding.related)

@@ -20,7 +20,6 @@ from asynclint.engine import (
 )
 from asynclint.faults import FAULT, fault, fault_of_file
 from asynclint.processes import spared_by_collector, spread
-from asynclint.project.cache import Asked, Caches, asked_by
 from asynclint.project.project import Project
 from asynclint.project.test_files import no_test_module
 from asynclint.settings import DEFAULTS, Settings
@@ -28,6 +27,7 @@ from asynclint.source.files import File, Problem
 from asynclint.source.text import SourceError, SourceText
 
 if TYPE_CHECKING:
+    from asynclint.project.cache import Asked, Caches
     from asynclint.project.guards.survey import Survey
 
 FEW_FILES = 60  # below this many, starting processes takes longer than checking
@@ -53,15 +53,16 @@ def check_files(
     What is known from earlier runs, by ``cache``, is not checked again.
     """
     project, files = Project(settings), list(files)
-    caches = Caches(project, cache.directory) if cache is not None else None
+    caches = _caches(project, cache.directory) if cache is not None else None
     known = {file.path for file in files if caches is not None and _is_known(file, settings, fixing, caches)}
     left = [file for file in files if file.path not in known]
     fresh: Iterator[tuple[Result, Asked]]
+    work = partial(_work, settings, fixing, write, cache is not None)
     if min(jobs, len(left)) <= 1:
         forget(settings)  # files may have changed since
-        fresh = map(partial(_work, settings, fixing, write), left)
+        fresh = map(work, left)
     else:
-        fresh = spread(left, partial(_work, settings, fixing, write), jobs, _lost)
+        fresh = spread(left, work, jobs, _lost)
     changed = False  # by a fix, even if it is only shown: what leans on which content is lost then
     for file in files:
         if file.path in known:
@@ -76,6 +77,12 @@ def check_files(
         yield result
     if caches is not None and not changed:
         caches.save()
+
+
+def _caches(project: Project, directory: Path | None = None) -> Caches:
+    from asynclint.project.cache import Caches
+
+    return Caches(project, directory)
 
 
 def check_groups(
@@ -120,7 +127,7 @@ def check_and_keep(
         result = check_text(
             text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches
         )
-    caches.learn(asked_by(project, before))
+    caches.learn(_asked_by(project, before))
     if result.judged is not None and path is not None:
         caches.keep(path, settings, result.judged)
     return result
@@ -131,7 +138,7 @@ def _process_caches() -> Caches:
     """The caches of a whole process, saved when it ends, be it one that flake8 has started."""
     from multiprocessing.util import Finalize
 
-    caches = Caches(Project(DEFAULTS))
+    caches = _caches(Project(DEFAULTS))
     Finalize(None, caches.save, exitpriority=1)
     return caches
 
@@ -165,12 +172,18 @@ def _lost(file: File) -> tuple[Result, Asked]:
     return Result(file.display, file.path, problem=Problem(file.display, message, code=FAULT)), ()
 
 
-def _work(settings: Settings, fixing: Fixing, write: bool, file: File) -> tuple[Result, Asked]:
-    """One file's result, and the imports that were followed for it for the first time in this process."""
+def _work(settings: Settings, fixing: Fixing, write: bool, keep: bool, file: File) -> tuple[Result, Asked]:
+    """One file's result; to ``keep`` it, the imports that were first followed for it in this process, too."""
     project = process_project(settings)
     before = project.modules.followed
-    result = _check_file(file, settings, fixing, write, project)
-    return result, asked_by(project, before)
+    result = _check_file(file, settings, fixing, write, project, keep=keep)
+    return result, _asked_by(project, before) if keep else ()
+
+
+def _asked_by(project: Project, before: int) -> Asked:
+    from asynclint.project.cache import asked_by
+
+    return asked_by(project, before)
 
 
 def _is_known(file: File, settings: Settings, fixing: Fixing, caches: Caches) -> bool:
@@ -190,6 +203,8 @@ def _check_file(
     write: bool,
     project: Project,
     caches: Caches | None = None,
+    *,
+    keep: bool = False,
 ) -> Result:
     try:
         raw = file.path.read_bytes()
@@ -203,6 +218,7 @@ def _check_file(
             project=project,
             suites=True,
             caches=caches,
+            keep=keep,
         )
     except OSError as error:
         return _failed(file, f"cannot be read: {error.strerror or error}")

@@ -48,7 +48,8 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "tests").mkdir()
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\nrequires-python = ">=3.11"\n')
     monkeypatch.chdir(tmp_path)
-    for variable in ("PYTEST_ADDOPTS", "PYTEST_TIMEOUT", "FORCE_COLOR", "ASYNCLINT_TRACEBACK"):
+    names = ("PYTEST_ADDOPTS", "PYTEST_TIMEOUT", "FORCE_COLOR", "ASYNCLINT_TRACEBACK", "VIRTUAL_ENV")
+    for variable in names:
         monkeypatch.delenv(variable, raising=False)
     return tmp_path
 

@@ -53,8 +53,9 @@ async def test_drops():
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment without what this test run put there or would colour output."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "FORCE_"))}
+    """This process's environment without what this test run put there, an active venv, or forced colours."""
+    others = ("PYTEST_", "FORCE_", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {**kept, **variables}
 
 

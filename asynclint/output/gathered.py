@@ -5,7 +5,6 @@ Findings are kept without the texts they were found in, so that memory doesn't g
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -104,4 +103,6 @@ def fingerprints(gathered: Gathered) -> list[str]:
 
 def digest(*parts: str) -> str:
     """A fingerprint of texts, as 64 hexadecimal digits."""
+    import hashlib
+
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from asynclint.finding import Finding, Safety
-from asynclint.output.explain import names
 
 
 class Row(NamedTuple):
@@ -35,6 +34,8 @@ class Statistics:
 
     def rows(self) -> Iterator[Row]:
         """A row for each code that was found, the commonest first."""
+        from asynclint.output.explain import names
+
         slugs = names()
         for code, count in sorted(self._findings.items(), key=lambda item: (-item[1], item[0])):
             safe, unsafe = self._fixes[code, Safety.SAFE], self._fixes[code, Safety.UNSAFE]

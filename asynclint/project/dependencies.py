@@ -10,34 +10,43 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
 
+# What a requirement begins with (https://packaging.python.org/en/latest/specifications/name-normalization/).
+NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "requirements/*.txt", "requirements/*.in")
 
 
 class Dependency(NamedTuple):
-    """One requirement: its name after PEP 503, its marker (None: always), the file that states it.
+    """One requirement: its marker (None: always), the file that states it.
 
     ``versions`` are what it asks for, as written: ``>=1.2,<2``.
     """
 
-    name: str
     marker: Marker | None
     path: Path
     versions: str = ""
 
 
-@dataclass(frozen=True, eq=False)
 class Dependencies:
-    """All requirements of a project, its extras and its groups for development included."""
+    """All requirements of a project, its extras and its groups for development included.
 
-    items: tuple[Dependency, ...] = ()
+    ``lines`` are requirements as written (PEP 508) with the files that state them; those of a name are
+    parsed when it is first asked about.
+    """
+
+    def __init__(self, lines: Iterable[tuple[str, Path]] = ()) -> None:
+        self._lines: dict[str, list[tuple[str, Path]]] = {}
+        for line, path in lines:
+            begins = NAME.match(line)
+            if begins is not None:
+                self._lines.setdefault(_normalised(begins[1]), []).append((line, path))
+        self._read: dict[str, Sequence[Dependency]] = {}
 
     def has(self, name: str, python: tuple[int, int]) -> bool:
         """Whether ``name`` is certainly there on every release of ``python``, say ``(3, 11)``.
@@ -46,25 +55,26 @@ class Dependencies:
         asks for on that Python only.
         """
         statements: dict[Path, bool] = {}
-        for item in self._by_name.get(_normalised(name), ()):
+        for item in self.of(name):
             statements[item.path] = statements.get(item.path, False) or _holds(item.marker, python)
         return bool(statements) and all(statements.values())
 
     def is_at_least(self, name: str, version: tuple[int, int]) -> bool:
         """Whether each file that names ``name`` asks for that version or a later one."""
         statements: dict[Path, bool] = {}
-        for item in self._by_name.get(_normalised(name), ()):
+        for item in self.of(name):
             bounds = re.findall(r"(?:>=|==|~=|>)\s*(\d+)(?:\.(\d+))?", item.versions)
             reached = any((int(major), int(minor or 0)) >= version for major, minor in bounds)
             statements[item.path] = statements.get(item.path, False) or reached
         return bool(statements) and all(statements.values())
 
-    @cached_property
-    def _by_name(self) -> Mapping[str, list[Dependency]]:
-        table: dict[str, list[Dependency]] = {}
-        for item in self.items:
-            table.setdefault(item.name, []).append(item)
-        return table
+    def of(self, name: str) -> Sequence[Dependency]:
+        """What is required of one name (in any spelling of PEP 503); lines that can't be parsed are none."""
+        name = _normalised(name)
+        if name not in self._read:
+            lines = self._lines.get(name)
+            self._read[name] = list(_parsed(lines)) if lines else ()
+        return self._read[name]
 
 
 @cache
@@ -75,21 +85,25 @@ def dependencies(directory: Path) -> Dependencies:
     pyproject.toml with a ``[project]`` or Poetry table, or the repository's root. Files and lines
     that cannot be read or parsed are passed over.
     """
-    found: list[Dependency] = []
+    found: list[tuple[str, Path]] = []
+
+    def add(lines: Iterable[str], path: Path) -> None:
+        found.extend((line, path) for line in lines)
+
     for above in (directory, *directory.parents):
         pyproject = _toml(above / "pyproject.toml")
         setup = _ini(above / "setup.cfg")
-        found += _from_lines(_pyproject_lines(pyproject), above / "pyproject.toml")
-        found += _from_lines(_setup_lines(setup), above / "setup.cfg")
-        found += _from_lines(_tox_lines(_ini(above / "tox.ini")), above / "tox.ini")
+        add(_pyproject_lines(pyproject), above / "pyproject.toml")
+        add(_setup_lines(setup), above / "setup.cfg")
+        add(_tox_lines(_ini(above / "tox.ini")), above / "tox.ini")
         for path in sorted({path for glob in REQUIREMENTS for path in above.glob(glob)}):
             if not path.name.startswith("constraints"):
-                found += _from_lines(_requirement_lines(path, frozenset()), path)
+                add(_requirement_lines(path, frozenset()), path)
         if "project" in pyproject or "poetry" in _tables(pyproject, "tool"):
             break
         if setup.has_option("metadata", "name") or _is_root(above):
             break
-    return Dependencies(tuple(found))
+    return Dependencies(found)
 
 
 @cache
@@ -258,18 +272,15 @@ def _included(line: str, path: Path) -> Path | None:
     return path.parent / include[1].strip() if include is not None else None
 
 
-def _from_lines(lines: Iterable[str], path: Path) -> Iterator[Dependency]:
+def _parsed(lines: Iterable[tuple[str, Path]]) -> Iterator[Dependency]:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    for line in lines:
-        if not line.strip():
-            continue
+    for line, path in lines:
         try:
             requirement = Requirement(line.strip())
         except InvalidRequirement:
             continue
-        versions = str(requirement.specifier)
-        yield Dependency(_normalised(requirement.name), requirement.marker, path, versions)
+        yield Dependency(requirement.marker, path, str(requirement.specifier))
 
 
 def _normalised(name: str) -> str:

@@ -12,7 +12,6 @@ from asynclint.knowledge.diagnostics import NEVER_AWAITED, UNRAISABLE
 from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.config_lines import ConfigLines
 from asynclint.project.project import Project
-from asynclint.project.runs.started import Reach, is_understood, reach
 from asynclint.project.runs.words import Word, variable
 from asynclint.project.warning_filters import Filter, action_on, decisive, hidden, read_filter, titles
 from asynclint.source.text import SourceError, SourceText
@@ -130,6 +129,8 @@ def _of_variables(root: Path, own: list[Filter]) -> Iterator[Silenced]:
 
 def _starts_tests(word: Word, root: Path) -> bool:
     """Whether a variable is set for tests; where the file can't be understood, for whatever it starts."""
+    from asynclint.project.runs.started import Reach, is_understood, reach
+
     if is_understood(word, root):
         return reach(word, root) is Reach.SURE
     lines = word.path.read_text(encoding="utf-8", errors="replace").split("\n")
