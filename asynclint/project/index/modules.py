@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from asynclint.project.environment import Packages
 
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+# Installed like any package, and typeshed has its stub among those of the standard library.
+STUBBED = sys.stdlib_module_names | {"typing_extensions"}
 SEARCHED = -1
 MANY_LOOKS = 8  # at the words of a module that is not parsed
 
@@ -371,12 +373,12 @@ def _unless_installed_stub(path: Path | None) -> Path | None:
 def is_known_package(name: str) -> bool:
     """Whether a dotted name is of a package that tables tell enough of: it is never read."""
     top = name.partition(".")[0]
-    return top in KNOWN_PACKAGES or top in sys.stdlib_module_names
+    return top in KNOWN_PACKAGES or top in STUBBED
 
 
 def _is_stdlib(module: str) -> bool:
     top = module.partition(".")[0]
-    return top in sys.stdlib_module_names and top != "test"  # many projects keep their tests in "test"
+    return top in STUBBED and top != "test"  # many projects keep their tests in "test"
 
 
 def _package_file(directory: Path) -> Path | None:
