@@ -14,7 +14,7 @@ from asynclint.project.dead import is_dead
 from asynclint.project.deliberate import is_on_purpose, is_the_point
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.guards.tests import test_of
-from asynclint.project.index.modules import is_installed
+from asynclint.project.index.reading import is_installed
 from asynclint.project.index.values import Calling, Class, Function
 from asynclint.project.moments import NEVER, moments
 from asynclint.project.names import chain, definition

@@ -34,7 +34,8 @@ from asynclint.project.config import find_pytest_config
 from asynclint.project.dependencies import REQUIREMENTS, requirement_files
 from asynclint.project.environment import Packages, packages_for
 from asynclint.project.guards.plugins import conftests
-from asynclint.project.index.modules import SEARCHED, Lean, Modules, is_installed, project_directories
+from asynclint.project.index.modules import Modules, project_directories
+from asynclint.project.index.reading import SEARCHED, Lean, is_installed
 from asynclint.project.project import Project
 from asynclint.project.pytest_files import LOADERS
 from asynclint.project.stored import Judged

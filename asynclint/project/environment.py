@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asynclint.keys import site_packages
-from asynclint.project.index.modules import is_installed, project_directories
+from asynclint.project.index.modules import project_directories
+from asynclint.project.index.reading import is_installed
 
 MANY_FILES = 400
 FINDER = re.compile(r"import\s+(__editable___\w+_finder)\b")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from asynclint.knowledge.threads import DISTINCT, OWN_LOOP, RUN_IN_THREAD, RUNS_LOOP, THREAD_WORDS
 from asynclint.project.index.classes import ancestors
-from asynclint.project.index.modules import is_installed
+from asynclint.project.index.reading import is_installed
 from asynclint.project.index.values import Calling, Class, Function, Instance
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project

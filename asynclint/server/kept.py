@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from asynclint.engine import MAX_SIZE
-from asynclint.project.index.modules import Reader
+from asynclint.project.index.reading import Reader
 from asynclint.source.outline import Outline
 from asynclint.source.text import SourceError, SourceText
 

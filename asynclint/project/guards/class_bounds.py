@@ -22,7 +22,7 @@ from asynclint.project.guards.wrappers import (
     project_function,
 )
 from asynclint.project.index.classes import ancestors
-from asynclint.project.index.modules import is_installed
+from asynclint.project.index.reading import is_installed
 from asynclint.project.index.values import Builtin, Class, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project

@@ -11,7 +11,8 @@ from asynclint.project.config import PytestConfig, find_pytest_config
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.tests import Test, bases, is_fixture, is_fixture_decorator, marks, tests_in
 from asynclint.project.guards.wrappers import project_function
-from asynclint.project.index.modules import is_installed, is_known_package
+from asynclint.project.index.modules import is_known_package
+from asynclint.project.index.reading import is_installed
 from asynclint.project.project import Project
 from asynclint.source.outline import Binding, Outline, Scope
 from asynclint.source.written import written

@@ -10,15 +10,15 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from asynclint.knowledge.asyncs import KNOWN_PACKAGES
+from asynclint.project.index.reading import SEARCHED, Lean, Read, Reader, is_fixed, is_installed
 from asynclint.source.outline import Outline
-from asynclint.source.text import SourceError, SourceText
+from asynclint.source.text import SourceText
 
 if TYPE_CHECKING:
     from asynclint.project.environment import Packages
@@ -26,54 +26,7 @@ if TYPE_CHECKING:
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 # Installed like any package, and typeshed has its stub among those of the standard library.
 STUBBED = sys.stdlib_module_names | {"typing_extensions"}
-SEARCHED = -1
 MANY_LOOKS = 8  # at the words of a module that is not parsed
-
-
-class Lean(NamedTuple):
-    """What a module was asked to import (PEP 328); ``wide`` where installed packages counted.
-
-    ``level`` is SEARCHED for a package of which all files counted.
-    """
-
-    module: str
-    level: int
-    wide: bool
-
-
-class Reader:
-    """Where Modules have their modules from: the disk. Who keeps some of them makes a class of this one."""
-
-    def outline(self, path: Path) -> Outline | None:
-        """The outline of a file; None if it can't be read or parsed."""
-        try:
-            text = SourceText.from_bytes(path.read_bytes())
-            return _in_sections(path, text) or Outline(path, text, text.parse(), sys.version_info[:2])
-        except (OSError, SourceError):
-            return None
-
-    def raw(self, path: Path) -> bytes:
-        """The bytes of a file; empty where it can't be read."""
-        try:
-            return path.read_bytes()
-        except OSError:
-            return b""
-
-
-@dataclass(slots=True)
-class _Read:
-    """What has been read: outlines by path (None: can't be), imports, and the size in characters.
-
-    ``reader`` is where it comes from; ``subject`` is the module under judgement, as long as no other
-    module has asked for it; ``said`` is which words stand in modules that were not parsed.
-    """
-
-    reader: Reader = field(default_factory=Reader)
-    outlines: dict[Path, Outline | None] = field(default_factory=dict)
-    leans: dict[tuple[Path, Lean | None], None] = field(default_factory=dict)
-    size: int = 0
-    subject: Outline | None = None
-    said: dict[Path, dict[tuple[bytes, ...], bool]] = field(default_factory=dict)
 
 
 class Modules:
@@ -89,7 +42,7 @@ class Modules:
         reader: Reader | None = None,
     ) -> None:
         self.packages = packages
-        self._read: _Read = _Read(reader or Reader()) if beside is None else beside._read  # noqa: SLF001
+        self._read: Read = Read(reader or Reader()) if beside is None else beside._read  # noqa: SLF001
         self._followed: dict[tuple[str, int, Outline], Path | None] = {}
         self._found: dict[tuple[str, int, Path], Path | None] = {}
         self._tops: dict[tuple[str, Path], bool] = {}
@@ -137,7 +90,7 @@ class Modules:
         """The outline of a file; None if it can't be read or parsed."""
         outline = self._read.outlines.get(path)
         if outline is None and path not in self._read.outlines:
-            if not _is_fixed(path):
+            if not is_fixed(path):
                 self._read.leans[path, None] = None
             outline = self._read.outlines[path] = self._read.reader.outline(path)
             self._read.size += len(outline.text.text) if outline is not None else 0
@@ -193,19 +146,19 @@ class Modules:
             return True
         said = self._read.said.setdefault(path, {})
         if words not in said:
-            if not _is_fixed(path):
+            if not is_fixed(path):
                 self._read.leans[path, None] = None
             raw = self._read.reader.raw(path)
             said[words] = any(word in raw for word in words)
         return said[words]
 
     def _lean(self, module: str, level: int, origin: Path) -> None:
-        if not _is_fixed(origin) and (level or not _is_stdlib(module)):
+        if not is_fixed(origin) and (level or not _is_stdlib(module)):
             self._read.leans[origin, Lean(module, level, self.packages is not None)] = None
 
     def searched(self, top: str, origin: Path) -> Packages | None:
         """The installed packages, for a search through all files of one that a file asks for."""
-        if self.packages is not None and not _is_fixed(origin):
+        if self.packages is not None and not is_fixed(origin):
             self._read.leans[origin, Lean(top, SEARCHED, wide=True)] = None
         return self.packages
 
@@ -339,30 +292,6 @@ def project_directories(directory: Path) -> tuple[Path, ...]:
         if repository:
             break
     return tuple(found)
-
-
-def is_installed(path: Path) -> bool:
-    """Whether a file is an installed package's."""
-    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
-
-
-def _is_fixed(path: Path) -> bool:
-    """Whether a file is a stub of typeshed's, which never changes."""
-    return path.suffix == ".pyi" and is_installed(path)
-
-
-def _in_sections(path: Path, text: SourceText) -> Outline | None:
-    """The outline of one of typeshed's stubs, of which most is left for later; None where that can't be."""
-    if not _is_fixed(path):
-        return None
-    from asynclint.source.sections import Sections
-
-    sections = Sections.of(text.text)
-    try:
-        rest = sections.parse(sections.rest)
-    except SyntaxError:
-        return None
-    return Outline(path, text, rest, sys.version_info[:2], sections)
 
 
 def _unless_installed_stub(path: Path | None) -> Path | None:
