@@ -16,6 +16,7 @@ BLOCKING = re.compile(
     r"^(time\.sleep|subprocess\.\w+|os\.(system|wait\w*)|socket\.(create_connection|getaddrinfo|gethostby\w+)"
     r"|requests\.\w+|urllib\.request\.urlopen|select\.select|\w*(thread|queue|future)\w*\.(join|get|put|result))$"
 )
+SLOW = 0.1  # seconds
 
 
 def threadsafe(source: Source) -> Iterator[Mutant]:
@@ -40,7 +41,11 @@ def threadsafe(source: Source) -> Iterator[Mutant]:
 
 
 def blocking(source: Source) -> Iterator[Mutant]:
-    """ASL403: ``time.sleep`` for a library's ``sleep``; a blocking call not handed to a thread any more."""
+    """ASL403: ``time.sleep`` for a library's ``sleep``; a blocking call not handed to a thread any more.
+
+    Sleeps that debug mode lets pass are no faults: those shorter than ``slow_callback_duration``
+    (https://docs.python.org/3/library/asyncio-dev.html#debug-mode).
+    """
     for wait in source.all(ast.Await):
         assert isinstance(wait, ast.Await)
         call = wait.value
@@ -49,14 +54,19 @@ def blocking(source: Source) -> Iterator[Mutant]:
             continue
         start, end = source.start(wait), source.end(wait)
         if name == "sleep" and receiver in ("asyncio", "anyio", "trio") and len(call.args) == 1:
-            if ast.unparse(call.args[0]) not in ("0", "0.0"):
+            if not _is_brief(call.args[0]):
                 text = f"time.sleep({source.code(call.args[0])})"
                 yield with_import(source, Mutant(wait, ((start, end, text),)), "time")
             continue
         skipped = {"to_thread": 0, "run_sync": 0, "run_in_executor": 1}.get(name, -1)
         given = call.args[skipped + 1 :] if skipped >= 0 else []
-        if given and ast.unparse(given[0]) == "0":
-            continue  # time.sleep(0) does not block
+        if given and _is_brief(given[0]):
+            continue
         if skipped >= 0 and len(call.args) > skipped and BLOCKING.match(ast.unparse(call.args[skipped])):
             text = f"{source.code(call.args[skipped])}({', '.join(map(source.code, given))})"
             yield Mutant(wait, ((start, end, text),))
+
+
+def _is_brief(seconds: ast.expr) -> bool:
+    value = seconds.value if isinstance(seconds, ast.Constant) else None
+    return isinstance(value, (int, float)) and value < SLOW
