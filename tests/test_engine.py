@@ -161,7 +161,8 @@ def test_a_judged_module_is_let_go_unless_another_asked_for_it(tmp_path: Path) -
         "pyproject.toml": "",
         "tests/conftest.py": "import pytest\n\n\n@pytest.fixture\nasync def port():\n    yield 1\n",
         "tests/test_a.py": (
-            "import asyncio\n\n\nclass Server:\n    async def stop(self): ...\n\n\n"
+            "import asyncio\nimport unittest\n\n\nclass Server:\n    async def stop(self): ...\n\n\n"
+            "class Case(unittest.TestCase):\n    def test_id(self):\n        self.assertTrue(self.id())\n\n\n"
             "async def helper(task):\n    await task\n\n\n"
             "async def test_a(port):\n    server = Server()\n    task = asyncio.create_task(server.stop())\n"
             "    if port:\n        return\n    await helper(task)\n    server.stop()\n"

@@ -14,6 +14,8 @@ from typing import Any
 from asynclint.source.outline import Outline, Scope
 
 Answers = dict[Any, Any]  # by question
+PLAIN = frozenset({str, bool, int, type(None), tuple, frozenset})
+NAMING = ("scope", "cls", "argument", "receiver")  # attributes of what is remembered in keys
 
 
 class Mark:
@@ -28,18 +30,21 @@ class Mark:
             new = max(len(answers) - self._sizes.get(id(answers), 0), 0)
             for key in [*islice(reversed(answers), new)]:
                 last = key[-1] if key.__class__ is tuple else key  # nearly all keys end in their scope
-                if last.outline is outline if last.__class__ is Scope else _is_about(key, outline):
+                if (last.__class__ is Scope and last.outline is outline) or _is_about(key, outline):
                     del answers[key]
 
 
 def _is_about(key: Hashable, outline: Outline) -> bool:
-    parts = key if key.__class__ is tuple else (key,)
-    for part in parts:
-        kind = part.__class__
-        if kind is Scope:
-            found: bool = part.outline is outline
-            return found
-        if kind is Outline:
-            return part is outline
-    # a test, a mark, a method
-    return any(getattr(getattr(part, "scope", None), "outline", None) is outline for part in parts)
+    return any(_belongs(part, outline) for part in (key if key.__class__ is tuple else (key,)))
+
+
+def _belongs(part: object, outline: Outline) -> bool:
+    """Whether a part of a key is a module, a scope of it, or names one (a test, an object of a class)."""
+    kind = part.__class__
+    if kind in PLAIN:
+        return False
+    if kind is Scope:
+        return part.outline is outline  # type: ignore[attr-defined]
+    if kind is Outline:
+        return part is outline
+    return any(_belongs(getattr(part, name, None), outline) for name in NAMING)
