@@ -7,14 +7,14 @@ while it was judged.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 from asynclint.source.outline import Outline, Scope
 
 Answers = dict[Any, Any]  # by question
-PLAIN = frozenset({str, bool, int, type(None), tuple, frozenset})
+PLAIN = frozenset({str, bool, int, type(None)})
 NAMING = ("scope", "cls", "argument", "receiver")  # attributes of what is remembered in keys
 
 
@@ -30,19 +30,17 @@ class Mark:
             new = max(len(answers) - self._sizes.get(id(answers), 0), 0)
             for key in [*islice(reversed(answers), new)]:
                 last = key[-1] if key.__class__ is tuple else key  # nearly all keys end in their scope
-                if (last.__class__ is Scope and last.outline is outline) or _is_about(key, outline):
+                if (last.__class__ is Scope and last.outline is outline) or _belongs(key, outline):
                     del answers[key]
 
 
-def _is_about(key: Hashable, outline: Outline) -> bool:
-    return any(_belongs(part, outline) for part in (key if key.__class__ is tuple else (key,)))
-
-
 def _belongs(part: object, outline: Outline) -> bool:
-    """Whether a part of a key is a module, a scope of it, or names one (a test, an object of a class)."""
+    """Whether a key or its part is a module, a scope of it, or names one (a test, an object of a class)."""
     kind = part.__class__
     if kind in PLAIN:
         return False
+    if kind is tuple or kind is frozenset:
+        return any(_belongs(inner, outline) for inner in part)  # type: ignore[attr-defined]
     if kind is Scope:
         return part.outline is outline  # type: ignore[attr-defined]
     if kind is Outline:
