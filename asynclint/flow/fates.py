@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from asynclint.flow.waits import count, is_timed, sets_of
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
     CONTAINER_LOOKS,
@@ -211,23 +212,22 @@ class Fates:
 
     def _waited(self, call: cst.Call) -> Iterator[Step]:
         """``done, pending = await asyncio.wait(tasks, timeout=1)``."""
-        limits = {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
-        timed = "timeout" in limits and not _is_none(limits["timeout"])
-        when = self._function.module.code_for_node(limits["return_when"]) if "return_when" in limits else ""
-        first = bool(when) and "ALL_COMPLETED" not in when and _count(call) != 1
         awaited = self._function.parent(call)
+        statement = self._function.parent(awaited) if isinstance(awaited, cst.Await) else None
+        sets, timed = sets_of(statement), is_timed(call)
+        limits = [arg.value for arg in call.args if arg.keyword and arg.keyword.value == "return_when"]
+        when = self._function.module.code_for_node(limits[0]) if limits else ""
+        first = bool(when) and "ALL_COMPLETED" not in when and count(call, sets) != 1
         if not isinstance(awaited, cst.Await) or not (timed or first):
             yield from self.of(call, many=True)
             return
         yield Event(Fate.WAITED, awaited)
-        statement = self._function.parent(awaited)
         if isinstance(statement, cst.Expr):
             return
-        target = statement.targets[0].target if isinstance(statement, cst.Assign) else None
-        if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) != 2:
+        if not sets:
             yield Event(Fate.HANDED, awaited)
             return
-        done, pending = (element.value for element in target.elements)
+        done, pending = sets
         yield from self._bound(pending, many=True)
         if not first:
             yield from self._bound(done, many=True)
@@ -395,15 +395,3 @@ def written_name(call: cst.Call) -> str:
     """The last part of a called name; empty where it has none."""
     func = call.func
     return func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
-
-
-def _is_none(node: cst.CSTNode) -> bool:
-    return isinstance(node, cst.Name) and node.value == "None"
-
-
-def _count(call: cst.Call) -> int:
-    """How many tasks ``asyncio.wait([task])`` is given; 0 where that can't be read."""
-    given = call.args[0].value if call.args else None
-    if isinstance(given, (cst.List, cst.Set, cst.Tuple)):
-        return len(given.elements) if all(isinstance(e, cst.Element) for e in given.elements) else 0
-    return 0
