@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from asynclint.flow.asserted import is_asserted, is_denied
 from asynclint.flow.waits import count, is_timed, sets_of
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
@@ -34,8 +35,6 @@ from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 
-LITERALS = (cst.List, cst.Set, cst.Tuple, cst.Dict)
-COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress", "RaisesGroup", "raises_regex"})
 
 RAISING = re.compile(r"\b(raises|assertRaises\w*)\(")
@@ -272,30 +271,13 @@ class Fates:
 
     def _inspected(self, call: cst.Call, name: str) -> Fate:
         """``assert task.done()`` proves that it is over; ``over = task.done()`` may well be acted on."""
-        holder = self._function.parent(call)
-        if isinstance(holder, (cst.Assign, cst.NamedExpr)):
+        if isinstance(self._function.parent(call), (cst.Assign, cst.NamedExpr)):
             return Fate.HANDED
-        if isinstance(holder, cst.Comparison):  # assert task.done() is True
-            right = holder.comparisons[0].comparator
-            negated = not (isinstance(right, cst.Name) and right.value == "True")
-        else:
-            negated = isinstance(holder, cst.UnaryOperation)
-        if negated or name not in ("done", "cancelled"):
-            return Fate.LOOKED
-        return Fate.PROVED if self._in_assertion(call) else Fate.LOOKED
+        proves = name in ("done", "cancelled") and is_asserted(self._function, call)
+        return Fate.PROVED if proves and not is_denied(self._function, call) else Fate.LOOKED
 
     def _seen(self, node: cst.CSTNode) -> Fate:
-        return Fate.CHECKED if self._in_assertion(node) else Fate.LOOKED
-
-    def _in_assertion(self, node: cst.CSTNode) -> bool:
-        for outer in self._function.parents(node):
-            if isinstance(outer, cst.Assert):
-                return True
-            if isinstance(outer, cst.Call) and written_name(outer).startswith("assert"):
-                return True
-            if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
-                break
-        return False
+        return Fate.CHECKED if is_asserted(self._function, node) else Fate.LOOKED
 
     def _element(self, element: cst.CSTNode) -> Iterator[Step]:
         """``first, second = create_task(a), create_task(b)`` by place; else the container holds it."""
