@@ -35,6 +35,24 @@ def is_denied(function: Function, node: cst.CSTNode) -> bool:
     return False
 
 
+def is_gone(function: Function, node: cst.CSTNode) -> bool:
+    """``task not in asyncio.all_tasks()``, ``self.assertNotIn(task, asyncio.all_tasks())``."""
+    match function.parent(node):
+        case cst.Comparison(comparisons=[cst.ComparisonTarget(operator=cst.NotIn(), comparator=tasks)]):
+            return _are_all(function, tasks)
+        case cst.Arg() as arg:
+            call = function.parent(arg)
+            given = call.args if isinstance(call, cst.Call) else ()
+            is_left_out = _assertion(function, call) == "assertNotIn" and len(given) > 1
+            return is_left_out and arg is given[0] and _are_all(function, given[1].value)
+    return False
+
+
+def _are_all(function: Function, tasks: cst.CSTNode) -> bool:
+    twin = function.ast_of(tasks) if isinstance(tasks, cst.Call) else None
+    return isinstance(twin, ast.Call) and called(twin) == "all_tasks"
+
+
 def _assertion(function: Function, call: cst.CSTNode | None) -> str:
     """The last part of the name of an assertion that is called: ``assertTrue``; else empty."""
     twin = function.ast_of(call) if isinstance(call, cst.Call) else None

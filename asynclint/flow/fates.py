@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.asserted import is_asserted, is_denied
+from asynclint.flow.asserted import is_asserted, is_denied, is_gone
 from asynclint.flow.waits import count, is_timed, sets_of
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
@@ -277,7 +277,9 @@ class Fates:
         return Fate.PROVED if proves and not is_denied(self._function, call) else Fate.LOOKED
 
     def _seen(self, node: cst.CSTNode) -> Fate:
-        return Fate.CHECKED if is_asserted(self._function, node) else Fate.LOOKED
+        if not is_asserted(self._function, node):
+            return Fate.LOOKED
+        return Fate.PROVED if is_gone(self._function, node) else Fate.CHECKED
 
     def _element(self, element: cst.CSTNode) -> Iterator[Step]:
         """``first, second = create_task(a), create_task(b)`` by place; else the container holds it."""
