@@ -23,17 +23,41 @@ def tells_its_end(life: Life, project: Project) -> bool:
     Nothing waits behind it, so the task is over when whoever waits for the event comes to run. The same
     goes for a name of the function that is proved to hold what the task puts there last.
     """
+    made, coroutine = _run_by(life, project)
+    if made is None or coroutine is None:
+        return False
+    if stops_the_loop(life, project):
+        return True
+    nodes, event = own_nodes(life.scope), _event(made, coroutine, life.scope)
+    if event is not None and any(_asks(node, event) for node in nodes):
+        return True
+    proved = {name for node in _later(life) for name in _proved(node)}
+    return any(_is_empty_before(name, life.scope) and _is_set_last(name, coroutine) for name in proved)
+
+
+def stops_the_loop(life: Life, project: Project) -> bool:
+    """``loop.run_forever()``, where ``loop.stop()`` is the last that the task does."""
+    _, coroutine = _run_by(life, project)
+    stopped = _ends_with(coroutine.node, "stop") if coroutine is not None else None
+    named = stopped.func if isinstance(stopped, ast.Call) else stopped
+    if named is None or last_name(named).rpartition("_")[2] != "loop":
+        return False
+    return any(isinstance(node, ast.Attribute) and node.attr == "run_forever" for node in _later(life))
+
+
+def _run_by(life: Life, project: Project) -> tuple[ast.Call | None, Scope | None]:
+    """The call whose coroutine a task runs, and the project's function that it calls."""
     made = life.call.args[0] if life.call.args else None
     value = project.inference.value(made.func, life.scope) if isinstance(made, ast.Call) else None
     if not isinstance(value, Function) or value.calling is not Calling.COROUTINE:
-        return False
+        return None, None
     assert isinstance(made, ast.Call)
-    nodes, event = own_nodes(life.scope), _event(made, value.scope, life.scope)
-    if event is not None and any(_asks(node, event) for node in nodes):
-        return True
-    later = (node for node in nodes if getattr(node, "lineno", 0) > life.call.lineno)
-    proved = {name for node in later for name in _proved(node)}
-    return any(_is_empty_before(name, life.scope) and _is_set_last(name, value.scope) for name in proved)
+    return made, value.scope
+
+
+def _later(life: Life) -> Iterator[ast.AST]:
+    """What the function that starts a task has behind that."""
+    return (node for node in own_nodes(life.scope) if getattr(node, "lineno", 0) > life.call.lineno)
 
 
 def _asks(node: ast.AST, event: str) -> bool:
@@ -48,7 +72,7 @@ def _asks(node: ast.AST, event: str) -> bool:
 
 def _event(made: ast.Call, coroutine: Scope, starter: Scope) -> str | None:
     """What the one who starts a coroutine calls the event that it sets last: its own, or one it is given."""
-    event = _last_event(coroutine.node)
+    event: str | None = getattr(_ends_with(coroutine.node, "set"), "id", None)
     if event is None or coroutine.lookup(event) == starter.lookup(event):
         return event
     assert isinstance(coroutine.node, (ast.FunctionDef, ast.AsyncFunctionDef))
@@ -61,8 +85,8 @@ def _event(made: ast.Call, coroutine: Scope, starter: Scope) -> str | None:
     return value.id if isinstance(value, ast.Name) else None
 
 
-def _last_event(coroutine: ast.AST) -> str | None:
-    """``done`` where a coroutine function ends with ``done.set()``, in a ``finally`` too."""
+def _ends_with(coroutine: ast.AST, method: str) -> ast.expr | None:
+    """``done`` where a coroutine function ends with ``done.set()``, in a ``finally`` too, for ``set``."""
     last: ast.AST = coroutine
     while True:
         if isinstance(last, TRYING) and last.finalbody:
@@ -73,9 +97,7 @@ def _last_event(coroutine: ast.AST) -> str | None:
             break
     call = last.value if isinstance(last, ast.Expr) else None
     func = call.func if isinstance(call, ast.Call) else None
-    if not isinstance(func, ast.Attribute) or func.attr != "set" or not isinstance(func.value, ast.Name):
-        return None
-    return func.value.id
+    return func.value if isinstance(func, ast.Attribute) and func.attr == method else None
 
 
 def _proved(node: ast.AST) -> Iterator[str]:

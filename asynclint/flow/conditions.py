@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from asynclint.flow.waits import is_timed, sets_of
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
@@ -61,7 +62,7 @@ def rivals_of(function: Function, waits: Iterable[cst.CSTNode], names: Collectio
         if not isinstance(given, (cst.List, cst.Set, cst.Tuple)) or len(given.elements) != 2:
             continue
         assert isinstance(call, cst.Call)
-        if _is_timed(call) and not _asks_for_done(function, wait):
+        if is_timed(call) and not _asks_for_done(function, wait):
             continue
         waited = {_written(element.value) for element in given.elements}
         found |= waited - set(names) if waited & set(names) else set()
@@ -94,22 +95,17 @@ def fails_first(function: Function, waits: Iterable[cst.CSTNode]) -> bool:
     return all(
         isinstance(call, cst.Call)
         and any("FIRST_EXCEPTION" in function.module.code_for_node(arg.value) for arg in call.args)
-        and not _is_timed(call)
+        and not is_timed(call)
         for call in calls
     )
 
 
-def _is_timed(call: cst.Call) -> bool:
-    return any(arg.keyword is not None and arg.keyword.value == "timeout" for arg in call.args)
-
-
 def _asks_for_done(function: Function, wait: cst.CSTNode) -> bool:
     """``if not done: …`` after ``done, pending = await asyncio.wait(…)``."""
-    made = function.parent(wait)
-    target = made.targets[0].target if isinstance(made, cst.Assign) else None
-    done = target.elements[0].value if isinstance(target, cst.Tuple) else None
-    return isinstance(done, cst.Name) and any(
-        said == done.value
+    sets = sets_of(function.parent(wait))
+    return any(
+        isinstance(done, cst.Name) and said == done.value
+        for done in sets[:1]
         for node in function.nodes
         if isinstance(node, cst.If)
         for said, _ in facts(node.test, truth=False)

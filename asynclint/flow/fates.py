@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from asynclint.flow.asserted import is_asserted, is_denied, is_gone
+from asynclint.flow.waits import count, is_timed, sets_of
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
     CONTAINER_LOOKS,
@@ -33,8 +35,6 @@ from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 
-LITERALS = (cst.List, cst.Set, cst.Tuple, cst.Dict)
-COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress", "RaisesGroup", "raises_regex"})
 
 RAISING = re.compile(r"\b(raises|assertRaises\w*)\(")
@@ -211,23 +211,22 @@ class Fates:
 
     def _waited(self, call: cst.Call) -> Iterator[Step]:
         """``done, pending = await asyncio.wait(tasks, timeout=1)``."""
-        limits = {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
-        timed = "timeout" in limits and not _is_none(limits["timeout"])
-        when = self._function.module.code_for_node(limits["return_when"]) if "return_when" in limits else ""
-        first = bool(when) and "ALL_COMPLETED" not in when and _count(call) != 1
         awaited = self._function.parent(call)
+        statement = self._function.parent(awaited) if isinstance(awaited, cst.Await) else None
+        sets, timed = sets_of(statement), is_timed(call)
+        limits = [arg.value for arg in call.args if arg.keyword and arg.keyword.value == "return_when"]
+        when = self._function.module.code_for_node(limits[0]) if limits else ""
+        first = bool(when) and "ALL_COMPLETED" not in when and count(call, sets) != 1
         if not isinstance(awaited, cst.Await) or not (timed or first):
             yield from self.of(call, many=True)
             return
         yield Event(Fate.WAITED, awaited)
-        statement = self._function.parent(awaited)
         if isinstance(statement, cst.Expr):
             return
-        target = statement.targets[0].target if isinstance(statement, cst.Assign) else None
-        if not isinstance(target, (cst.Tuple, cst.List)) or len(target.elements) != 2:
+        if not sets:
             yield Event(Fate.HANDED, awaited)
             return
-        done, pending = (element.value for element in target.elements)
+        done, pending = sets
         yield from self._bound(pending, many=True)
         if not first:
             yield from self._bound(done, many=True)
@@ -272,30 +271,15 @@ class Fates:
 
     def _inspected(self, call: cst.Call, name: str) -> Fate:
         """``assert task.done()`` proves that it is over; ``over = task.done()`` may well be acted on."""
-        holder = self._function.parent(call)
-        if isinstance(holder, (cst.Assign, cst.NamedExpr)):
+        if isinstance(self._function.parent(call), (cst.Assign, cst.NamedExpr)):
             return Fate.HANDED
-        if isinstance(holder, cst.Comparison):  # assert task.done() is True
-            right = holder.comparisons[0].comparator
-            negated = not (isinstance(right, cst.Name) and right.value == "True")
-        else:
-            negated = isinstance(holder, cst.UnaryOperation)
-        if negated or name not in ("done", "cancelled"):
-            return Fate.LOOKED
-        return Fate.PROVED if self._in_assertion(call) else Fate.LOOKED
+        proves = name in ("done", "cancelled") and is_asserted(self._function, call)
+        return Fate.PROVED if proves and not is_denied(self._function, call) else Fate.LOOKED
 
     def _seen(self, node: cst.CSTNode) -> Fate:
-        return Fate.CHECKED if self._in_assertion(node) else Fate.LOOKED
-
-    def _in_assertion(self, node: cst.CSTNode) -> bool:
-        for outer in self._function.parents(node):
-            if isinstance(outer, cst.Assert):
-                return True
-            if isinstance(outer, cst.Call) and written_name(outer).startswith("assert"):
-                return True
-            if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
-                break
-        return False
+        if not is_asserted(self._function, node):
+            return Fate.LOOKED
+        return Fate.PROVED if is_gone(self._function, node) else Fate.CHECKED
 
     def _element(self, element: cst.CSTNode) -> Iterator[Step]:
         """``first, second = create_task(a), create_task(b)`` by place; else the container holds it."""
@@ -395,15 +379,3 @@ def written_name(call: cst.Call) -> str:
     """The last part of a called name; empty where it has none."""
     func = call.func
     return func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
-
-
-def _is_none(node: cst.CSTNode) -> bool:
-    return isinstance(node, cst.Name) and node.value == "None"
-
-
-def _count(call: cst.Call) -> int:
-    """How many tasks ``asyncio.wait([task])`` is given; 0 where that can't be read."""
-    given = call.args[0].value if call.args else None
-    if isinstance(given, (cst.List, cst.Set, cst.Tuple)):
-        return len(given.elements) if all(isinstance(e, cst.Element) for e in given.elements) else 0
-    return 0

@@ -5,7 +5,9 @@ collected in the middle of its work, its exception is never seen, and it goes on
 comes next. This rule reports ``asyncio.create_task``, ``ensure_future``, ``run_coroutine_threadsafe``
 and a loop's ``create_task`` as a bare statement, assigned to ``_``, kept only by
 ``.add_done_callback(…)``, or put into a local container that nobody uses. What a TaskGroup or nursery
-starts is theirs. A ``# noqa`` for RUF006 or ASYNC300, which say the same, counts.
+starts is theirs. In ``__del__`` nobody is left who could keep a task or wait for it, and one that ends
+with ``loop.stop()`` is over when the ``loop.run_forever()`` behind it comes back. A ``# noqa`` for RUF006
+or ASYNC300, which say the same, counts.
 
 Why it matters: the test passes whether or not the task does what it should.
 
@@ -75,7 +77,7 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped task at the call that starts it."""
-    from asynclint.flow.announcing import tells_its_end
+    from asynclint.flow.announcing import stops_the_loop, tells_its_end
     from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
 
@@ -84,6 +86,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         if not life.is_dropped:
             continue
         if _is_expected_to_fail(function, life.call) or _is_let_go(function, life.call):
+            continue
+        if _is_last_resort(life.scope) or stops_the_loop(life, project):
             continue
         if "run_coroutine_threadsafe" in ast.unparse(life.call.func) and tells_its_end(life, project):
             continue  # a thread can't await the task: that it waits for the event is its way to do so
@@ -102,6 +106,11 @@ def _is_let_go(function: Function, call: ast.Call) -> bool:
     """Whether a remark on a line of the call suppresses the same of a sister rule: ``# noqa: RUF006``."""
     lines = function.scope.outline.text.lines
     return any(SISTERS.search(line) for line in lines[call.lineno - 1 : call.end_lineno])
+
+
+def _is_last_resort(scope: Unit) -> bool:
+    """``__del__``, where nothing can be awaited and nothing kept: what it starts has to outlive it."""
+    return scope.name == "__del__" and scope.enclosing_class is not None
 
 
 def _is_about_it(scope: Unit) -> bool:

@@ -3,8 +3,9 @@
 ``task.cancel()`` only asks: the task ends when the loop comes round to it, and its ``finally`` blocks
 and handlers run then. Without an ``await`` behind it the test may be over before. This rule reports
 the ``cancel()`` of a task that reaches a normal end of its function asked to stop and never awaited,
-gathered or waited for. A test that asserts ``task.done()`` or ``task.cancelled()`` afterwards is silent;
-outside tests, so is a task that does nothing but ``event.wait()`` or sleep.
+gathered or waited for. A test that asserts ``task.done()``, ``task.cancelled()``, or that the task is not
+in ``asyncio.all_tasks()``, afterwards is silent; outside tests, so is a task that does nothing but
+``event.wait()`` or sleep.
 
 Why it matters: what the task does on its way out (and the error it may die of) is never seen, and it
 may happen in the middle of the next test, or after the loop is closed.

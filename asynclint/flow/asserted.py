@@ -1,0 +1,60 @@
+"""What a test asserts of a task."""
+
+from __future__ import annotations
+
+import ast
+
+import libcst as cst
+
+from asynclint.source.function import Function
+from asynclint.source.written import called
+
+
+def is_asserted(function: Function, node: cst.CSTNode) -> bool:
+    """Whether a node is part of what an assertion looks at."""
+    for outer in function.parents(node):
+        if isinstance(outer, cst.Assert) or _assertion(function, outer):
+            return True
+        if isinstance(outer, (cst.BaseSmallStatement, cst.BaseCompoundStatement)):
+            break
+    return False
+
+
+def is_denied(function: Function, node: cst.CSTNode) -> bool:
+    """``assert not task.done()``, ``assert task.done() is False``, ``self.assertFalse(task.done())``."""
+    match function.parent(node):
+        case cst.Comparison(comparisons=[cst.ComparisonTarget(comparator=right), *_]):
+            return not (isinstance(right, cst.Name) and right.value == "True")
+        case cst.Arg() as arg:
+            call = function.parent(arg)
+            given = call.args if isinstance(call, cst.Call) else ()
+            is_false = any(isinstance(a.value, cst.Name) and a.value.value == "False" for a in given)
+            return is_false or _assertion(function, call) == "assertFalse"
+        case cst.UnaryOperation():
+            return True
+    return False
+
+
+def is_gone(function: Function, node: cst.CSTNode) -> bool:
+    """``task not in asyncio.all_tasks()``, ``self.assertNotIn(task, asyncio.all_tasks())``."""
+    match function.parent(node):
+        case cst.Comparison(comparisons=[cst.ComparisonTarget(operator=cst.NotIn(), comparator=tasks)]):
+            return _are_all(function, tasks)
+        case cst.Arg() as arg:
+            call = function.parent(arg)
+            given = call.args if isinstance(call, cst.Call) else ()
+            is_left_out = _assertion(function, call) == "assertNotIn" and len(given) > 1
+            return is_left_out and arg is given[0] and _are_all(function, given[1].value)
+    return False
+
+
+def _are_all(function: Function, tasks: cst.CSTNode) -> bool:
+    twin = function.ast_of(tasks) if isinstance(tasks, cst.Call) else None
+    return isinstance(twin, ast.Call) and called(twin) == "all_tasks"
+
+
+def _assertion(function: Function, call: cst.CSTNode | None) -> str:
+    """The last part of the name of an assertion that is called: ``assertTrue``; else empty."""
+    twin = function.ast_of(call) if isinstance(call, cst.Call) else None
+    name = called(twin) if isinstance(twin, ast.Call) else ""
+    return name if name.startswith("assert") else ""
