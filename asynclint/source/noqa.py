@@ -19,6 +19,8 @@ from asynclint.finding import Position, Span
 from asynclint.source.text import SourceText
 
 _CODE = re.compile(r"[^,\s]+")
+_LONG_STRING = re.compile(r"\"{3}|'{3}")
+_LONG_FSTRING = re.compile(r"[ft]r?(\"{3}|'{3})", re.IGNORECASE)  # PEP 498, PEP 750
 
 
 class Noqa(NamedTuple):
@@ -65,7 +67,21 @@ class Suppressions:
 
     def lines_with(self, line: int) -> range:
         """The physical lines in which flake8 looks for the comment of what is reported on this one."""
-        return self._groups.get(line) or range(line, line + 1)
+        alone = range(line, line + 1)
+        return alone if self._is_alone(line) else self._groups.get(line) or alone
+
+    def _is_alone(self, line: int) -> bool:
+        """Whether a line that code begins in shares no string and no backslash with another, by its looks.
+
+        Cutting the file into tokens takes far longer. Code inside a string looks like any other.
+        """
+        before, own = self._searched(range(line - 1, line)), self._searched(range(line, line + 1))
+        joined = before.endswith("\\\n") or own.endswith("\\\n")
+        return not (joined or _LONG_STRING.search(own) or self._has_code_in_strings)
+
+    @cached_property
+    def _has_code_in_strings(self) -> bool:
+        return _LONG_FSTRING.search(self._text.text) is not None
 
     def noqa_of(self, line: int) -> Noqa | None:
         """The comment that decides about this line; only the first of several counts."""
@@ -111,7 +127,7 @@ class Suppressions:
         return list(io.StringIO(self._text.text, newline=None))
 
     def _searched(self, lines: range) -> str:
-        return "".join(self._lines[max(lines.start, 1) - 1 : lines.stop - 1])
+        return "".join(self._lines[max(lines.start, 1) - 1 : max(lines.stop, 1) - 1])
 
     @cached_property
     def _groups(self) -> dict[int, range]:
