@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,6 +15,8 @@ from asynclint.source.text import SourceText
 
 BLOCKS = (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.While, ast.Try)
 MAX_DEPTH = 16  # blocks in each other, before a new one is put round them
+# A literal that ends in another line has three quotes, a backslash, or braces (PEP 701, PEP 750).
+_MAY_SPAN_LINES = re.compile(r"\"{3}|'{3}|\\[\r\n]|[ft]r?[\"']", re.IGNORECASE)
 
 
 class UnwrappableError(Exception):
@@ -222,6 +225,8 @@ def _with_footer(lines: list[str], last: int, indent: str) -> int:
 @lru_cache(maxsize=4)  # each finding of a function asks
 def _inside_strings(source: str) -> set[int]:
     """1-based lines that begin inside a string literal."""
+    if not _MAY_SPAN_LINES.search(source):
+        return set()
     starts = {getattr(tokenize, name, -1) for name in ("FSTRING_START", "TSTRING_START")}
     ends = {getattr(tokenize, name, -1) for name in ("FSTRING_END", "TSTRING_END")}
     found: set[int] = set()
