@@ -31,7 +31,7 @@ from asynclint.project.names import chain, definition, known
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
 from asynclint.source.walk import children
-from asynclint.source.written import written
+from asynclint.source.written import uncalled, written
 
 WAIT_FOR = frozenset(name for name, position in GUARD_CALLS.items() if position >= 0)
 GUARDS = GUARD_CONTEXTS - DEADLINES
@@ -281,7 +281,7 @@ class Expiries:
 
     def _is_group(self, expr: ast.expr) -> bool:
         """What comes out of a task group is a group, which ``except TimeoutError`` doesn't catch."""
-        func = expr.func if isinstance(expr, ast.Call) else expr
+        func = uncalled(expr)
         return bool(known(func, self.function, self.project.modules, TASK_GROUPS))
 
     def _catching_handler(self, statement: ast.Try | ast.TryStar, wanted: frozenset[str]) -> Caught | None:
@@ -399,5 +399,5 @@ class Expiries:
 
 def _expects(expr: ast.expr) -> bool:
     """Context managers that may fail at their end: ``raises``, ``warns``, ``assertLogs`` and their like."""
-    func = ast.unparse(expr.func if isinstance(expr, ast.Call) else expr).lower()
+    func = ast.unparse(uncalled(expr)).lower()
     return any(word in func for word in ("raises", "warn", "assert", "expect", "check"))

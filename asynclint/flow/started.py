@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
-from asynclint.source.written import called
+from asynclint.source.written import called, uncalled
 
 # Calls that start what they are given, by their names.
 STARTING = re.compile(
@@ -54,7 +54,7 @@ def _named(value: ast.expr, starts: bool) -> Iterator[tuple[str, bool]]:
     if isinstance(value, ast.Starred):
         value = value.value
     is_call = isinstance(value, ast.Call)
-    target = value.func if isinstance(value, ast.Call) else value
+    target = uncalled(value)
     if is_call and not starts:
         return
     if isinstance(target, ast.Name):
@@ -65,6 +65,6 @@ def _named(value: ast.expr, starts: bool) -> Iterator[tuple[str, bool]]:
 
 def is_own(value: ast.expr) -> bool:
     """``self.run`` and ``self.run()``; a name."""
-    target = value.func if isinstance(value, ast.Call) else value
+    target = uncalled(value)
     receiver = target.value if isinstance(target, ast.Attribute) else target
     return isinstance(receiver, ast.Name) and (receiver is target or receiver.id in ("self", "cls"))

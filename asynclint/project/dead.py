@@ -16,6 +16,7 @@ from asynclint.project.index.values import Function
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Outline, Scope
+from asynclint.source.written import uncalled
 
 JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 # What skips a test, and which outcome of its condition does (docs.python.org, unittest; docs.pytest.org).
@@ -105,7 +106,7 @@ def _switch(name: ast.Name, scope: Scope, project: Project) -> bool | None:
 def _skips(decorator: ast.expr, scope: Scope, project: Project) -> bool:
     """``@unittest.skipUnless(not _IS_SYNC, "…")``; what else asks such a name may skip, too."""
     outside = scope.parent or scope
-    func = decorator.func if isinstance(decorator, ast.Call) else decorator
+    func = uncalled(decorator)
     outcomes = [SKIPS[name] for name in chain(func, outside, project.modules) if name in SKIPS]
     if outcomes:
         test = decorator.args[:1] if isinstance(decorator, ast.Call) else []

@@ -10,7 +10,7 @@ from asynclint.project.index.values import Calling, Result
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
 from asynclint.source.walk import child_fields
-from asynclint.source.written import called, last_name
+from asynclint.source.written import called, last_name, uncalled
 
 MAX_DEPTH = 3  # generators that go over generators
 STEPS = frozenset({"__anext__", "asend"})
@@ -133,4 +133,4 @@ def _closes_given(entered: ast.expr, function: Scope) -> bool:
 
 
 def _last(expr: ast.expr) -> str:
-    return last_name(expr.func if isinstance(expr, ast.Call) else expr)
+    return last_name(uncalled(expr))

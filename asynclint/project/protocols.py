@@ -16,7 +16,7 @@ from asynclint.project.index.values import Builtin, Calling, Class, Function, In
 from asynclint.project.names import known
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-from asynclint.source.written import written
+from asynclint.source.written import uncalled, written
 
 # Modules of annotations that say less than the object behind them has.
 ABSTRACT = frozenset({"typing", "contextlib", "collections.abc", "_collections_abc", "abc"})
@@ -81,7 +81,7 @@ def misfits(unit: Scope, project: Project) -> list[Misfit]:
 def _in(scope: Scope, project: Project) -> Iterator[Misfit]:
     project = with_packages(scope.outline, project)
     for expr, statement, used in _uses(scope):
-        func = expr.func if isinstance(expr, ast.Call) else expr
+        func = uncalled(expr)
         found = _mistake(project.inference.value(expr, scope), used, scope.outline, project.inference)
         if used == "with" and known(func, scope, project.modules, TASK_GROUPS):
             found = MADE[Calling.ASYNC_CONTEXT]

@@ -48,6 +48,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Safety
 from asynclint.rule import Rule, Scope
+from asynclint.source.written import uncalled
 
 if TYPE_CHECKING:
     from asynclint.project.project import Project
@@ -88,5 +89,5 @@ def _decorator(unit: Unit, project: Project) -> ast.expr | None:
     if not unit.is_async or len(unit.decorators) != 1:
         return None
     decorator = unit.decorators[0]
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    target = uncalled(decorator)
     return target if "pytest.fixture" in chain(target, unit.parent or unit, project.modules) else None

@@ -25,3 +25,8 @@ def last_name(func: ast.AST) -> str:
 def called(call: ast.Call) -> str:
     """The last name of what is called; empty where it has none."""
     return last_name(call.func)
+
+
+def uncalled(expr: ast.expr) -> ast.expr:
+    """What a call calls, any other expression as it is: ``x`` of the decorators ``@x`` and ``@x(…)``."""
+    return expr.func if isinstance(expr, ast.Call) else expr

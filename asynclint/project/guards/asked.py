@@ -10,6 +10,7 @@ from asynclint.project.guards.tests import Test, read_marks
 from asynclint.project.guards.wrappers import project_function
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import uncalled
 
 SOUNDS_LIKE_A_LIMIT = re.compile(r"time|limit|second|deadline|duration|expire", re.IGNORECASE)
 EVERY_TEST = frozenset({"test", "test_", "_", "__"})
@@ -75,7 +76,7 @@ def _leaves(name: str, decorator: ast.expr, scope: Scope, project: Project) -> b
     """Whether a decorator may give what it decorates an attribute; one that can't be read may."""
     if any(read_marks(decorator, scope, project)):
         return False
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    target = uncalled(decorator)
     function = project_function(target, scope, project)
     if function is None:
         return True

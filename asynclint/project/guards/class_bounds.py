@@ -27,6 +27,7 @@ from asynclint.project.index.values import Builtin, Class, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import uncalled
 
 # Where a test case class or its metaclass can put a bound round every test.
 RUN_METHODS = frozenset(
@@ -96,7 +97,7 @@ def _verdicts(bases: Bases, project: Project) -> Iterator[tuple[Verdict, frozens
         around = ancestor.parent or ancestor
         for decorator in ancestor.decorators:
             if not any(True for _ in read_marks(decorator, around, project)):
-                target = decorator.func if isinstance(decorator, ast.Call) else decorator
+                target = uncalled(decorator)
                 function = project_function(target, around, project)
                 asked = questions(function) if function is not None else frozenset()
                 yield decorator_bound(decorator, around, project), asked

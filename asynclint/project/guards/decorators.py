@@ -25,6 +25,7 @@ from asynclint.project.index.values import Class, Function
 from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import uncalled
 
 
 def decorator_bound(
@@ -48,13 +49,13 @@ def decorator_bound(
 
 
 def _is_plain_decorator(decorator: ast.expr, scope: Scope, project: Project) -> bool:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    target = uncalled(decorator)
     function = project_function(target, scope, project)
     return function is not None and is_plain(function, project, wrapped_by(decorator, function))
 
 
 def _decorator_bound(decorator: ast.expr, scope: Scope, project: Project, owner: Scope | None) -> Verdict:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    target = uncalled(decorator)
     names = chain(target, scope, project.modules)
     if is_listed(ast.unparse(target), names, project.settings.guard_decorators):
         return bound_at(decorator, scope, f"@{ast.unparse(target)}", UNREAD, in_loop=True)

@@ -15,7 +15,7 @@ from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.reading import is_installed
 from asynclint.project.project import Project
 from asynclint.source.outline import Binding, Outline, Scope
-from asynclint.source.written import written
+from asynclint.source.written import uncalled, written
 
 
 class Fixture(NamedTuple):
@@ -130,7 +130,7 @@ def _is_filled_otherwise(name: str, test: Test, project: Project) -> bool:
 def _other_fillers(test: Test, project: Project) -> tuple[str, ...] | None:
     """Sources of the hooks that may fill parameters of a test; None where something may fill any."""
     for decorator in test.scope.decorators:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        target = uncalled(decorator)
         if not isinstance(target, ast.Attribute) or ".mark." not in written(target):
             return None
     scopes = [test.scope.outline.scope, *(test.bases.project if test.bases is not None else ())]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from enum import Enum
 
@@ -20,6 +19,7 @@ from asynclint.project.index.values import Class
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import uncalled
 
 PLAIN_CASES = frozenset({"unittest.TestCase", "unittest.case.TestCase"})
 # Methods with which a test case runs its tests in a way of its own.
@@ -84,7 +84,7 @@ def _leave_it_async(function: Scope, project: Project) -> bool:
     """Whether each decorator of a test is a mark, or unittest's own."""
     around = function.parent or function
     for decorator in function.decorators:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        target = uncalled(decorator)
         is_unittest = any(name.startswith("unittest.") for name in chain(target, around, project.modules))
         if not is_unittest and not any(True for _ in read_marks(decorator, around, project)):
             return False

@@ -17,6 +17,7 @@ from asynclint.project.index.values import Class
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import uncalled
 
 PLUGIN = "pytest-timeout"
 FORM_FEED = "\f"
@@ -76,7 +77,7 @@ def _refuse_dropped(test: Test, project: Project) -> None:
     """Raise NoGuardError for a decorator that may make something else of a test, without its marks."""
     around = test.scope.parent or test.scope
     for decorator in test.scope.decorators:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        target = uncalled(decorator)
         if is_builtin_decorator(target, around) or any(read_marks(decorator, around, project)):
             continue
         function = project_function(target, around, project)
@@ -97,9 +98,7 @@ def _called(function: Scope, project: Project) -> Iterator[str]:
     """Dotted names of what a function calls and decorates with, nested functions included."""
     for scope in function.nested():
         targets = [(call.func, scope) for call in scope.facts.calls]
-        targets += [
-            (d.func if isinstance(d, ast.Call) else d, scope.parent or scope) for d in scope.decorators
-        ]
+        targets += [(uncalled(d), scope.parent or scope) for d in scope.decorators]
         for target, where in targets:
             yield from chain(target, where, project.modules)
 

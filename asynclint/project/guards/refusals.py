@@ -15,7 +15,7 @@ from asynclint.project.index.values import Class, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-from asynclint.source.written import called
+from asynclint.source.written import called, uncalled
 
 FAKE_CLOCKS = frozenset(
     [
@@ -69,7 +69,7 @@ def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
 def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
     """Raise NoGuardError where the clock, the loop or the test itself would notice a guard."""
     for decorator in test.scope.decorators:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        target = uncalled(decorator)
         if any(
             n.startswith("hypothesis.")
             for n in chain(target, test.scope.parent or test.scope, project.modules)
@@ -214,7 +214,7 @@ def fake_clock(test: Test, project: Project) -> str:
             if arg.arg in FAKE_CLOCKS:
                 return arg.arg
         around = scope.parent or scope
-        decorators = [d.func if isinstance(d, ast.Call) else d for d in scope.decorators]
+        decorators = [uncalled(d) for d in scope.decorators]
         targets = [(d, around) for d in decorators]
         targets += [(call.func, inner) for inner in scope.nested() for call in inner.facts.calls]
         for target, where in targets:

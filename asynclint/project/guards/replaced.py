@@ -12,7 +12,7 @@ from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.index.values import Function, Instance, Module
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-from asynclint.source.written import called, last_name, written
+from asynclint.source.written import called, last_name, uncalled, written
 
 MAX_DEPTH = 3  # names of names
 ANY = "*"  # nobody knows which name
@@ -103,7 +103,7 @@ def _test_of(scope: Scope) -> Scope | None:
     functions = [outer for outer in scope.around() if outer.is_function]
     if not functions or not functions[-1].name.startswith("test"):
         return None
-    makers = [d.func if isinstance(d, ast.Call) else d for d in functions[-1].decorators]
+    makers = [uncalled(d) for d in functions[-1].decorators]
     is_fixture = any("fixture" in written(maker) for maker in makers)
     return None if is_fixture else functions[-1]
 

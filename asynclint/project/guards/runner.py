@@ -17,6 +17,7 @@ from asynclint.project.index.values import Calling
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import uncalled
 
 ASYNCIO_PACKAGES = ("pytest-asyncio", "pytest-aiohttp", "pytest-asyncio-cooperative", "pytest-tornasync")
 MAX_DEPTH = 3  # runners that call runners
@@ -90,7 +91,7 @@ def of_test_case(test: Test, project: Project) -> Runner:
 
 
 def _of_decorator(decorator: ast.expr, test: Scope, scope: Scope, project: Project) -> Runner | None:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    target = uncalled(decorator)
     if "trio.testing.trio_test" in chain(target, scope, project.modules):
         return Runner.TRIO
     if "tornado.testing.gen_test" in chain(target, scope, project.modules):

@@ -19,6 +19,7 @@ from asynclint.project.guards.tests import (
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import uncalled
 
 # Methods that test case classes of other packages await round each test
 # (https://docs.python.org/3/library/unittest.html, aiohttp's and asynctest's documentation).
@@ -80,7 +81,7 @@ def _sounds_like_setup(name: str) -> bool:
 def _makes_context(function: Scope, project: Project) -> bool:
     """``@fixture`` over ``@asynccontextmanager``: tests get the context manager, and enter it themselves."""
     around = function.parent or function
-    targets = [d.func if isinstance(d, ast.Call) else d for d in function.decorators]
+    targets = [uncalled(d) for d in function.decorators]
     return any(name.startswith("contextlib.") for t in targets for name in chain(t, around, project.modules))
 
 

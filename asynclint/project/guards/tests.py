@@ -14,6 +14,7 @@ from asynclint.project.index.values import Class
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import uncalled
 
 FIXTURE_DECORATORS = frozenset(
     [
@@ -204,7 +205,7 @@ def is_fixture(function: Scope, project: Project) -> ast.expr | None:
 
 def is_fixture_decorator(expr: ast.expr, scope: Scope, project: Project) -> bool:
     """Whether an expression (``pytest.fixture``, with or without arguments) makes functions fixtures."""
-    target = expr.func if isinstance(expr, ast.Call) else expr
+    target = uncalled(expr)
     names = chain(target, scope, project.modules)
     if any(name in FIXTURE_DECORATORS or name.endswith(".fixture") for name in names):
         return True
@@ -282,7 +283,7 @@ def read_marks(expr: ast.expr, scope: Scope, project: Project, hops: int = 6) ->
         yield from read_marks(expr.right, scope, project, hops - 1)
         return
     call = expr if isinstance(expr, ast.Call) else None
-    target = expr.func if isinstance(expr, ast.Call) else expr
+    target = uncalled(expr)
     names = [n for n in chain(target, scope, project.modules) if n.startswith("pytest.mark.")]
     if names:
         yield Mark(names[0].split(".")[2], call, scope)

@@ -27,6 +27,7 @@ from asynclint.project.index.values import Calling, Result
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import uncalled
 
 
 def fixture_guard(fixture: Scope, project: Project) -> Guard | None:
@@ -44,7 +45,7 @@ def is_run_apart(fixture: Scope, project: Project) -> bool:
     decorator = is_fixture(fixture, project)
     if decorator is None or not fixture.is_async or not fixture.is_generator:
         return False
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    target = uncalled(decorator)
     names = chain(target, fixture.parent or fixture, project.modules)
     if "pytest_asyncio.fixture" in names:
         return True

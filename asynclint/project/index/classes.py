@@ -10,7 +10,7 @@ from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import Builtin, Class
 from asynclint.project.names import chain, known
 from asynclint.source.outline import Scope
-from asynclint.source.written import written
+from asynclint.source.written import uncalled, written
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
@@ -62,7 +62,7 @@ def _is_rewritten(scope: Scope, inference: Inference) -> bool:
     around = scope.parent or scope
     metaclasses = [keyword.value for keyword in scope.node.keywords if keyword.arg in ("metaclass", None)]
     for expr in [*scope.decorators, *metaclasses]:
-        names = chain(expr.func if isinstance(expr, ast.Call) else expr, around, inference.modules)
+        names = chain(uncalled(expr), around, inference.modules)
         plain = any(name in PLAIN or name.startswith(PLAIN_PACKAGES) for name in names)
         if not plain and not (expr in metaclasses and _leaves_methods(expr, around, inference)):
             return True

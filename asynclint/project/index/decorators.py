@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from asynclint.project.index.values import Calling, Function, Instance, Value
 from asynclint.project.names import chain, known
 from asynclint.source.outline import Scope
+from asynclint.source.written import uncalled
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
@@ -73,7 +74,7 @@ def _stands_for_generator(function: Scope) -> bool:
 
 
 def _decorated(kind: Calling, decorator: ast.expr, function: Scope, inference: Inference) -> Calling | None:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    target = uncalled(decorator)
     outside = function.parent if function.parent is not None else function
     if isinstance(target, ast.Name) and outside.lookup(target.id) is None:
         if target.id in ("staticmethod", "classmethod"):
@@ -100,7 +101,7 @@ def _decorated(kind: Calling, decorator: ast.expr, function: Scope, inference: I
 def _wrapped(kind: Calling, decorator: ast.expr, scope: Scope, inference: Inference) -> Calling | None:
     """What a decorator of the project makes of a function: read what it returns."""
     factory = isinstance(decorator, ast.Call)
-    value = inference.value(decorator.func if isinstance(decorator, ast.Call) else decorator, scope)
+    value = inference.value(uncalled(decorator), scope)
     if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
         return None
     wrapper: Scope | None = value.scope
@@ -171,7 +172,7 @@ def _starts(made: Value | None) -> bool:
 def _undecorated(function: Scope, inference: Inference) -> Calling | None:
     """As ``calling``, for a wrapper under ``functools.wraps``."""
     for decorator in function.decorators:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        target = uncalled(decorator)
         if not known(target, function.parent or function, inference.modules, PLAIN_DECORATORS):
             return None
     return calling(function, inference)
