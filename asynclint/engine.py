@@ -79,20 +79,21 @@ _projects: dict[Settings, Project] = {}
 
 
 def process_project(settings: Settings) -> Project:
-    """The project of a whole process; a new one where the last has read more than is worth its memory."""
-    project = _projects.get(settings)
-    if project is None or project.modules.size > MAX_SIZE:
-        if project is not None:
-            project.fold()
-            del project, _projects[settings]
-            gc.collect()
-        project = _projects[settings] = Project(settings)
-    return project
+    """The project of a whole process; a new one where all have read more than is worth their memory."""
+    if sum(project.modules.size for project in _projects.values()) > MAX_SIZE:
+        for known in [*_projects]:
+            forget(known)
+        gc.collect()
+    if settings not in _projects:
+        _projects[settings] = Project(settings)
+    return _projects[settings]
 
 
 def forget(settings: Settings) -> None:
     """Let the next project of the process begin anew."""
-    _projects.pop(settings, None)
+    project = _projects.pop(settings, None)
+    if project is not None:
+        project.fold()
 
 
 def is_kept(path: Path, settings: Settings) -> bool:

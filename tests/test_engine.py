@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from asynclint.engine import check_suite, check_text
+from asynclint import engine
+from asynclint.engine import check_suite, check_text, process_project
 from asynclint.finding import Finding, Position, Related, Span
 from asynclint.processes import spared_by_collector
 from asynclint.project import dead
@@ -207,6 +208,21 @@ def test_a_project_that_is_folded_leaves_nothing_to_the_collector(tmp_path: Path
     finally:
         gc.enable()
     assert [finding.code for finding in found] == ["ASL301"]
+
+
+def test_all_projects_of_a_process_together_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as there are settings: a tree of projects has many."""
+    monkeypatch.setattr(engine, "MAX_SIZE", 10)
+    (tmp_path / "pyproject.toml").touch()
+    path = tmp_path / "test_it.py"
+    text, alive = SourceText.from_bytes(b"async def test_it(): ...\n"), []
+    for seconds in (1, 2, 3):
+        settings = Settings(guard_seconds=seconds)
+        check_text(text, path, "test_it.py", settings)
+        alive.append(weakref.ref(process_project(settings)))
+    assert [reference() is not None for reference in alive] == [False, False, True]
 
 
 def test_what_others_leave_is_not_hidden_from_the_collector() -> None:
