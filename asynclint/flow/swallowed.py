@@ -6,7 +6,7 @@ import ast
 import math
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from asynclint.flow.expiry import (
@@ -96,6 +96,10 @@ class _Judge:
         # nearly all that runs behind one expiry runs behind the next, too
         self._may_notice = cache(lambda node: may_notice(node, function, project))
         self._asserts = cache(lambda node: is_assertion(node, function, project))
+
+    @cached_property
+    def _nodes(self) -> list[ast.AST]:
+        return own_nodes(self.function)
 
     def verdict(self, expiry: Expiry) -> tuple[bool, ast.AST | None]:
         """Whether an expiry is to be reported, and the assertion that is skipped with it.
@@ -229,7 +233,7 @@ class _Judge:
         """A wait for ``server.wait_closed()``; any behind a ``stop()``; one for a task at the end of all."""
         if all(is_cleanup(node) for node in waits):
             return True
-        before = [n for n in own_nodes(self.function) if end_of(n) <= start_of(expiry.guard.node)]
+        before = [node for node in self._nodes if end_of(node) <= start_of(expiry.guard.node)]
         statements = [n for n in before if isinstance(n, ast.stmt)]
         if any(is_cleanup(node) for node in (*expiry.handler, *inside(statements[-1:]))):
             return True
