@@ -136,11 +136,11 @@ def check_text(
     """
     project = (process_project(settings) if project is None else project).at(settings)
     place = path or Path.cwd() / "test_stdin.py"
-    selection = Selection(settings, path)
-    rules = [rule for rule in (all_rules() if rules is None else rules) if selection.enabled(rule)]
     note = no_test_module(text, path)
     if note and settings.scope != "all":
         return Result(display, path, note=note, before=text.text, after=text.text)
+    selection = Selection(settings, path)
+    rules = [rule for rule in (all_rules() if rules is None else rules) if selection.enabled(rule)]
     if not suites:
         rules = [rule for rule in rules if rule.scope is not Scope.SUITE]
     sieve = Sieve(path, settings, rules, noqa)

@@ -39,14 +39,14 @@ def _globs(key: str, value: Any) -> tuple[str, ...]:
 
 
 def _codes(key: str, value: Any) -> tuple[str, ...]:
-    from asynclint.rule import UNUSED_NOQA, all_rules
+    from asynclint.rule import UNUSED_NOQA, slugs
 
     codes = _strings(key, value, '["ASL1", "ASL204"]')
     for code in codes:
         if code == UNUSED_NOQA:
             continue
-        if not code or not any(rule.code.startswith(code) for rule in all_rules()):
-            meant = [rule.code for rule in all_rules() if code.lower() in (rule.code.lower(), rule.slug)]
+        if not code or not any(known.startswith(code) for known in slugs()):
+            meant = [known for known, slug in slugs().items() if code.lower() in (known.lower(), slug)]
             hint = f"did you mean {meant[0]}?" if meant else "--list-rules shows them all"
             message = f'{key}: no rule has a code that starts with "{code}"; {hint}'
             raise ValueError(message)

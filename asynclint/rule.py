@@ -116,6 +116,14 @@ class Rule:
 
 
 @cache
+def slugs() -> dict[str, str]:
+    """The slug of each rule, by code; as their files are called, so that no rule is imported."""
+    package = importlib.import_module("asynclint.rules")
+    names = (info.name.partition("_") for info in pkgutil.iter_modules(package.__path__))
+    return {code.upper(): slug.replace("_", "-") for code, _, slug in names}
+
+
+@cache
 def all_rules() -> tuple[Rule, ...]:
     """Every rule of ``asynclint.rules``, by code."""
     package = importlib.import_module("asynclint.rules")

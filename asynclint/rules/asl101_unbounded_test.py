@@ -49,6 +49,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.guards.standing import Standing, standing_of
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ rule = Rule("ASL101", "unbounded-test", Scope.FUNCTION, fix=Safety.SAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """An async test that can hang, with no guard in its body and none outside."""
-    from asynclint.project.guards.standing import Standing, standing_of
-
     return standing_of(unit, project) is Standing.UNBOUNDED
 
 

@@ -49,6 +49,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Related, Safety
+from asynclint.project.guards.standing import Standing, standing_of
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ WIDEST = 60  # characters of one
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """An async test with a guard in its body and none outside, and a wait that its guard leaves out."""
-    from asynclint.project.guards.standing import Standing, standing_of
-
     return standing_of(unit, project) is Standing.PARTIAL
 
 

@@ -45,11 +45,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Safety, Span
+from asynclint.project.guards import bounds, drives, tests
+from asynclint.project.guards.drives import Drive
+from asynclint.project.guards.tests import Test
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.project.guards.drives import Drive
-    from asynclint.project.guards.tests import Test
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -64,8 +65,6 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 
 def _is_unbounded(unit: Unit, project: Project) -> bool:
-    from asynclint.project.guards import bounds, drives, tests
-
     test = tests.test_of(unit, project)
     if test is None or bounds.stated_bound(test, project) is not None:
         return False
@@ -78,7 +77,7 @@ def _is_unbounded(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each unbounded loop run at its call."""
-    from asynclint.project.guards import drives, refusals, tests
+    from asynclint.project.guards import refusals
 
     unit = function.scope
     test = tests.test_of(unit, project)
@@ -98,7 +97,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
 
 def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
-    from asynclint.project.guards import drives, insertion, refusals
+    from asynclint.project.guards import insertion, refusals
 
     marked = insertion.mark_fix(test, project)
     if marked is not None:

@@ -51,11 +51,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.guards import halves, setup_bounds, setups
+from asynclint.project.guards.halves import Waiting
+from asynclint.project.guards.setups import Setup
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.project.guards.halves import Waiting
-    from asynclint.project.guards.setups import Setup
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -74,8 +75,6 @@ def _unbounded(unit: Unit, project: Project) -> tuple[Setup, Waiting] | None:
 
 
 def _judged(unit: Unit, project: Project) -> tuple[Setup, Waiting] | None:
-    from asynclint.project.guards import halves, setup_bounds, setups
-
     setup = setups.setup_of(unit, project)
     if setup is None:
         return None

@@ -58,6 +58,7 @@ from typing import TYPE_CHECKING
 from asynclint.finding import Finding, Related
 from asynclint.knowledge.asyncs import GUARD_WORDS
 from asynclint.rule import Rule, Scope
+from asynclint.source.written import called
 
 if TYPE_CHECKING:
     from asynclint.flow.swallowed import Swallowed
@@ -100,8 +101,6 @@ def _search(unit: Unit, project: Project) -> Iterator[Swallowed]:
 
 def _may_catch(unit: Unit) -> bool:
     """Whether something in a function catches exceptions: a handler, or a context manager by any name."""
-    from asynclint.source.written import called
-
     if unit.says("except"):
         return True
     entered = (item.context_expr for s in unit.nested() for with_ in s.facts.withs for item in with_.items)

@@ -45,6 +45,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding
+from asynclint.knowledge.asyncs import CHECKPOINTS, SLEEPS
+from asynclint.project.guards import bounds, tests
+from asynclint.project.names import chain
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -60,8 +63,6 @@ def trigger(unit: Unit, project: Project) -> bool:
     """A polling loop in an async test that nothing bounds."""
     if not unit.is_async or not any(_polls(unit, project)):
         return False
-    from asynclint.project.guards import bounds, tests
-
     test = tests.test_of(unit, project)
     if test is None or bounds.own_body(test, project).guards:
         return False
@@ -70,9 +71,6 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 def _polls(unit: Unit, project: Project) -> Iterator[ast.While]:
     """``while`` loops in which every await is a sleep, and which only their condition ends."""
-    from asynclint.knowledge.asyncs import CHECKPOINTS, SLEEPS
-    from asynclint.project.names import chain
-
     nested = {id(inner) for scope in unit.facts.scopes for inner in ast.walk(scope.node)}
     for loop in ast.walk(unit.node):
         if not isinstance(loop, ast.While) or id(loop) in nested:

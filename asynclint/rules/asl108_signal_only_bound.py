@@ -44,6 +44,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.guards import bounds, tests
+from asynclint.project.guards.wrappers import Bound
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -59,9 +61,6 @@ def trigger(unit: Unit, project: Project) -> bool:
     """An async test that can hang, bounded by pytest-timeout's alarm and nothing else."""
     if not unit.is_async or unit.is_generator:  # pytest runs no test that yields
         return False
-    from asynclint.project.guards import bounds, tests
-    from asynclint.project.guards.wrappers import Bound
-
     test = tests.test_of(unit, project)
     stated = bounds.stated_bound(test, project) if test is not None else None
     if test is None or not isinstance(stated, Bound) or stated.method != "signal":
@@ -73,8 +72,7 @@ def trigger(unit: Unit, project: Project) -> bool:
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """The test's ``def`` line, with a guard for its body."""
-    from asynclint.project.guards import bounds, insertion, refusals, runner, tests
-    from asynclint.project.guards.wrappers import Bound
+    from asynclint.project.guards import insertion, refusals, runner
 
     unit = function.scope
     test = tests.test_of(unit, project)

@@ -48,6 +48,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.tasks import may_leave_tasks
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -69,8 +70,6 @@ rule = Rule("ASL201", "dropped-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task."""
-    from asynclint.project.tasks import may_leave_tasks
-
     return may_leave_tasks(unit, project)
 
 

@@ -43,6 +43,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.tasks import is_setup, may_leave_tasks
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ rule = Rule("ASL202", "unfinished-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task."""
-    from asynclint.project.tasks import may_leave_tasks
-
     return may_leave_tasks(unit, project)
 
 
@@ -70,7 +69,6 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.lives import lives
     from asynclint.flow.owners import is_finished_elsewhere
     from asynclint.flow.related import ways_out
-    from asynclint.project.tasks import is_setup
 
     offered = 0
     for life in lives(function, project):

@@ -43,6 +43,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Safety
+from asynclint.project.tasks import may_leave_tasks
 from asynclint.rule import Rule, Scope
 from asynclint.source.written import called
 
@@ -60,8 +61,6 @@ rule = Rule("ASL203", "cancel-without-await", Scope.FUNCTION, fix=Safety.SAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task."""
-    from asynclint.project.tasks import may_leave_tasks
-
     return may_leave_tasks(unit, project)
 
 

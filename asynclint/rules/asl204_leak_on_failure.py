@@ -42,6 +42,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.guards.tests import is_fixture, test_of
+from asynclint.project.tasks import starts_tasks
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -55,9 +57,6 @@ rule = Rule("ASL204", "leak-on-failure", Scope.FUNCTION, fix=Safety.UNSAFE, defa
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A test or fixture that starts a task."""
-    from asynclint.project.guards.tests import is_fixture, test_of
-    from asynclint.project.tasks import starts_tasks
-
     if not starts_tasks(unit, project):
         return False
     return test_of(unit, project) is not None or is_fixture(unit, project) is not None

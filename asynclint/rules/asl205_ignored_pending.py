@@ -41,6 +41,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.tasks import may_leave_tasks
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -57,8 +58,6 @@ rule = Rule("ASL205", "ignored-pending", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task, and an ``asyncio.wait`` that may come back before it is done."""
-    from asynclint.project.tasks import may_leave_tasks
-
     limited = any(
         keyword.arg in ("timeout", "return_when")
         for scope in unit.nested()

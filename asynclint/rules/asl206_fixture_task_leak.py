@@ -48,6 +48,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.tasks import is_setup, starts_tasks
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ rule = Rule("ASL206", "fixture-task-leak", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A fixture or method that prepares tests, and starts a task."""
-    from asynclint.project.tasks import is_setup, starts_tasks
-
     return is_setup(unit, project) and starts_tasks(unit, project)
 
 

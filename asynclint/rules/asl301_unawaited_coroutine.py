@@ -48,10 +48,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Safety, Span
+from asynclint.project.coroutines import Evidence, makes_coroutine
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.project.coroutines import Evidence
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -70,8 +70,6 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 
 def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> Evidence | None:
-    from asynclint.project.coroutines import makes_coroutine
-
     call = statement.value
     return makes_coroutine(call, scope, project) if isinstance(call, ast.Call) else None
 
@@ -82,7 +80,6 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     import libcst as cst
 
     from asynclint.flow.purpose import is_on_purpose
-    from asynclint.project.coroutines import Evidence
 
     for node in function.nodes_of(cst.Expr):
         statement = function.ast_of(node)

@@ -35,6 +35,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.coroutines import Evidence, makes_loose_coroutines
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ rule = Rule("ASL302", "unused-coroutine", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call of a coroutine function that is not awaited at once."""
-    from asynclint.project.coroutines import makes_loose_coroutines
-
     return makes_loose_coroutines(unit, project)
 
 
@@ -58,7 +57,6 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each coroutine that nobody awaits, at the call that makes it."""
     from asynclint.flow.coroutines import await_fix, coroutines
     from asynclint.flow.fates import Fate
-    from asynclint.project.coroutines import Evidence
 
     for coroutine in coroutines(function, project):
         if not coroutine.trace.names or Fate.USED in coroutine.trace.fates():

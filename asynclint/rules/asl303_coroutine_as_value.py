@@ -40,6 +40,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Related, Safety
+from asynclint.project.coroutines import Evidence, makes_loose_coroutines
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ rule = Rule("ASL303", "coroutine-as-value", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call of a coroutine function that is not awaited at once."""
-    from asynclint.project.coroutines import makes_loose_coroutines
-
     return makes_loose_coroutines(unit, project)
 
 
@@ -64,7 +63,6 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.coroutines import await_fix, coroutines
     from asynclint.flow.fates import Fate
     from asynclint.flow.related import span_of
-    from asynclint.project.coroutines import Evidence
 
     for coroutine in coroutines(function, project):
         used = coroutine.trace.nodes(Fate.USED)

@@ -41,6 +41,8 @@ from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Position, Safety, Span
 from asynclint.knowledge.mocks import ASSERTIONS, BARE_ASSERTIONS, MISSPELT
+from asynclint.project.index.evidence import looks_mocked
+from asynclint.project.index.values import Instance
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -116,9 +118,6 @@ def _idle(unit: Unit, project: Project) -> Iterator[tuple[ast.Expr | ast.Assert,
 
 def _is_mock(read: ast.Attribute, scope: Unit, project: Project, *, called: bool) -> bool:
     """Whether what an attribute is read of is a mock, as far as is known and as it is called."""
-    from asynclint.project.index.evidence import looks_mocked
-    from asynclint.project.index.values import Instance
-
     value = project.inference.value(read.value, scope)
     if isinstance(value, Instance):
         return value.cls.scope.outline.is_stub and value.cls.scope.name.endswith("Mock")

@@ -37,10 +37,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Position, Safety, Span
+from asynclint.project.guards import idle
+from asynclint.project.guards.idle import Idle
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.project.guards.idle import Idle
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -57,16 +58,12 @@ def trigger(unit: Unit, project: Project) -> bool:
 def _reason(unit: Unit, project: Project) -> Idle | None:
     if not unit.is_async or not unit.name.startswith("test"):
         return None
-    from asynclint.project.guards import idle
-
     return project.remembered((rule.code, unit), lambda: idle.reason(unit, project))
 
 
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """The test at its name."""
-    from asynclint.project.guards.idle import Idle
-
     unit = function.scope
     why, fix = _reason(unit, project), None
     if why is Idle.PLAIN_CASE:

@@ -47,6 +47,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Safety
+from asynclint.project.guards import idle
+from asynclint.project.names import chain
 from asynclint.rule import Rule, Scope
 from asynclint.source.written import uncalled
 
@@ -63,8 +65,6 @@ def trigger(unit: Unit, project: Project) -> bool:
     """An async fixture of pytest's own that pytest-asyncio's tests are given as it is."""
     if _decorator(unit, project) is None:
         return False
-    from asynclint.project.guards import idle
-
     return project.remembered((rule.code, unit), lambda: idle.ignored_fixture(unit, project))
 
 
@@ -84,8 +84,6 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
 def _decorator(unit: Unit, project: Project) -> ast.expr | None:
     """``pytest.fixture`` as it is written, where it is an async function's only decorator."""
-    from asynclint.project.names import chain
-
     if not unit.is_async or len(unit.decorators) != 1:
         return None
     decorator = unit.decorators[0]

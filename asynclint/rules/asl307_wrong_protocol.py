@@ -49,11 +49,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Position, Safety, Span
+from asynclint.project.protocols import Misfit, Needs, misfits
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
     from asynclint.project.project import Project
-    from asynclint.project.protocols import Misfit
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
 
@@ -65,8 +65,6 @@ ASYNC = re.compile(r"async\s+")
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """Something whose type does not have the methods that a statement asks for."""
-    from asynclint.project.protocols import misfits
-
     return bool(misfits(unit, project))
 
 
@@ -74,7 +72,6 @@ def trigger(unit: Unit, project: Project) -> bool:
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each expression that is used by the wrong protocol."""
     from asynclint.flow.purpose import is_on_purpose
-    from asynclint.project.protocols import Needs, misfits
 
     for misfit in misfits(function.scope, project):
         place = _place(misfit)
@@ -97,8 +94,6 @@ def _place(misfit: Misfit) -> ast.AST | None:
 
 def _no_fix(misfit: Misfit) -> str:
     """Why the keyword can't be changed here; empty where it can."""
-    from asynclint.project.protocols import Needs
-
     statement, needs = misfit.statement, misfit.needs
     if isinstance(statement, ast.Await):
         return f"{needs.value} is another statement, with a body"
@@ -114,7 +109,6 @@ def _no_fix(misfit: Misfit) -> str:
 
 
 def _edit(function: Function, misfit: Misfit) -> Edit:
-    from asynclint.project.protocols import Needs
 
     if misfit.needs is Needs.AWAIT:
         start = function.text.span(misfit.expr).start

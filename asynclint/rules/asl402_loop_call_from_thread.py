@@ -64,10 +64,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Confidence, Edit, Finding, Fix, Related, Safety
+from asynclint.project.off_loop import Misuse, misuses
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.project.off_loop import Misuse
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -80,15 +80,12 @@ DOUBTS = re.compile(r"debug|raises|RuntimeError|TimeoutError|timeout\b.*None", r
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """Something of the loop's in a function that runs in a thread."""
-    from asynclint.project.off_loop import misuses
-
     return bool(misuses(unit, project))
 
 
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each such call; where it stands in another file, the call that leads to it."""
-    from asynclint.project.off_loop import misuses
     from asynclint.source.files import shown
 
     for found in misuses(function.scope, project):

@@ -55,10 +55,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Related, Safety
+from asynclint.project.blocking import Blocking, blocking_calls
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.project.blocking import Blocking
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -77,15 +77,12 @@ INSTEAD = {
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call in an async function that blocks, or leads to one that does."""
-    from asynclint.project.blocking import blocking_calls
-
     return bool(blocking_calls(unit, project))
 
 
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each blocking call; where it stands in a helper, the call of that."""
-    from asynclint.project.blocking import blocking_calls
     from asynclint.source.files import shown
 
     for found in blocking_calls(function.scope, project):

@@ -51,6 +51,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.resources import may_leave_resources
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -64,8 +65,6 @@ rule = Rule("ASL404", "unclosed-resource", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that makes a resource."""
-    from asynclint.project.resources import may_leave_resources
-
     return may_leave_resources(unit, project)
 
 

@@ -50,11 +50,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Finding, Fix, Safety
+from asynclint.finding import Finding, Fix, Related, Safety
+from asynclint.project.locks import acquires
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
-    from asynclint.finding import Related
     from asynclint.flow.locks import Hold
     from asynclint.project.project import Project
     from asynclint.source.function import Function
@@ -66,8 +66,6 @@ rule = Rule("ASL501", "unprotected-acquire", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A lock that is acquired by hand."""
-    from asynclint.project.locks import acquires
-
     return acquires(unit, project)
 
 

@@ -57,6 +57,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
+from asynclint.project.generators import makes_generators
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ rule = Rule("ASL504", "unfinished-async-generator", Scope.FUNCTION, fix=Safety.U
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call of an asynchronous generator function that is left early, stepped through, or kept."""
-    from asynclint.project.generators import makes_generators
-
     return makes_generators(unit, project)
 
 
