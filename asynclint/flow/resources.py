@@ -220,10 +220,10 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
         return
     for scope in function.scope.nested():
         for found in made(scope, project) if scope.is_function else ():
+            if _closes_itself(found, scope, project) or not _may_hold(found, scope, function, project):
+                continue
             birth = function.cst_of(found.value)
             assert isinstance(birth, (cst.Call, cst.Await))
-            if _closes_itself(found, scope, project):
-                continue
             trace = Tracer(function, project, _fates(found.resource)).call(birth, scope)
             if found.resource is WRITER and any(
                 event.fate is Fate.HANDED and _breaks(event.node, function)
@@ -307,6 +307,16 @@ def _deleted_names(root: ast.AST) -> set[str]:
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
+def _may_hold(found: Made, scope: Scope, function: Function, project: Project) -> bool:
+    """Whether a method by which a resource comes to hold something is called of anything."""
+    works = found.resource.works
+    return not works or is_lent(scope, project) or any(method in works for _, method in _called(function))
+
+
+def _called(function: Function) -> set[tuple[str, str]]:
+    return function.once("called methods", lambda: set(_called_methods(function.scope)))
+
+
 def _holds_something(held: Holding, function: Function, project: Project) -> bool:
     """Whether a method is called by which a resource comes to hold something; users of a fixture do so."""
     works = held.resource.works
@@ -314,8 +324,7 @@ def _holds_something(held: Holding, function: Function, project: Project) -> boo
         events = (event for found in held.life.trace.events.values() for event in found)
         if any(isinstance(function.parent(event.node), cst.Yield) for event in events):
             return True
-    called = function.once("called methods", lambda: set(_called_methods(function.scope)))
-    return not works or any((held.life.name, method) in called for method in works)
+    return not works or any((held.life.name, method) in _called(function) for method in works)
 
 
 def _called_methods(unit: Scope) -> Iterator[tuple[str, str]]:

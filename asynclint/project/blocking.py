@@ -59,10 +59,10 @@ def blocking_calls(unit: Scope, project: Project) -> list[Blocking]:
 def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
     awaited = {id(wait.value) for wait in scope.facts.awaits}
     entered = {id(item.context_expr) for statement in scope.facts.withs for item in statement.items}
-    for call in _calls_that_may(scope, project):
+    for call, suspect in _calls_that_may(scope, project):
         if id(call) in awaited:
             continue
-        name = blocks(call, scope, project)
+        name = _blocks(call, scope, project) if suspect else ""
         if name:
             found: Blocking | None = Blocking(call, scope, name, call, scope.outline)
         else:
@@ -132,12 +132,18 @@ def _helper(call: ast.Call, scope: Scope, project: Project, *, entered: bool) ->
     return value.scope if runs else None
 
 
-def _calls_that_may(scope: Scope, project: Project) -> list[ast.Call]:
-    """Calls in a scope's own body that may block, or be of a function of the project: cheap, most are not."""
+def _calls_that_may(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, bool]]:
+    """Calls in a scope's own body that may block, or be of a function of the project: cheap, most are not.
+
+    With each, whether it has the name of something that blocks.
+    """
     facts, suspects = scope.facts, _suspects(scope, project)
     others = {name for name in facts.functions if scope.lookup(name) is not None}
     others |= {name for name in facts.methods if name not in BUILTIN and not name.startswith("assert")}
-    return [call for call in facts.calls if called(call) in others or call in suspects]
+    for call in facts.calls:
+        suspect = call in suspects
+        if suspect or called(call) in others:
+            yield call, suspect
 
 
 def _first_in(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call, Outline] | None:
@@ -150,8 +156,9 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
     if is_installed(helper.outline.path) or is_the_point(helper, project) or _ends_process(helper):
         return None
     entered = {id(item.context_expr) for statement in helper.facts.withs for item in statement.items}
-    for call in _calls_that_may(helper, project):
-        found = _in_helper(call, helper, project, depth, entered=id(call) in entered)
+    for call, suspect in _calls_that_may(helper, project):
+        name = _blocks(call, helper, project) if suspect else ""
+        found = _in_helper(name, call, helper, project, depth, entered=id(call) in entered)
         if (
             found is not None
             and id(call) not in _optional(helper, project)
@@ -184,10 +191,9 @@ def _is_exit(value: ast.expr) -> bool:
 
 
 def _in_helper(
-    call: ast.Call, helper: Scope, project: Project, depth: int, *, entered: bool
+    name: str, call: ast.Call, helper: Scope, project: Project, depth: int, *, entered: bool
 ) -> tuple[str, ast.Call, Outline] | None:
-    """What blocks when a plain function makes a call."""
-    name = blocks(call, helper, project)
+    """What blocks when a plain function makes a call, be it that call itself (``name``)."""
     if name and is_dead(call, helper, project):
         return None
     if name and _counts(name, call, helper, project):
@@ -265,10 +271,8 @@ def _chosen_by_caller(helper: Scope) -> set[int]:
 # -- what a call is
 
 
-def blocks(call: ast.Call, scope: Scope, project: Project) -> str:
-    """The dotted name of a call that blocks; "" for all others, and where it can't be told."""
-    if call not in _suspects(scope, project):
-        return ""
+def _blocks(call: ast.Call, scope: Scope, project: Project) -> str:
+    """The dotted name of a call that blocks, where it has such a name; "" where it can't be told."""
     name = _function(call, scope, project)
     if name:
         written = name.rpartition(".")[2], getattr(call.func, "id", name)

@@ -7,6 +7,7 @@ while it was judged.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from asynclint.source.outline import Outline, Scope
 
 Answers = dict[Any, Any]  # by question
-PLAIN = frozenset({str, bool, int, type(None)})
+PLAIN = frozenset({str, bytes, bool, int, type(None)})
 NAMING = ("scope", "cls", "argument", "receiver")  # attributes of what is remembered in keys
 
 
@@ -37,12 +38,14 @@ class Mark:
 def _belongs(part: object, outline: Outline) -> bool:
     """Whether a key or its part is a module, a scope of it, or names one (a test, an object of a class)."""
     kind = part.__class__
-    if kind in PLAIN:
-        return False
-    if kind is tuple or kind is frozenset:
-        return any(_belongs(inner, outline) for inner in part)  # type: ignore[attr-defined]
     if kind is Scope:
         return part.outline is outline  # type: ignore[attr-defined]
     if kind is Outline:
         return part is outline
-    return any(_belongs(getattr(part, name, None), outline) for name in NAMING)
+    if kind is tuple or kind is frozenset:
+        inner: list[object] = [*part]  # type: ignore[misc]
+    elif isinstance(part, ast.AST):
+        return False
+    else:
+        inner = [getattr(part, name, None) for name in NAMING]
+    return any(_belongs(one, outline) for one in inner if one.__class__ not in PLAIN)

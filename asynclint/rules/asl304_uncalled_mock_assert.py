@@ -56,6 +56,7 @@ rule = Rule("ASL304", "uncalled-mock-assert", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 MOCKS = re.compile(r"Mock$|autospec$")
 NAMES = re.compile(rf"\.(?:{'|'.join(sorted(ASSERTIONS | MISSPELT))})\b")
+UNCALLED = ASSERTIONS | MISSPELT
 
 
 @rule.trigger
@@ -105,7 +106,7 @@ def _idle(unit: Unit, project: Project) -> Iterator[tuple[ast.Expr | ast.Assert,
             tested = statement.value if isinstance(statement, ast.Expr) else statement.test
             if isinstance(tested, ast.UnaryOp) and isinstance(tested.op, ast.Not):
                 tested = tested.operand
-            read, names = tested, ASSERTIONS | MISSPELT
+            read, names = tested, UNCALLED
             if isinstance(tested, ast.Call):
                 read, names = tested.func, MISSPELT
             if (

@@ -184,8 +184,9 @@ class Scope:
                 if outer == "global":
                     module = self.outline.scope
                     return (module, module.bindings[name]) if name in module.bindings else None
-                if outer is None and name in facts.bindings:
-                    return scope, facts.bindings[name]
+                bindings = facts.bindings.get(name)
+                if outer is None and bindings is not None:
+                    return scope, bindings
             scope = scope.parent
         return None
 

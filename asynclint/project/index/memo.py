@@ -50,7 +50,9 @@ class Memo:
             raise
         finally:
             del self._busy[key]
-            lowest, self._lowest = self._lowest, min(outer, self._lowest)
+            lowest = self._lowest
+            if outer < lowest:
+                self._lowest = outer
         if lowest < depth:
             self._passing[key] = found, lowest
         else:
