@@ -59,7 +59,8 @@ class Tracer:
         self._birth: cst.CSTNode = function.node
         self._window = ("", range(0))
         self._kind = kind
-        self._fates = kind(function, project, _Arguments(function, project, kind, depth).fate)
+        self._arguments = _Arguments(function, project, kind, depth)
+        self._fates = kind(function, project, self._arguments.fate)
         self._tellings: dict[tuple[str, Scope], list[cst.CSTNode]] = {}
         self._order = function.once("order", lambda: _evaluation_order(function))
 
@@ -174,14 +175,31 @@ class Tracer:
 
     def _sweeps(self, scope: Scope) -> Iterator[Event]:
         """``for task in asyncio.all_tasks(): task.cancel()`` and its kin end whatever there is."""
+        for node, fates in self._all_tasks(scope):
+            if not fates <= {Fate.LOOKED, Fate.CHECKED}:
+                yield Event(Fate.SWEPT, node)
+        for call in scope.facts.calls:
+            calling = self._arguments.sweeper(call, scope)
+            if calling is None:
+                continue
+            node = self._function.cst_of(call)
+            fates = {step.fate for step in self._grow(Trace(), self._fates.of(node), scope)}
+            if calling is Calling.SYNC or fates == {Fate.FINISHED}:
+                yield Event(Fate.SWEPT, node)
+
+    def ends_all_tasks(self, scope: Scope) -> bool:
+        """Whether a function does so itself, rather than hand on what it finds."""
+        return any(fates & {Fate.CANCELLED, Fate.FINISHED} for _, fates in self._all_tasks(scope))
+
+    def _all_tasks(self, scope: Scope) -> Iterator[tuple[cst.CSTNode, set[Fate]]]:
         for call in scope.facts.calls:
             name = called(call)
             if name == "locals" or any(
                 found in ALL_TASKS for found in chain(call.func, scope, self._project.modules)
             ):
-                steps = self._grow(Trace(), self._fates.of(self._function.cst_of(call), many=True), scope)
-                if not {step.fate for step in steps} <= {Fate.LOOKED, Fate.CHECKED}:
-                    yield Event(Fate.SWEPT, self._function.cst_of(call))
+                node = self._function.cst_of(call)
+                steps = self._grow(Trace(), self._fates.of(node, many=True), scope)
+                yield node, {step.fate for step in steps}
 
     def _until_rebound(self, birth: cst.CSTNode, scope: Scope, owner: cst.CSTNode) -> tuple[str, range]:
         """A name that a statement gives the value, and the nodes from there to where it is given another one.
@@ -251,11 +269,31 @@ class _Arguments(NamedTuple):
         fate = self.project.remembered(key, lambda: self._of_parameter(value.scope, name))
         return fate, value.calling is Calling.COROUTINE
 
-    def _of_parameter(self, helper: Scope, name: str) -> Fate:
+    def sweeper(self, call: ast.Call, scope: Scope) -> Calling | None:
+        """The kind of a function of the project that ends whatever tasks there are; None for any other."""
+        value = self.project.inference.value(call.func, scope)
+        if not isinstance(value, FunctionValue) or value.calling not in (Calling.SYNC, Calling.COROUTINE):
+            return None
+        helper, facts = value.scope, value.scope.facts
+        if helper.outline.is_stub or "all_tasks" not in facts.methods.keys() | facts.functions.keys():
+            return None
+        ends = self.project.remembered(("ends all tasks", helper), lambda: self._ends_all_tasks(helper))
+        return value.calling if ends else None
+
+    def _ends_all_tasks(self, helper: Scope) -> bool:
+        try:
+            return self._tracer(helper).ends_all_tasks(helper)
+        except UnparsedError:
+            return False
+
+    def _tracer(self, helper: Scope) -> Tracer:
         outermost = [scope for scope in helper.around() if scope.is_function][-1]
         function = self.function if outermost is self.function.scope else Function(outermost)
+        return Tracer(function, self.project, self.kind, self.depth + 1)
+
+    def _of_parameter(self, helper: Scope, name: str) -> Fate:
         try:
-            found = Tracer(function, self.project, self.kind, self.depth + 1).parameter(name, helper)
+            found = self._tracer(helper).parameter(name, helper)
         except UnparsedError:
             return Fate.HANDED
         for fate in (Fate.HANDED, Fate.FINISHED, Fate.CANCELLED):

@@ -10,7 +10,7 @@ from pathlib import Path
 from asynclint.finding import Confidence
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.guards.replaced import gives_replaced, is_replaced
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.values import Callback, Calling, Class, Function, Instance, Pending, Value
@@ -58,7 +58,7 @@ def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Evidence 
     evidence = _evidence(call, scope, project)
     if evidence is None or is_replaced(call.func, scope, project) or _starts_work(call, scope, project):
         return None
-    if is_told_apart(call, scope, project):
+    if gives_replaced(call.func, scope, project) or is_told_apart(call, scope, project):
         return None
     redefined = isinstance(call.func, ast.Attribute) and _may_be_redefined(call.func, scope, project)
     return None if redefined else evidence

@@ -9,7 +9,7 @@ from functools import partial
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.fixtures import Fixture, visible_fixtures
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.index.values import Function, Instance, Module
+from asynclint.project.index.values import Calling, Function, Instance, Module
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called, last_name, uncalled, written
@@ -36,6 +36,16 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     receiver = value.receiver if isinstance(value, Function) else None
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
     return cls is not None and cls.scope.name in patched
+
+
+def gives_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether a plain function gives on what it has from a patched name: ``return self.request()``."""
+    value = project.inference.value(func, scope)
+    if not isinstance(value, Function) or value.calling is not Calling.SYNC:
+        return False
+    patched, giver = replaced_names(scope, project), value.scope
+    given = [returned.value for returned in giver.facts.returns if returned.value is not None]
+    return any(not patched.isdisjoint(_on_the_way(expr, giver)) for expr in given)
 
 
 def _on_the_way(expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:
