@@ -23,7 +23,7 @@ from asynclint.project.project import Project
 from asynclint.project.resources import Made, is_lent, made
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
-from asynclint.source.written import written
+from asynclint.source.written import called, written
 
 # A test that speaks of what is left open has it open on purpose.
 ON_PURPOSE = re.compile(r"ResourceWarning|[Uu]nclosed|not_closed|non_close|without_clos")
@@ -220,7 +220,9 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
         return
     for scope in function.scope.nested():
         for found in made(scope, project) if scope.is_function else ():
-            if _closes_itself(found, scope, project) or not _may_hold(found, scope, function, project):
+            if _closes_itself(found, scope, project) or _is_in_raises(found.call, scope):
+                continue
+            if not _may_hold(found, scope, function, project):
                 continue
             birth = function.cst_of(found.value)
             assert isinstance(birth, (cst.Call, cst.Await))
@@ -237,6 +239,17 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
             held = Holding(found, life(function, project, found.call, birth, scope, trace, fallible=True))
             if _holds_something(held, function, project) and not _is_deleted(held, function):
                 yield held
+
+
+def _is_in_raises(call: ast.Call, scope: Scope) -> bool:
+    """The plainest case of the next question, for which no tree is needed."""
+    for statement in scope.facts.withs:
+        if statement.body[0].lineno <= call.lineno <= (statement.end_lineno or 0):
+            contexts = (item.context_expr for item in statement.items)
+            names = {called(expr) for expr in contexts if isinstance(expr, ast.Call)}
+            if not names.isdisjoint(RAISES - {"suppress"}):
+                return True
+    return False
 
 
 def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *, unused: bool) -> bool:
