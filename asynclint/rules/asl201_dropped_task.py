@@ -68,10 +68,7 @@ FORGOTTEN = re.compile(r"(^|_)(forgotten|leak(s|ed|y|ing)?|dangling|orphan(s|ed)
 rule = Rule("ASL201", "dropped-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 
-@rule.trigger
-def trigger(unit: Unit, project: Project) -> bool:
-    """A call that starts a task."""
-    return may_leave_tasks(unit, project)
+rule.trigger(may_leave_tasks)
 
 
 @rule.check

@@ -50,15 +50,11 @@ from asynclint.rule import Rule, Scope
 if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.function import Function
-    from asynclint.source.outline import Scope as Unit
 
 rule = Rule("ASL202", "unfinished-task", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 
-@rule.trigger
-def trigger(unit: Unit, project: Project) -> bool:
-    """A call that starts a task."""
-    return may_leave_tasks(unit, project)
+rule.trigger(may_leave_tasks)
 
 
 @rule.check

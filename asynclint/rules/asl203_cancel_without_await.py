@@ -58,10 +58,7 @@ if TYPE_CHECKING:
 rule = Rule("ASL203", "cancel-without-await", Scope.FUNCTION, fix=Safety.SAFE)
 
 
-@rule.trigger
-def trigger(unit: Unit, project: Project) -> bool:
-    """A call that starts a task."""
-    return may_leave_tasks(unit, project)
+rule.trigger(may_leave_tasks)
 
 
 @rule.check

@@ -58,13 +58,12 @@ rule = Rule("ASL205", "ignored-pending", Scope.FUNCTION, fix=Safety.UNSAFE)
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
     """A call that starts a task, and an ``asyncio.wait`` that may come back before it is done."""
-    limited = any(
+    return may_leave_tasks(unit, project) and any(
         keyword.arg in ("timeout", "return_when")
         for scope in unit.nested()
         for call in scope.facts.calls
         for keyword in call.keywords
     )
-    return limited and may_leave_tasks(unit, project)
 
 
 @rule.check

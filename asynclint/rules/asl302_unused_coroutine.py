@@ -41,15 +41,11 @@ from asynclint.rule import Rule, Scope
 if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.function import Function
-    from asynclint.source.outline import Scope as Unit
 
 rule = Rule("ASL302", "unused-coroutine", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 
-@rule.trigger
-def trigger(unit: Unit, project: Project) -> bool:
-    """A call of a coroutine function that is not awaited at once."""
-    return makes_loose_coroutines(unit, project)
+rule.trigger(makes_loose_coroutines)
 
 
 @rule.check

@@ -57,15 +57,11 @@ from asynclint.rule import Rule, Scope
 if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.function import Function
-    from asynclint.source.outline import Scope as Unit
 
 rule = Rule("ASL404", "unclosed-resource", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 
-@rule.trigger
-def trigger(unit: Unit, project: Project) -> bool:
-    """A call that makes a resource."""
-    return may_leave_resources(unit, project)
+rule.trigger(may_leave_resources)
 
 
 @rule.check

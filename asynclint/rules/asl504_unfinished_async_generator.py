@@ -63,15 +63,11 @@ from asynclint.rule import Rule, Scope
 if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.function import Function
-    from asynclint.source.outline import Scope as Unit
 
 rule = Rule("ASL504", "unfinished-async-generator", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 
-@rule.trigger
-def trigger(unit: Unit, project: Project) -> bool:
-    """A call of an asynchronous generator function that is left early, stepped through, or kept."""
-    return makes_generators(unit, project)
+rule.trigger(makes_generators)
 
 
 @rule.check
