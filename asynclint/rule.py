@@ -28,7 +28,7 @@ The file defines one ``Rule`` and registers two functions on it::
     @rule.check        # the verdict, on the libcst tree of the same unit
     def check(function: Function, project: Project) -> Iterator[Finding]: ...
 
-Where rules ask the same, they register the same function, ``rule.trigger(may_leave_tasks)``: it is asked once.
+Rules that ask the same register the same function, ``rule.trigger(may_leave_tasks)``: it is asked once.
 """
 
 from __future__ import annotations

@@ -36,7 +36,11 @@ def ends_plainly(statement: ast.stmt, scope: Scope, ends: Ends, project: Project
 
 def _is_end(statement: ast.stmt, ends: Ends) -> bool:
     match statement:
-        case ast.Expr(value) | ast.Assign(value=value):
+        case ast.Expr(value) | ast.Assign(value=value) | ast.Return(value=ast.expr() as value):
+            return ends(value)
+        case ast.Assert(test=ast.Compare(left=left, comparators=[right, *_])):
+            return ends(left) or ends(right)
+        case ast.Assert(test=ast.UnaryOp(operand=value) | value):
             return ends(value)
         case ast.With(body=[first, *_]) | ast.AsyncWith(body=[first, *_]):
             return _is_end(first, ends)
