@@ -161,6 +161,7 @@ if sys.version_info >= (3, 13):
 UNPARSABLE = [
     "def f():\n    class A(metaclass=B, *c()): pass\n",
     "def f():\n    (a): b = c()\n",
+    "def f():\n    return a in.5\n",
 ]
 OF_WHOLE_TREES = {"Module", "Interactive", "Expression", "FunctionType", "TypeIgnore"}
 NO_LONGER_MADE = {"AugLoad", "AugStore", "ExtSlice", "Index", "Param", "Suite"}

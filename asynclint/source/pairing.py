@@ -152,7 +152,7 @@ class PairedTree:
         source = "".join(lines)
         try:
             module = cst.parse_module(f"if 1:{text.newline}{source}" if indented else source)
-        except cst.ParserSyntaxError as error:
+        except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
             raise UnparsedError(self._scope.qualname) from error
         statement: cst.CSTNode = module.body[0]
         if isinstance(statement, cst.If):
