@@ -10,7 +10,7 @@ from asynclint.flow.lives import Life
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
-from asynclint.source.written import called, last_name
+from asynclint.source.written import last_name
 
 TRYING = (ast.Try, ast.TryStar)
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
@@ -21,18 +21,16 @@ def tells_its_end(life: Life, project: Project) -> bool:
     """``await done.wait()``, ``assert done.is_set()``, where ``done.set()`` is the last that the task does.
 
     Nothing waits behind it, so the task is over when whoever waits for the event comes to run. The same
-    goes for a future whose result it sets last, and for a name of the function that is proved to hold what
-    the task puts there last.
+    goes for a name of the function that is proved to hold what the task puts there last.
     """
     made, coroutine = _run_by(life, project)
     if made is None or coroutine is None:
         return False
     if stops_the_loop(life, project):
         return True
-    for method, asks in (("set", _asks), ("set_result", _awaits)):
-        told = _told(made, coroutine, life.scope, method)
-        if told is not None and any(asks(node, told) for node in own_nodes(life.scope)):
-            return True
+    nodes, event = own_nodes(life.scope), _event(made, coroutine, life.scope)
+    if event is not None and any(_asks(node, event) for node in nodes):
+        return True
     proved = {name for node in _later(life) for name in _proved(node)}
     return any(_is_empty_before(name, life.scope) and _is_set_last(name, coroutine) for name in proved)
 
@@ -72,19 +70,9 @@ def _asks(node: ast.AST, event: str) -> bool:
     )
 
 
-def _awaits(node: ast.AST, future: str) -> bool:
-    """``await future``, ``wait_for(future, 1)``, ``loop.run_until_complete(future)``."""
-    match node:
-        case ast.Await(value=ast.Name(id=name)):
-            return name == future
-        case ast.Call(args=[ast.Name(id=name), *_]):
-            return name == future and called(node) in ("wait_for", "run_until_complete")
-    return False
-
-
-def _told(made: ast.Call, coroutine: Scope, starter: Scope, method: str) -> str | None:
+def _event(made: ast.Call, coroutine: Scope, starter: Scope) -> str | None:
     """What the one who starts a coroutine calls the event that it sets last: its own, or one it is given."""
-    event: str | None = getattr(_ends_with(coroutine.node, method), "id", None)
+    event: str | None = getattr(_ends_with(coroutine.node, "set"), "id", None)
     if event is None or coroutine.lookup(event) == starter.lookup(event):
         return event
     assert isinstance(coroutine.node, (ast.FunctionDef, ast.AsyncFunctionDef))

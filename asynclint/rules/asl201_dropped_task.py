@@ -6,9 +6,8 @@ comes next. This rule reports ``asyncio.create_task``, ``ensure_future``, ``run_
 and a loop's ``create_task`` as a bare statement, assigned to ``_``, kept only by
 ``.add_done_callback(…)``, or put into a local container that nobody uses. What a TaskGroup or nursery
 starts is theirs. In ``__del__`` nobody is left who could keep a task or wait for it, and one that ends
-with ``loop.stop()`` is over when the ``loop.run_forever()`` behind it comes back. So is one in a container
-when the function has waited for the event that it sets, or the future whose result it sets, as the last
-thing it does. A ``# noqa`` for RUF006 or ASYNC300, which say the same, counts.
+with ``loop.stop()`` is over when the ``loop.run_forever()`` behind it comes back. A ``# noqa`` for RUF006
+or ASYNC300, which say the same, counts.
 
 Why it matters: the test passes whether or not the task does what it should.
 
@@ -86,10 +85,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             continue
         if _is_last_resort(life.scope) or stops_the_loop(life, project):
             continue
-        # a thread can't await the task: that it waits for the event is its way to do so
-        is_held = life.trace.many or "run_coroutine_threadsafe" in ast.unparse(life.call.func)
-        if is_held and tells_its_end(life, project):
-            continue
+        if "run_coroutine_threadsafe" in ast.unparse(life.call.func) and tells_its_end(life, project):
+            continue  # a thread can't await the task: that it waits for the event is its way to do so
         in_tests = project.is_test_code(function.scope.outline.path)
         if in_tests and _is_about_it(life.scope):
             continue
