@@ -162,7 +162,9 @@ def test_a_judged_module_is_let_go_unless_another_asked_for_it(tmp_path: Path) -
         "pyproject.toml": "",
         "tests/conftest.py": "import pytest\n\n\n@pytest.fixture\nasync def port():\n    yield 1\n",
         "tests/test_a.py": (
-            "import asyncio\nimport unittest\n\n\nclass Server:\n    async def stop(self): ...\n\n\n"
+            "import asyncio\nimport unittest\nimport pytest\n\n\nclass Server:\n    async def stop(self): ...\n\n\n"
+            "@pytest.mark.parametrize('n', [pytest.param(1, marks=pytest.mark.timeout(5)), 2])\n"
+            "def test_n(n): ...\n\n\n"
             "class Case(unittest.TestCase):\n    def test_id(self):\n        self.assertTrue(self.id())\n\n\n"
             "async def helper(task):\n    await task\n\n\n"
             "async def test_a(port):\n    server = Server()\n    task = asyncio.create_task(server.stop())\n"
@@ -208,6 +210,28 @@ def test_a_project_that_is_folded_leaves_nothing_to_the_collector(tmp_path: Path
     finally:
         gc.enable()
     assert [finding.code for finding in found] == ["ASL301"]
+
+
+def test_what_is_asked_of_a_coroutine_decides_nothing_about_a_task() -> None:
+    """A helper cancels all tasks, which awaits no coroutine."""
+    text = """
+import asyncio
+async def work(): await asyncio.sleep(1)
+async def cancel_all():
+    for task in asyncio.all_tasks():
+        task.cancel()
+async def test_coroutine():
+    coroutine = work()
+    await cancel_all()
+    assert coroutine
+async def test_task():
+    task = asyncio.create_task(work())
+    assert task
+    await cancel_all()
+"""
+    path = Path("/nowhere/test_it.py")
+    result = check_text(SourceText.from_bytes(text.encode()), path, path.name, Settings(ignore=("ASL1",)))
+    assert [finding.code for finding in result.findings] == ["ASL303"]
 
 
 def test_all_projects_of_a_process_together_are_bounded(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from asynclint.flow.expiry import own_nodes, start_of
+from asynclint.flow.expiry import end_of, own_nodes, start_of
 from asynclint.flow.lives import Life
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
@@ -14,6 +14,8 @@ from asynclint.source.written import last_name
 
 TRYING = (ast.Try, ast.TryStar)
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+LOOP_GETTERS = ("get_running_loop", "get_event_loop")
 PROVING = ("assertTrue", "assertIsNotNone")
 
 
@@ -36,13 +38,24 @@ def tells_its_end(life: Life, project: Project) -> bool:
 
 
 def stops_the_loop(life: Life, project: Project) -> bool:
-    """``loop.run_forever()``, where ``loop.stop()`` is the last that the task does."""
+    """``loop.run_forever()``, where ``loop.stop()`` is the last that the one task does."""
     _, coroutine = _run_by(life, project)
     stopped = _ends_with(coroutine.node, "stop") if coroutine is not None else None
-    named = stopped.func if isinstance(stopped, ast.Call) else stopped
-    if named is None or last_name(named).rpartition("_")[2] != "loop":
+    if stopped is None or life.trace.many or _is_repeated(life):
         return False
-    return any(isinstance(node, ast.Attribute) and node.attr == "run_forever" for node in _later(life))
+    running = isinstance(stopped, ast.Call) and last_name(stopped.func) in LOOP_GETTERS
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == "run_forever"
+        and (running or last_name(node.value) == last_name(stopped) != "")
+        for node in _later(life)
+    )
+
+
+def _is_repeated(life: Life) -> bool:
+    """Whether a task is started in a loop or comprehension: there may be more of its kind."""
+    loops = (node for node in own_nodes(life.scope) if isinstance(node, LOOPS))
+    return any(start_of(loop) <= start_of(life.call) <= end_of(loop) for loop in loops)
 
 
 def _run_by(life: Life, project: Project) -> tuple[ast.Call | None, Scope | None]:

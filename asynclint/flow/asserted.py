@@ -27,9 +27,10 @@ def is_denied(function: Function, node: cst.CSTNode) -> bool:
             return not (isinstance(right, cst.Name) and right.value == "True")
         case cst.Arg() as arg:
             call = function.parent(arg)
-            given = call.args if isinstance(call, cst.Call) else ()
-            is_false = any(isinstance(a.value, cst.Name) and a.value.value == "False" for a in given)
-            return is_false or _assertion(function, call) == "assertFalse"
+            others = [a.value for a in call.args[:2] if a is not arg] if isinstance(call, cst.Call) else []
+            denying = "True" if "Not" in _assertion(function, call) else "False"
+            denied = any(isinstance(other, cst.Name) and other.value == denying for other in others)
+            return denied or _assertion(function, call) == "assertFalse"
         case cst.UnaryOperation():
             return True
     return False
@@ -38,8 +39,8 @@ def is_denied(function: Function, node: cst.CSTNode) -> bool:
 def is_gone(function: Function, node: cst.CSTNode) -> bool:
     """``task not in asyncio.all_tasks()``, ``self.assertNotIn(task, asyncio.all_tasks())``."""
     match function.parent(node):
-        case cst.Comparison(comparisons=[cst.ComparisonTarget(operator=cst.NotIn(), comparator=tasks)]):
-            return _are_all(function, tasks)
+        case cst.Comparison(comparisons=[cst.ComparisonTarget(operator=cst.NotIn(), comparator=tasks)]) as it:
+            return isinstance(function.parent(it), cst.Assert) and _are_all(function, tasks)
         case cst.Arg() as arg:
             call = function.parent(arg)
             given = call.args if isinstance(call, cst.Call) else ()
@@ -50,7 +51,7 @@ def is_gone(function: Function, node: cst.CSTNode) -> bool:
 
 def _are_all(function: Function, tasks: cst.CSTNode) -> bool:
     twin = function.ast_of(tasks) if isinstance(tasks, cst.Call) else None
-    return isinstance(twin, ast.Call) and called(twin) == "all_tasks"
+    return isinstance(twin, ast.Call) and called(twin) == "all_tasks" and not twin.args
 
 
 def _assertion(function: Function, call: cst.CSTNode | None) -> str:

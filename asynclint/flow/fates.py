@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
@@ -209,6 +209,17 @@ class Fates:
             for value in values
         )
 
+    def _left_over(
+        self, sets: Sequence[cst.BaseExpression], statement: cst.CSTNode | None
+    ) -> Sequence[cst.BaseExpression]:
+        """The sets that a wait gives, where the second never holds anything but what this very wait left."""
+        pending = sets[1] if sets else None
+        if statement is None or not isinstance(pending, cst.Name):
+            return ()
+        own, bindings = self._function.ast_of(statement), self._scope(pending).bindings[pending.value]
+        alone = all(binding.node is own or _is_nothing(binding.value) for binding in bindings)
+        return sets if alone else ()
+
     def _waited(self, call: cst.Call) -> Iterator[Step]:
         """``done, pending = await asyncio.wait(tasks, timeout=1)``."""
         awaited = self._function.parent(call)
@@ -216,7 +227,9 @@ class Fates:
         sets, timed = sets_of(statement), is_timed(call)
         limits = [arg.value for arg in call.args if arg.keyword and arg.keyword.value == "return_when"]
         when = self._function.module.code_for_node(limits[0]) if limits else ""
-        first = bool(when) and "ALL_COMPLETED" not in when and count(call, sets) != 1
+        first = (
+            bool(when) and "ALL_COMPLETED" not in when and count(call, self._left_over(sets, statement)) != 1
+        )
         if not isinstance(awaited, cst.Await) or not (timed or first):
             yield from self.of(call, many=True)
             return
@@ -379,3 +392,13 @@ def written_name(call: cst.Call) -> str:
     """The last part of a called name; empty where it has none."""
     func = call.func
     return func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
+
+
+def _is_nothing(value: ast.expr | None) -> bool:
+    """``None``, ``[]``, ``set()``."""
+    match value:
+        case ast.Constant(value=None) | ast.List(elts=[]) | ast.Tuple(elts=[]):
+            return True
+        case ast.Call(args=[]):
+            return called(value) in ("set", "list")
+    return False

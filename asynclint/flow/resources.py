@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
+from asynclint.flow.expiry import end_of, start_of
 from asynclint.flow.fates import RAISES, RAISING, Event, Fate, Fates, Step, written_name
 from asynclint.flow.lives import Life, life
 from asynclint.flow.owners import shows_its_own
@@ -244,7 +245,7 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
 def _is_in_raises(call: ast.Call, scope: Scope) -> bool:
     """The plainest case of the next question, for which no tree is needed."""
     for statement in scope.facts.withs:
-        if statement.body[0].lineno <= call.lineno <= (statement.end_lineno or 0):
+        if start_of(statement.body[0]) <= start_of(call) <= end_of(statement):
             contexts = (item.context_expr for item in statement.items)
             names = {called(expr) for expr in contexts if isinstance(expr, ast.Call)}
             if not names.isdisjoint(RAISES - {"suppress"}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ MAX_DEPTH = 3  # helpers that hand a value to helpers; deeper is unknown
 MAX_NAMES = 200
 STATEMENTS = (cst.BaseSmallStatement, cst.BaseCompoundStatement)
 ALL_TASKS = frozenset({"asyncio.all_tasks", "asyncio.tasks.all_tasks"})
+# A condition that leaves out no task but the own one, those that are over, and those of before.
+WHICHEVER = re.compile(r"^(not )?\w+$|current_task|\.(done|cancelled|exception)\(\)|\bis not\b|\bnot in\b")
 
 
 @dataclass
@@ -277,10 +280,13 @@ class _Arguments(NamedTuple):
         helper, facts = value.scope, value.scope.facts
         if helper.outline.is_stub or "all_tasks" not in facts.methods.keys() | facts.functions.keys():
             return None
-        ends = self.project.remembered(("ends all tasks", helper), lambda: self._ends_all_tasks(helper))
+        key = ("ends all tasks", helper, self.kind)
+        ends = self.project.remembered(key, lambda: self._ends_all_tasks(helper))
         return value.calling if ends else None
 
     def _ends_all_tasks(self, helper: Scope) -> bool:
+        if any(not WHICHEVER.search(ast.unparse(test)) for test in _tests(helper)):
+            return False  # it may end some of them only
         try:
             return self._tracer(helper).ends_all_tasks(helper)
         except UnparsedError:
@@ -378,3 +384,16 @@ BLOCKS = (
     cst.MatchCase,
     cst.If,
 )
+
+
+def _tests(helper: Scope) -> Iterator[ast.expr]:
+    """Conditions that choose among tasks: those of comprehensions, and of what cancels or passes one over."""
+    for node in ast.walk(helper.node):
+        if isinstance(node, ast.comprehension):
+            yield from node.ifs
+        elif isinstance(node, ast.If) and any(map(_chooses, ast.walk(node))):
+            yield node.test
+
+
+def _chooses(node: ast.AST) -> bool:
+    return isinstance(node, ast.Continue) or (isinstance(node, ast.Call) and called(node) == "cancel")

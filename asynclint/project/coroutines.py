@@ -36,7 +36,10 @@ class Evidence(Enum):
 
 
 def loose(scope: Scope, project: Project) -> list[tuple[ast.Call, Evidence]]:
-    """Calls in a scope's own body that give a coroutine, and are neither awaited nor a statement."""
+    """Calls in a scope's own body that give a coroutine, and are neither awaited nor a statement.
+
+    What an attribute is given is left out: others may read it.
+    """
     return project.remembered(("loose coroutines", scope), lambda: list(_loose(scope, project)))
 
 
@@ -46,9 +49,10 @@ def makes_loose_coroutines(unit: Scope, project: Project) -> bool:
 
 
 def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]]:
-    statements = {id(statement.value) for statement in scope.facts.expressions}
+    settled = {id(statement.value) for statement in scope.facts.expressions}
+    settled |= {id(value) for _, value in scope.facts.attributes}
     for call in loose_calls(scope, project):
-        evidence = makes_coroutine(call, scope, project) if id(call) not in statements else None
+        evidence = makes_coroutine(call, scope, project) if id(call) not in settled else None
         if evidence is not None:
             yield call, evidence
 

@@ -118,7 +118,9 @@ def _of_member(module: str, level: int, member: str, origin: Outline, modules: M
 def _member_names(
     module: str, level: int, member: str, origin: Outline, modules: Modules, hops: int
 ) -> Chain:
-    written = () if level else (f"{module}.{member}",)
+    written: Chain = () if level else (f"{module}.{member}",)
+    if written and module == "typing_extensions":  # it has what later versions of typing have, by their names
+        written = (*written, f"typing.{member}")
     if hops <= 0 or not (level or modules.reads(module.partition(".")[0], origin.path)):
         return written
     found = modules.find(module, level, origin)

@@ -43,9 +43,27 @@ def gives_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     value = project.inference.value(func, scope)
     if not isinstance(value, Function) or value.calling is not Calling.SYNC:
         return False
-    patched, giver = replaced_names(scope, project), value.scope
-    given = [returned.value for returned in giver.facts.returns if returned.value is not None]
-    return any(not patched.isdisjoint(_on_the_way(expr, giver)) for expr in given)
+    patched = replaced_names(scope, project)
+    given = [returned.value for returned in value.scope.facts.returns]
+    return bool(given) and all(
+        expr is not None and _own_name(_given_to(expr, value.scope)) in patched for expr in given
+    )
+
+
+def _given_to(expr: ast.expr, scope: Scope) -> ast.expr:
+    """What a name that has one value in a function is given there; any other expression itself."""
+    bindings = scope.bindings.get(expr.id, []) if isinstance(expr, ast.Name) else []
+    value = bindings[0].value if len(bindings) == 1 else None
+    return expr if value is None else value
+
+
+def _own_name(expr: ast.expr) -> str:
+    """``request`` of ``self.request()`` and ``api`` of ``self.api.get()``: what is asked of the object."""
+    name = ""
+    while isinstance(expr, (ast.Attribute, ast.Call, ast.Await, ast.Subscript)):
+        name = expr.attr if isinstance(expr, ast.Attribute) else name
+        expr = expr.func if isinstance(expr, ast.Call) else expr.value
+    return name if isinstance(expr, ast.Name) and expr.id in ("self", "cls") else getattr(expr, "id", "")
 
 
 def _on_the_way(expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:

@@ -59,7 +59,7 @@ def _of_parameters(mark: Mark, project: Project) -> list[Mark | None]:
     values = argument(mark.call, 1, "argvalues") if mark.call is not None else None
     if values is None:
         return []
-    key = ("marks of parameters", values)
+    key = ("marks of parameters", values, mark.scope)
     return project.remembered(key, lambda: list(_of_values(values, mark.scope, project, MAX_HOPS)))
 
 

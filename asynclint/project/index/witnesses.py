@@ -97,10 +97,7 @@ def _parts(branch: ast.expr | list[ast.stmt]) -> list[ast.AST]:
 
 
 def loose_calls(scope: Scope, project: Project) -> Sequence[ast.Call]:
-    """Calls whose result is neither awaited, given to another call, returned, yielded, entered nor kept.
-
-    Kept is what an attribute is given: others may read it.
-    """
+    """Calls whose result is neither awaited, nor given to another call, returned, yielded or entered."""
     return project.remembered(("loose calls", scope), lambda: tuple(_loose_calls(scope)))
 
 
@@ -114,7 +111,6 @@ def _loose_calls(scope: Scope) -> Iterator[ast.Call]:
     taken |= {id(node.value) for node in (*facts.returns, *facts.yields)}
     taken |= {id(item.context_expr) for statement in facts.withs for item in statement.items}
     taken |= {id(loop.iter) for loop in facts.async_fors}
-    taken |= {id(value) for _, value in facts.attributes}
     for call in facts.calls:
         if id(call) not in taken:
             yield call
