@@ -162,7 +162,8 @@ def test_a_judged_module_is_let_go_unless_another_asked_for_it(tmp_path: Path) -
         "pyproject.toml": "",
         "tests/conftest.py": "import pytest\n\n\n@pytest.fixture\nasync def port():\n    yield 1\n",
         "tests/test_a.py": (
-            "import asyncio\nimport unittest\nimport pytest\n\n\nclass Server:\n    async def stop(self): ...\n\n\n"
+            "import asyncio\nimport unittest\n\nimport pytest\n\n\n"
+            "class Server:\n    async def stop(self): ...\n\n\n"
             "@pytest.mark.parametrize('n', [pytest.param(1, marks=pytest.mark.timeout(5)), 2])\n"
             "def test_n(n): ...\n\n\n"
             "class Case(unittest.TestCase):\n    def test_id(self):\n        self.assertTrue(self.id())\n\n\n"
