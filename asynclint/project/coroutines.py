@@ -19,6 +19,7 @@ from asynclint.project.project import Project
 from asynclint.project.tasks import starts_tasks
 from asynclint.source.outline import Outline, Scope
 
+DISPLAYS = (ast.List, ast.Tuple, ast.Set)
 ASYNC_WORDS = (b"async def", b"Awaitable", b"Coroutine")
 
 
@@ -38,7 +39,7 @@ class Evidence(Enum):
 def loose(scope: Scope, project: Project) -> list[tuple[ast.Call, Evidence]]:
     """Calls in a scope's own body that give a coroutine, and are neither awaited nor a statement.
 
-    What an attribute is given is left out: others may read it.
+    What an attribute is given, in a list too, is left out: others may read it.
     """
     return project.remembered(("loose coroutines", scope), lambda: list(_loose(scope, project)))
 
@@ -50,7 +51,8 @@ def makes_loose_coroutines(unit: Scope, project: Project) -> bool:
 
 def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]]:
     settled = {id(statement.value) for statement in scope.facts.expressions}
-    settled |= {id(value) for _, value in scope.facts.attributes}
+    for _, value in scope.facts.attributes:
+        settled |= {id(part) for part in (value.elts if isinstance(value, DISPLAYS) else [value])}
     for call in loose_calls(scope, project):
         evidence = makes_coroutine(call, scope, project) if id(call) not in settled else None
         if evidence is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from asynclint.source.text import SourceText
 
 if TYPE_CHECKING:
     from asynclint.source.sections import Sections
+    from asynclint.source.walk import Walk
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -124,9 +125,7 @@ class Scope:
     @cached_property
     def facts(self) -> Facts:
         """Everything the scope's own body does; computed when first asked for."""
-        from asynclint.source.walk import Walk
-
-        facts = Walk(self).run()
+        facts = _walk()(self).run()
         if self.parent is None and self.outline.sections is not None:
             from asynclint.source.sections import Later
 
@@ -189,6 +188,14 @@ class Scope:
                     return scope, bindings
             scope = scope.parent
         return None
+
+
+@cache
+def _walk() -> type[Walk]:
+    """The pass that collects facts, which needs the classes of this module."""
+    from asynclint.source.walk import Walk
+
+    return Walk
 
 
 def _named(node: ScopeNode) -> tuple[str, list[ast.expr]]:
