@@ -44,10 +44,10 @@ def is_closed_elsewhere(held: Holding, project: Project) -> bool:
 def _lent_attributes(method: Scope) -> frozenset[ast.expr]:
     """What a class gives to others as ``loop=self.loop``, or to functions of asyncio."""
     given: set[ast.expr] = set()
-    for call in ast.walk((method.enclosing_class or method).node):
-        if isinstance(call, ast.Call):
-            given.update(k.value for k in call.keywords if (k.arg or "").endswith("loop"))
-            given.update(call.args if written(call.func).startswith("asyncio.") else ())
+    scopes = (method.enclosing_class or method).nested()
+    for call in (call for scope in scopes for call in scope.facts.calls):
+        given.update(k.value for k in call.keywords if (k.arg or "").endswith("loop"))
+        given.update(call.args if written(call.func).startswith("asyncio.") else ())
     return frozenset(given)
 
 

@@ -312,6 +312,8 @@ def _ends_its_transport(protocol: Scope, scope: Scope) -> bool:
 
 def _is_deleted(held: Holding, function: Function) -> bool:
     """``del session``: the garbage collector is to find it."""
+    if not function.scope.says("del "):
+        return False
     deleted = function.once("deleted names", lambda: _deleted_names(function.scope.node))
     return not deleted.isdisjoint(held.life.trace.names)
 

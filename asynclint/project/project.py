@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from asynclint.project.environment import Packages, packages_for
 from asynclint.project.forgetting import Answers, Mark
 from asynclint.project.index.infer import Inference
+from asynclint.project.index.memo import UNKNOWN
 from asynclint.project.index.modules import Modules
 from asynclint.project.test_files import is_test_file
 from asynclint.settings import Settings
@@ -39,9 +40,9 @@ class Project:
 
     def remembered(self, key: Hashable, answer: Callable[[], T]) -> T:
         """An answer that is worked out once in a run; the key names the question and what it is about."""
-        if key not in self._answers:
-            self._answers[key] = answer()
-        found: T = self._answers[key]
+        found: T = self._answers.get(key, UNKNOWN)
+        if found is UNKNOWN:
+            found = self._answers[key] = answer()
         return found
 
     def at(self, settings: Settings) -> Project:

@@ -16,7 +16,7 @@ from asynclint.project.index.annotations import annotated, subscribed
 from asynclint.project.index.classes import ancestors, is_dynamic, maker_of, makes_its_own
 from asynclint.project.index.decorators import defined
 from asynclint.project.index.evidence import looks_mocked
-from asynclint.project.index.memo import Memo
+from asynclint.project.index.memo import UNKNOWN, Memo
 from asynclint.project.index.modules import Modules
 from asynclint.project.index.values import (
     Builtin,
@@ -97,8 +97,8 @@ class Inference(Memo):
     def name(self, name: str, scope: Scope) -> Value | None:
         """What a bare name is."""
         seen = (name, scope)
-        if scope.parent is not None and seen in self.known:
-            known: Value | None = self.known[seen]
+        known: Value | None = self.known.get(seen, UNKNOWN) if scope.parent is not None else UNKNOWN
+        if known is not UNKNOWN:
             return known
         found = scope.lookup(name)
         if found is None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 A = TypeVarTuple("A")
+UNKNOWN: Any = object()  # for what has no answer yet, which may be None
 MAX_DEPTH = 40  # a chain of expressions; deeper is unknown
 
 
@@ -26,8 +27,8 @@ class Memo:
         What leant on such a None is kept only until the question that it was about is answered; it is
         worked out anew then, so that cycles cost no more than their size.
         """
-        if key in self.known:
-            known: T = self.known[key]
+        known: T = self.known.get(key, UNKNOWN)
+        if known is not UNKNOWN:
             return known
         if key in self._passing:
             found, lowest = self._passing[key]
