@@ -229,10 +229,16 @@ async def test_task():
     task = asyncio.create_task(work())
     assert task
     await cancel_all()
+async def test_both():
+    task = asyncio.create_task(work())
+    coroutine = work()
+    await cancel_all()
+    assert task and coroutine
 """
     path = Path("/nowhere/test_it.py")
-    result = check_text(SourceText.from_bytes(text.encode()), path, path.name, Settings(ignore=("ASL1",)))
-    assert [finding.code for finding in result.findings] == ["ASL303"]
+    for settings in (Settings(ignore=("ASL1",)), Settings(select=("ASL3",))):
+        result = check_text(SourceText.from_bytes(text.encode()), path, path.name, settings)
+        assert [(f.code, f.span.start.line) for f in result.findings] == [("ASL303", 8), ("ASL303", 17)]
 
 
 def test_all_projects_of_a_process_together_are_bounded(

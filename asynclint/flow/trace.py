@@ -75,7 +75,7 @@ class Tracer:
         found = [Event(Fate.BORN, birth), *self._grow(trace, self._fates.of(birth), scope)]
         if Fate.HANDED not in {event.fate for event in found}:
             if self._kind.swept:
-                found += self._function.once(("sweeps", scope), lambda: list(self._sweeps(scope)))
+                found += self._function.once(("sweeps", self._kind, scope), lambda: list(self._sweeps(scope)))
             found += self._rebound(trace, scope)
         units = self._function.once(("units", owner), dict)
         for event in sorted(found, key=self._place):
