@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
@@ -16,13 +16,14 @@ from typing import NamedTuple
 import libcst as cst
 
 from asynclint.flow.asserted import is_asserted, is_denied, is_gone
-from asynclint.flow.waits import count, is_timed, sets_of
+from asynclint.flow.waits import count, is_timed, left_over, sets_of
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
     CONTAINER_LOOKS,
     CONTAINER_PARTS,
     CONTAINER_TAKES,
     CONTAINERS,
+    EXPECTING,
     GATHERING,
     LOOKING_CALLS,
     PASSING_CALLS,
@@ -35,8 +36,7 @@ from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 
-RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex", "suppress", "RaisesGroup", "raises_regex"})
-
+RAISES = EXPECTING | {"suppress"}
 RAISING = re.compile(r"\b(raises|assertRaises\w*)\(")
 
 
@@ -209,17 +209,6 @@ class Fates:
             for value in values
         )
 
-    def _left_over(
-        self, sets: Sequence[cst.BaseExpression], statement: cst.CSTNode | None
-    ) -> Sequence[cst.BaseExpression]:
-        """The sets that a wait gives, where the second never holds anything but what this very wait left."""
-        pending = sets[1] if sets else None
-        if statement is None or not isinstance(pending, cst.Name):
-            return ()
-        own, bindings = self._function.ast_of(statement), self._scope(pending).bindings[pending.value]
-        alone = all(binding.node is own or _is_nothing(binding.value) for binding in bindings)
-        return sets if alone else ()
-
     def _waited(self, call: cst.Call) -> Iterator[Step]:
         """``done, pending = await asyncio.wait(tasks, timeout=1)``."""
         awaited = self._function.parent(call)
@@ -227,9 +216,8 @@ class Fates:
         sets, timed = sets_of(statement), is_timed(call)
         limits = [arg.value for arg in call.args if arg.keyword and arg.keyword.value == "return_when"]
         when = self._function.module.code_for_node(limits[0]) if limits else ""
-        first = (
-            bool(when) and "ALL_COMPLETED" not in when and count(call, self._left_over(sets, statement)) != 1
-        )
+        given = count(call, left_over(self._function, statement))
+        first = bool(when) and "ALL_COMPLETED" not in when and given != 1
         if not isinstance(awaited, cst.Await) or not (timed or first):
             yield from self.of(call, many=True)
             return
@@ -392,13 +380,3 @@ def written_name(call: cst.Call) -> str:
     """The last part of a called name; empty where it has none."""
     func = call.func
     return func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
-
-
-def _is_nothing(value: ast.expr | None) -> bool:
-    """``None``, ``[]``, ``set()``."""
-    match value:
-        case ast.Constant(value=None) | ast.List(elts=[]) | ast.Tuple(elts=[]):
-            return True
-        case ast.Call(args=[]):
-            return called(value) in ("set", "list")
-    return False

@@ -21,6 +21,7 @@ from asynclint.flow.conditions import Told, is_exhausted
 from asynclint.flow.fates import RAISES, Event, Fate, written_name
 from asynclint.flow.leaving import is_true, never_returns
 from asynclint.flow.states import UNFINISHED, UNSETTLED, Outcome, Split, State, changed, settled
+from asynclint.knowledge.asyncs import EXPECTING
 
 SMALL = (cst.SimpleStatementLine, cst.SimpleStatementSuite)
 
@@ -348,7 +349,7 @@ class Paths:
 
 def expects(item: cst.WithItem) -> bool:
     """``with raises(ValueError):``, which fails where nothing is raised."""
-    return _enters(item, RAISES - {"suppress"})
+    return _enters(item, EXPECTING)
 
 
 def _enters(item: cst.WithItem, names: AbstractSet[str]) -> bool:

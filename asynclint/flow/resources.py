@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.expiry import end_of, start_of
 from asynclint.flow.fates import RAISES, RAISING, Event, Fate, Fates, Step, written_name
 from asynclint.flow.lives import Life, life
 from asynclint.flow.owners import shows_its_own
 from asynclint.flow.trace import Tracer
-from asynclint.knowledge.asyncs import CONTAINER_PARTS
+from asynclint.knowledge.asyncs import CONTAINER_PARTS, EXPECTING
 from asynclint.knowledge.resources import LENDING, LOOP, PROCESS, TRANSPORT, WRITER, Resource
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Class
@@ -24,7 +23,7 @@ from asynclint.project.project import Project
 from asynclint.project.resources import Made, is_lent, made
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
-from asynclint.source.written import called, written
+from asynclint.source.written import written
 
 # A test that speaks of what is left open has it open on purpose.
 ON_PURPOSE = re.compile(r"ResourceWarning|[Uu]nclosed|not_closed|non_close|without_clos")
@@ -151,7 +150,7 @@ def _breaks(node: cst.CSTNode, function: Function) -> bool:
 
 
 def _expects_break(call: cst.Call) -> bool:
-    if written_name(call) not in RAISES - {"suppress"} or not call.args:
+    if written_name(call) not in EXPECTING or not call.args:
         return False
     error = call.args[0].value
     kinds = [part.value for part in error.elements] if isinstance(error, cst.Tuple) else [error]
@@ -221,9 +220,7 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
         return
     for scope in function.scope.nested():
         for found in made(scope, project) if scope.is_function else ():
-            if _closes_itself(found, scope, project) or _is_in_raises(found.call, scope):
-                continue
-            if not _may_hold(found, scope, function, project):
+            if _closes_itself(found, scope, project):
                 continue
             birth = function.cst_of(found.value)
             assert isinstance(birth, (cst.Call, cst.Await))
@@ -240,17 +237,6 @@ def _holdings(function: Function, project: Project) -> Iterator[Holding]:
             held = Holding(found, life(function, project, found.call, birth, scope, trace, fallible=True))
             if _holds_something(held, function, project) and not _is_deleted(held, function):
                 yield held
-
-
-def _is_in_raises(call: ast.Call, scope: Scope) -> bool:
-    """The plainest case of the next question, for which no tree is needed."""
-    for statement in scope.facts.withs:
-        if start_of(statement.body[0]) <= start_of(call) <= end_of(statement):
-            contexts = (item.context_expr for item in statement.items)
-            names = {called(expr) for expr in contexts if isinstance(expr, ast.Call)}
-            if not names.isdisjoint(RAISES - {"suppress"}):
-                return True
-    return False
 
 
 def _is_expected_to_fail(function: Function, birth: cst.CSTNode, scope: Scope, *, unused: bool) -> bool:
@@ -323,16 +309,6 @@ def _deleted_names(root: ast.AST) -> set[str]:
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
-def _may_hold(found: Made, scope: Scope, function: Function, project: Project) -> bool:
-    """Whether a method by which a resource comes to hold something is called of anything."""
-    works = found.resource.works
-    return not works or is_lent(scope, project) or any(method in works for _, method in _called(function))
-
-
-def _called(function: Function) -> set[tuple[str, str]]:
-    return function.once("called methods", lambda: set(_called_methods(function.scope)))
-
-
 def _holds_something(held: Holding, function: Function, project: Project) -> bool:
     """Whether a method is called by which a resource comes to hold something; users of a fixture do so."""
     works = held.resource.works
@@ -340,7 +316,8 @@ def _holds_something(held: Holding, function: Function, project: Project) -> boo
         events = (event for found in held.life.trace.events.values() for event in found)
         if any(isinstance(function.parent(event.node), cst.Yield) for event in events):
             return True
-    return not works or any((held.life.name, method) in _called(function) for method in works)
+    called = function.once("called methods", lambda: set(_called_methods(function.scope)))
+    return not works or any((held.life.name, method) in called for method in works)
 
 
 def _called_methods(unit: Scope) -> Iterator[tuple[str, str]]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 import libcst as cst
+
+from asynclint.source.function import Function
+from asynclint.source.written import called
 
 
 def is_timed(call: cst.Call) -> bool:
@@ -23,14 +27,36 @@ def sets_of(statement: cst.CSTNode | None) -> Sequence[cst.BaseExpression]:
     return [element.value for element in target.elements]
 
 
-def count(call: cst.Call, sets: Sequence[cst.BaseExpression] = ()) -> int:
+def left_over(function: Function, statement: cst.CSTNode | None) -> cst.BaseExpression | None:
+    """The name that takes what is pending, where it never holds anything else: None or empty before."""
+    sets = sets_of(statement)
+    if statement is None or not sets or not isinstance(sets[1], cst.Name):
+        return None
+    name, scope = function.ast_of(sets[1]), function.scope_of(sets[1])
+    assert isinstance(name, ast.Name)
+    own, bindings = function.ast_of(statement), scope.bindings.get(name.id, ())
+    alone = all(binding.node is own or _is_nothing(binding.value) for binding in bindings)
+    return sets[1] if alone and name.id not in scope.facts.outer else None
+
+
+def _is_nothing(value: ast.expr | None) -> bool:
+    """``None``, ``[]``, ``set()``."""
+    match value:
+        case ast.Constant(value=None) | ast.List(elts=[]) | ast.Tuple(elts=[]):
+            return True
+        case ast.Call(args=[]):
+            return called(value) in ("set", "list")
+    return False
+
+
+def count(call: cst.Call, left: cst.BaseExpression | None = None) -> int:
     """How many tasks ``asyncio.wait([task])`` is given; 0 where that can't be read.
 
     ``done, pending = await asyncio.wait(pending or [task])``: what it left, else as many new ones.
     """
     given = call.args[0].value if call.args else None
     if isinstance(given, cst.BooleanOperation) and isinstance(given.operator, cst.Or):
-        given = given.right if sets and given.left.deep_equals(sets[1]) else None
+        given = given.right if left is not None and given.left.deep_equals(left) else None
     if isinstance(given, (cst.List, cst.Set, cst.Tuple)):
         return len(given.elements) if all(isinstance(e, cst.Element) for e in given.elements) else 0
     return 0

@@ -210,6 +210,10 @@ SPAWNS = frozenset(
     ]
 )
 SPAWN_METHODS = frozenset({"create_task", "ensure_future"})
+# Context managers in which an exception is expected, by their last names
+# (https://docs.pytest.org/en/stable/reference/reference.html#pytest-raises, unittest.TestCase).
+EXPECTING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "RaisesGroup", "raises_regex"})
+
 LOOP_GETTERS = frozenset(
     [
         "asyncio.get_event_loop",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from asynclint.knowledge.asyncs import EXPECTING
 from asynclint.knowledge.resources import BORROWED, DRIVERS, RESOURCES, Resource
 from asynclint.project.called import kept, may_be_plain, named, passed
 from asynclint.project.guards.replaced import is_replaced
@@ -17,7 +18,7 @@ from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
 from asynclint.project.tasks import is_loop, named_by
 from asynclint.source.outline import Scope
-from asynclint.source.written import last_name
+from asynclint.source.written import called, last_name
 
 MAX_DEPTH = 3  # factories that call factories
 BY_NAME = {name: resource for resource in RESOURCES for name in resource.makers}
@@ -58,11 +59,37 @@ def makes_resources(unit: Scope, project: Project) -> bool:
 
 
 def may_leave_resources(unit: Scope, project: Project) -> bool:
-    """Whether a function, or what is nested in it, makes a resource that is not plainly closed there."""
+    """Whether a function, or what is nested in it, makes a resource that may stay open as far as one sees.
+
+    Not where it is plainly closed, is expected not to come about, or never comes to hold anything.
+    """
     scopes = [scope for scope in unit.nested() if scope.is_function]
     return any(
-        not _is_plainly_closed(one, scope, project) for scope in scopes for one in made(scope, project)
+        _may_hold(one, scope, unit, project)
+        and not _is_in_raises(one.call, scope)
+        and not _is_plainly_closed(one, scope, project)
+        for scope in scopes
+        for one in made(scope, project)
     )
+
+
+def _may_hold(found: Made, scope: Scope, unit: Scope, project: Project) -> bool:
+    """Whether a method by which such a resource comes to hold something is called of anything."""
+    works = found.resource.works
+    methods = (inner.facts.methods for inner in unit.nested())
+    return not works or is_lent(scope, project) or any(not works.isdisjoint(names) for names in methods)
+
+
+def _is_in_raises(call: ast.Call, scope: Scope) -> bool:
+    """``with raises(OSError): await open_connection(…)``."""
+    at = call.lineno, call.col_offset
+    for statement in scope.facts.withs:
+        first, end = statement.body[0], (statement.end_lineno or 0, statement.end_col_offset or 0)
+        if (first.lineno, first.col_offset) <= at <= end:
+            contexts = (item.context_expr for item in statement.items)
+            if any(isinstance(expr, ast.Call) and called(expr) in EXPECTING for expr in contexts):
+                return True
+    return False
 
 
 def _is_plainly_closed(found: Made, scope: Scope, project: Project) -> bool:
