@@ -21,7 +21,7 @@ from asynclint.project.config import find_pytest_config
 from asynclint.project.dead import is_never_run
 from asynclint.project.project import Project
 from asynclint.project.test_files import is_test_file, no_test_module
-from asynclint.rule import UNUSED_NOQA, Rule, Scope, Trigger, all_rules
+from asynclint.rule import UNUSED_NOQA, Rule, Scope, all_rules, by_trigger
 from asynclint.settings import Selection, Settings
 from asynclint.source.files import File, Problem
 from asynclint.source.function import Function
@@ -251,11 +251,11 @@ def _judge_once(
     outline = project.begin(place, text, tree)
     found: set[Finding] = set()
     problems: list[Problem] = []
-    by_trigger = {kind: _by_trigger(rule for rule in rules if rule.scope is kind) for kind in Scope}
+    groups = {kind: by_trigger(rule for rule in rules if rule.scope is kind) for kind in Scope}
     for kind, unit in _units(outline):
         halt()
         subject = Function(unit) if kind is Scope.FUNCTION else unit
-        for trigger, waiting in by_trigger[kind]:
+        for trigger, waiting in groups[kind]:
             try:
                 asked = waiting if trigger is None or trigger(unit, project) else ()
             except Exception as error:  # a fault of ours must not cost the other findings
@@ -283,14 +283,6 @@ def _judge_once(
         judged = [rule for rule in rules if rule.code > "ASL2" or not no_test_module(text, place)]
         found.update(_placed(finding, display) for finding in unused(text, found, judged))
     return found, first_of(problems)
-
-
-def _by_trigger(rules: Iterable[Rule]) -> Sequence[tuple[Trigger | None, Sequence[Rule]]]:
-    """The rules that ask the same first, so that it is asked once."""
-    groups: dict[Trigger | None, list[Rule]] = {}
-    for rule in rules:
-        groups.setdefault(rule.triggered, []).append(rule)
-    return list(groups.items())
 
 
 def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -115,6 +115,14 @@ class Rule:
     def summary(self) -> str:
         """What it reports, in one line: the docstring's first, without code and slug."""
         return self.docs.split("\n", 1)[0].partition(": ")[2]
+
+
+def by_trigger(rules: Iterable[Rule]) -> list[tuple[Trigger | None, list[Rule]]]:
+    """The rules that ask the same first, so that it is asked once."""
+    groups: dict[Trigger | None, list[Rule]] = {}
+    for rule in rules:
+        groups.setdefault(rule.triggered, []).append(rule)
+    return list(groups.items())
 
 
 @cache
