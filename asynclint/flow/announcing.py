@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from asynclint.flow.expiry import end_of, own_nodes, start_of
+from asynclint.flow.expiry import LOOPS, end_of, own_nodes, start_of
 from asynclint.flow.lives import Life
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
@@ -14,8 +14,8 @@ from asynclint.source.written import last_name
 
 TRYING = (ast.Try, ast.TryStar)
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
-LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-LOOP_GETTERS = ("get_running_loop", "get_event_loop")
+REPEATING = (*LOOPS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+RUNNING = frozenset({"get_running_loop", "get_event_loop"})
 PROVING = ("assertTrue", "assertIsNotNone")
 
 
@@ -43,7 +43,7 @@ def stops_the_loop(life: Life, project: Project) -> bool:
     stopped = _ends_with(coroutine.node, "stop") if coroutine is not None else None
     if stopped is None or life.trace.many or _is_repeated(life):
         return False
-    running = isinstance(stopped, ast.Call) and last_name(stopped.func) in LOOP_GETTERS
+    running = isinstance(stopped, ast.Call) and last_name(stopped.func) in RUNNING
     return any(
         isinstance(node, ast.Attribute)
         and node.attr == "run_forever"
@@ -54,7 +54,7 @@ def stops_the_loop(life: Life, project: Project) -> bool:
 
 def _is_repeated(life: Life) -> bool:
     """Whether a task is started in a loop or comprehension: there may be more of its kind."""
-    loops = (node for node in own_nodes(life.scope) if isinstance(node, LOOPS))
+    loops = (node for node in own_nodes(life.scope) if isinstance(node, REPEATING))
     return any(start_of(loop) <= start_of(life.call) <= end_of(loop) for loop in loops)
 
 
