@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
-from asynclint.flow.expiry import LOOPS, end_of, own_nodes, start_of
+from asynclint.flow.expiry import LOOPS
 from asynclint.flow.lives import Life
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
+from asynclint.source.nodes import end_of, own_nodes, start_of
 from asynclint.source.outline import Scope
 from asynclint.source.written import last_name
 

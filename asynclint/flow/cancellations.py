@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from asynclint.flow.expiry import TRIES, error_names, inside
+from asynclint.flow.expiry import TRIES, error_names
 from asynclint.flow.notice import is_failure
 from asynclint.flow.onward import JUMPS, WAITS, Course, Onward
 from asynclint.flow.started import is_own, is_started
@@ -21,6 +21,7 @@ from asynclint.knowledge.asyncs import CANCELLED_ERRORS
 from asynclint.project.called import always_raises
 from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.project import Project
+from asynclint.source.nodes import inside
 from asynclint.source.outline import FUNCTIONS, Scope
 from asynclint.source.written import called
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from asynclint.flow.expiry import own_nodes
 from asynclint.flow.lives import Life
 from asynclint.knowledge.asyncs import SLEEPS
 from asynclint.project.guards.replaced import is_replaced
@@ -12,6 +11,7 @@ from asynclint.project.guards.tests import test_of
 from asynclint.project.index.values import Calling, Class, Function, Instance
 from asynclint.project.names import chain
 from asynclint.project.project import Project
+from asynclint.source.nodes import own_nodes
 from asynclint.source.outline import Scope
 
 MAX_DEPTH = 3

@@ -29,13 +29,12 @@ from asynclint.project.guards.contexts import context_guard
 from asynclint.project.guards.seconds import Number, argument, number
 from asynclint.project.names import chain, definition, known
 from asynclint.project.project import Project
-from asynclint.source.outline import FUNCTIONS, Scope
-from asynclint.source.walk import children
+from asynclint.source.nodes import NESTED, end_of, inside, start_of
+from asynclint.source.outline import Scope
 from asynclint.source.written import uncalled, written
 
 WAIT_FOR = frozenset(name for name, position in GUARD_CALLS.items() if position >= 0)
 GUARDS = GUARD_CONTEXTS - DEADLINES
-NESTED = (*FUNCTIONS, ast.ClassDef, ast.Lambda)
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
 WITHS = (ast.With, ast.AsyncWith)
 TRIES = (ast.Try, ast.TryStar)
@@ -94,36 +93,6 @@ class Expiry(NamedTuple):
     def handler(self) -> list[ast.AST]:
         """What the ``except`` that catches it does; empty where something else does."""
         return inside(self.caught.by.body) if isinstance(self.caught.by, ast.ExceptHandler) else []
-
-
-def inside(roots: Iterable[ast.AST]) -> list[ast.AST]:
-    """What runs when these nodes do, by position: the nodes in them, nested functions left out."""
-    found: list[ast.AST] = []
-    stack = list(roots)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, NESTED):
-            continue
-        if hasattr(node, "lineno"):
-            found.append(node)
-        stack += children(node)
-    return sorted(found, key=start_of)
-
-
-def own_nodes(function: Scope) -> list[ast.AST]:
-    """What runs when a function does, by position."""
-    assert isinstance(function.node, FUNCTIONS)
-    return inside(function.node.body)
-
-
-def start_of(node: ast.AST) -> tuple[int, int]:
-    """1-based line, and 0-based column in bytes: for comparison only."""
-    return node.lineno, node.col_offset  # type: ignore[attr-defined]
-
-
-def end_of(node: ast.AST) -> tuple[int, int]:
-    """As ``start_of``, for the end."""
-    return node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
 
 
 def error_names(expr: ast.AST | None, scope: Scope, project: Project) -> frozenset[str]:

@@ -10,11 +10,11 @@ import ast
 import re
 from collections.abc import Iterable
 
-from asynclint.flow.expiry import own_nodes
 from asynclint.knowledge.asyncs import CHECKPOINTS, GUARD_CONTEXTS, SLEEPS, TASK_INSPECTION
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
+from asynclint.source.nodes import own_nodes
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 

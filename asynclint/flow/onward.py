@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from enum import Enum
 from functools import cached_property
 
-from asynclint.flow.expiry import LOOPS, end_of, inside, own_nodes, start_of
+from asynclint.flow.expiry import LOOPS
+from asynclint.source.nodes import end_of, inside, own_nodes, start_of
 from asynclint.source.outline import FUNCTIONS, Scope
 from asynclint.source.written import called
 

@@ -12,11 +12,11 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import NamedTuple
 
-from asynclint.flow.expiry import inside, own_nodes
 from asynclint.flow.settling import Leak, Walk, leak_behind
 from asynclint.project.guards.wrappers import project_function
 from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.project import Project
+from asynclint.source.nodes import inside, own_nodes
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called
 

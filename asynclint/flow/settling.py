@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from asynclint.flow.expiry import LOOPS, TRIES, WITHS, end_of, inside, own_nodes, start_of
+from asynclint.flow.expiry import LOOPS, TRIES, WITHS
+from asynclint.source.nodes import end_of, inside, own_nodes, start_of
 from asynclint.source.outline import FUNCTIONS, Scope
 from asynclint.source.written import called
 

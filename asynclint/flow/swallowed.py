@@ -9,19 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from typing import NamedTuple
 
-from asynclint.flow.expiry import (
-    LOOPS,
-    TRIES,
-    WAIT_FOR,
-    WITHS,
-    Catch,
-    Expiries,
-    Expiry,
-    end_of,
-    inside,
-    own_nodes,
-    start_of,
-)
+from asynclint.flow.expiry import LOOPS, TRIES, WAIT_FOR, WITHS, Catch, Expiries, Expiry
 from asynclint.flow.notice import (
     bound_names,
     is_assertion,
@@ -45,6 +33,7 @@ from asynclint.project.guards.tests import Test
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
+from asynclint.source.nodes import end_of, inside, own_nodes, start_of
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from asynclint.project.guards.replaced import replaced_names
 from asynclint.project.index.values import Calling, Result
 from asynclint.project.project import Project
+from asynclint.source.nodes import start_of
 from asynclint.source.outline import Scope
 from asynclint.source.walk import child_fields
 from asynclint.source.written import called, last_name, uncalled
@@ -39,7 +40,7 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
     if loops or steps:  # what is kept may be stepped through there
         candidates += [b.value for found in scope.bindings.values() for b in found if b.kind == "assign"]
     calls = {id(call): call for call in candidates if isinstance(call, ast.Call)}
-    for call in sorted(calls.values(), key=lambda call: (call.lineno, call.col_offset)):
+    for call in sorted(calls.values(), key=start_of):
         value = project.inference.value(call, scope)
         if not isinstance(value, Result) or value.function.calling is not Calling.ASYNC_GENERATOR:
             continue

@@ -17,6 +17,7 @@ from asynclint.project.names import chain
 from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
 from asynclint.project.tasks import is_loop, named_by
+from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import Scope
 from asynclint.source.written import called, last_name
 
@@ -48,7 +49,7 @@ def made(scope: Scope, project: Project) -> list[Made]:
         settled = {id(item.context_expr) for entered in scope.facts.withs for item in entered.items}
         settled |= {id(given.value) for given in scope.facts.returns}
         open_ones = (made for made in _made(scope, project) if id(made.value) not in settled)
-        return sorted(open_ones, key=lambda made: (made.call.lineno, made.call.col_offset))
+        return sorted(open_ones, key=lambda made: start_of(made.call))
 
     return project.remembered(("resources", scope), found)
 
@@ -82,10 +83,8 @@ def _may_hold(found: Made, scope: Scope, unit: Scope, project: Project) -> bool:
 
 def _is_in_raises(call: ast.Call, scope: Scope) -> bool:
     """``with raises(OSError): await open_connection(…)``."""
-    at = call.lineno, call.col_offset
     for statement in scope.facts.withs:
-        first, end = statement.body[0], (statement.end_lineno or 0, statement.end_col_offset or 0)
-        if (first.lineno, first.col_offset) <= at <= end:
+        if start_of(statement.body[0]) <= start_of(call) <= end_of(statement):
             contexts = (item.context_expr for item in statement.items)
             if any(isinstance(expr, ast.Call) and called(expr) in EXPECTING for expr in contexts):
                 return True

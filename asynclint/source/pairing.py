@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from asynclint.source.function import UnparsedError
+from asynclint.source.nodes import start_of
 from asynclint.source.outline import FUNCTIONS, Scope
 from asynclint.source.walk import children
 
@@ -234,7 +235,7 @@ def _ast_children(node: ast.AST) -> list[ast.AST]:
             # libcst too keeps keywords behind bases, whatever their order
             return [*node.decorator_list, *parameters, *node.bases, *node.keywords, *node.body]
         case ast.Call():
-            return [node.func, *sorted([*node.args, *node.keywords], key=_start)]
+            return [node.func, *sorted([*node.args, *node.keywords], key=start_of)]
         case ast.IfExp():
             return [node.body, node.test, node.orelse]
         case ast.Dict():
@@ -263,7 +264,3 @@ def _arguments(node: ast.arguments) -> list[ast.AST]:
     if node.kwarg:
         found.append(node.kwarg)
     return found
-
-
-def _start(node: ast.AST) -> tuple[int, int]:
-    return node.lineno, node.col_offset  # type: ignore[attr-defined]
