@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from asynclint.project.project import Project
@@ -17,25 +17,40 @@ if TYPE_CHECKING:
 JUMPS = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 BLOCKS = ("body", "orelse", "finalbody")
 Ends = Callable[[ast.expr], bool]
-Places = dict[ast.stmt, tuple[list[ast.stmt], int]]
 
 
-def ends_plainly(statement: ast.stmt, scope: Scope, ends: Ends, project: Project) -> bool:
-    """Whether an expression statement that ``ends`` knows is sure to run behind a statement of a scope."""
-    if scope.is_generator:
-        return False
+class Place(NamedTuple):
+    """Where a statement stands: its block, its position there, and what holds the block."""
+
+    block: list[ast.stmt]
+    position: int
+    holder: ast.stmt | None
+
+
+def ends_plainly(statement: ast.stmt, name: str, ends: Ends, scope: Scope, project: Project) -> bool:
+    """Whether what a statement of a scope gives a name is sure to be ended, or returned, behind it.
+
+    ``ends`` knows expressions that do so where a statement evaluates, assigns, asserts or returns them.
+    """
     places, jumping = project.remembered(("blocks", scope), lambda: _blocks(scope))
-    block, index = places.get(statement, ([], 0))
-    for later in block[index + 1 :]:
-        if _is_end(later, ends):
-            return True
-        if later in jumping:
-            return False
+    place = places.get(statement)
+    while place is not None:
+        for later in place.block[place.position + 1 :]:
+            if _is_end(later, name, ends):
+                return True
+            if later in jumping:
+                return False
+        holder = place.holder
+        if isinstance(holder, ast.Try) and place.block is holder.body:
+            return any(_is_end(last, name, ends) for last in holder.finalbody)
+        place = places[holder] if isinstance(holder, (ast.With, ast.AsyncWith)) else None
     return False
 
 
-def _is_end(statement: ast.stmt, ends: Ends) -> bool:
+def _is_end(statement: ast.stmt, name: str, ends: Ends) -> bool:
     match statement:
+        case ast.Return(value=ast.Name(id=returned)):
+            return returned == name
         case ast.Expr(value) | ast.Assign(value=value) | ast.Return(value=ast.expr() as value):
             return ends(value)
         case ast.Assert(test=ast.Compare(left=left, comparators=[right, *_])):
@@ -43,23 +58,22 @@ def _is_end(statement: ast.stmt, ends: Ends) -> bool:
         case ast.Assert(test=ast.UnaryOp(operand=value) | value):
             return ends(value)
         case ast.With(body=[first, *_]) | ast.AsyncWith(body=[first, *_]):
-            return _is_end(first, ends)
+            return _is_end(first, name, ends)
         case ast.Try(body=[first, *_], finalbody=final):
-            return _is_end(first, ends) or any(_is_end(last, ends) for last in final)
+            return _is_end(first, name, ends) or any(_is_end(last, name, ends) for last in final)
     return False
 
 
-def _blocks(scope: Scope) -> tuple[Places, set[ast.stmt]]:
-    """The block and index of each statement of a scope's own body, and those that hold a jump."""
-    places: Places = {}
-    holders: dict[ast.stmt, ast.stmt | None] = {}
+def _blocks(scope: Scope) -> tuple[dict[ast.stmt, Place], set[ast.stmt]]:
+    """The place of each statement of a scope's own body, and those that hold a jump."""
+    places: dict[ast.stmt, Place] = {}
     blocks: list[tuple[list[ast.stmt], ast.stmt | None]] = []
     if isinstance(scope.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         blocks.append((scope.node.body, None))
     while blocks:  # no recursion: a chain of ``elif`` is as deep as it is long
         block, holder = blocks.pop()
         for index, statement in enumerate(block):
-            places[statement], holders[statement] = (block, index), holder
+            places[statement] = Place(block, index, holder)
             if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 inner = (getattr(part, name, []) for part in _parts(statement) for name in BLOCKS)
                 blocks.extend((one, statement) for one in inner)
@@ -68,7 +82,7 @@ def _blocks(scope: Scope) -> tuple[Places, set[ast.stmt]]:
         outer: ast.stmt | None = statement if isinstance(statement, JUMPS) else None
         while outer is not None and outer not in jumping:
             jumping.add(outer)
-            outer = holders[outer]
+            outer = places[outer].holder
     return places, jumping
 
 

@@ -93,10 +93,10 @@ def _is_in_raises(call: ast.Call, scope: Scope) -> bool:
 
 def _is_plainly_closed(found: Made, scope: Scope, project: Project) -> bool:
     named = named_by(found.value, scope, project)
-    if named is None or not isinstance(named[0], ast.Assign):
+    if named is None:
         return False
     statement, part = named[0], found.resource.part
-    target = statement.targets[0]
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
     if part is not None and isinstance(target, ast.Tuple) and len(target.elts) == 2:
         target = target.elts[part]
     if not isinstance(target, ast.Name) or len(scope.bindings[target.id]) != 1:
@@ -105,12 +105,14 @@ def _is_plainly_closed(found: Made, scope: Scope, project: Project) -> bool:
 
     def closes(value: ast.expr) -> bool:
         call = value.value if isinstance(value, ast.Await) else value
+        if isinstance(call, ast.Call) and last_name(call.func) == "run_until_complete" and call.args:
+            call = call.args[0]
         func = call.func if isinstance(call, ast.Call) else None
         method = func.attr if isinstance(func, ast.Attribute) else ""
         receiver = func.value if isinstance(func, ast.Attribute) else None
         return method in closers and isinstance(receiver, ast.Name) and receiver.id == name
 
-    return ends_plainly(statement, scope, closes, project)
+    return ends_plainly(statement, name, closes, scope, project)
 
 
 def is_lent(scope: Scope, project: Project) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from asynclint.knowledge.asyncs import LOOP_GETTERS, SPAWN_METHODS, SPAWNS
 from asynclint.project.called import kept, may_be_plain, named
@@ -56,28 +57,62 @@ def _is_plainly_awaited(call: ast.Call, scope: Scope, project: Project) -> bool:
     if named is None:
         return False
     statement, name = named
-
-    def awaits(value: ast.expr) -> bool:
-        waited = value.value if isinstance(value, ast.Await) else None
-        given = [waited]
-        if isinstance(waited, ast.Call) and written(waited.func).rpartition(".")[2] in JOINING:
-            given = [*waited.args]
-        return any(isinstance(part, ast.Name) and part.id == name for part in given)
-
-    return ends_plainly(statement, scope, awaits, project)
+    return ends_plainly(statement, name, partial(_waits_for, name), scope, project)
 
 
-def named_by(value: ast.expr, scope: Scope, project: Project) -> tuple[ast.stmt, str] | None:
-    """The statement that gives an expression its one name, and that name; None where it has none or more."""
+def _waits_for(name: str, value: ast.expr) -> bool:
+    """``await task``, ``await gather(*tasks)``, ``loop.run_until_complete(task)``, ``task.result()``."""
+    match value:
+        case (
+            ast.Await(value=waited)
+            | ast.Call(func=ast.Attribute(attr="run_until_complete"), args=[waited], keywords=[])
+        ):
+            return any(isinstance(part, ast.Name) and part.id == name for part in _joined(waited))
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=asked), attr="result" | "exception")):
+            return asked == name
+    return False
+
+
+def _joined(waited: ast.expr) -> Iterator[ast.expr]:
+    """What is waited for to the end by who waits for an expression."""
+    if not isinstance(waited, ast.Call):
+        yield waited
+        return
+    joining = written(waited.func)
+    if joining.rpartition(".")[2] in JOINING:
+        yield from (part.value if isinstance(part, ast.Starred) else part for part in waited.args)
+    elif joining == "asyncio.wait" and len(waited.args) == 1 and not waited.keywords:
+        given = waited.args[0]
+        yield from given.elts if isinstance(given, (ast.List, ast.Set, ast.Tuple)) else [given]
+
+
+def named_by(
+    value: ast.expr, scope: Scope, project: Project
+) -> tuple[ast.Assign | ast.AnnAssign, str] | None:
+    """The statement that gives an expression, or a display of several, its one name, and that name.
+
+    None where it has none or more, or another statement gives the name to something else.
+    """
     return project.remembered(("named", scope), lambda: dict(_named(scope))).get(value)
 
 
-def _named(scope: Scope) -> Iterator[tuple[ast.expr, tuple[ast.stmt, str]]]:
+def _named(scope: Scope) -> Iterator[tuple[ast.expr, tuple[ast.Assign | ast.AnnAssign, str]]]:
     for name, bindings in scope.bindings.items():
-        node, value = bindings[0].node, bindings[0].value
-        alone = len(bindings) == 1 and name not in scope.facts.outer
-        if alone and value is not None and isinstance(node, ast.Assign) and len(node.targets) == 1:
-            yield value, (node, name)
+        kind, node, value = bindings[0].kind, bindings[0].node, bindings[0].value
+        if len(bindings) > 1 or value is None:
+            continue
+        if isinstance(node, ast.AnnAssign) or (isinstance(node, ast.Assign) and len(node.targets) == 1):
+            for part in _parts(value) if kind == "assign" else (value,):
+                yield part, (node, name)
+
+
+def _parts(value: ast.expr) -> Sequence[ast.expr]:
+    match value:
+        case ast.List(elts=parts) | ast.Set(elts=parts) | ast.Tuple(elts=parts):
+            return parts
+        case ast.ListComp(elt=part) | ast.SetComp(elt=part):
+            return [part]
+    return [value]
 
 
 def is_setup(scope: Scope, project: Project) -> bool:
