@@ -7,9 +7,9 @@ import ast
 from asynclint.finding import Edit, Fix, Safety
 from asynclint.flow.finishing import CannotFinishError, behind, is_taken_away, statement_of
 from asynclint.flow.resources import Holding
+from asynclint.project.closers import is_lent
 from asynclint.project.guards.tests import test_of
 from asynclint.project.project import Project
-from asynclint.project.resources import is_lent
 from asynclint.project.tasks import is_setup
 from asynclint.source.function import Function
 from asynclint.source.wrap import UnwrappableError, wrap_rest

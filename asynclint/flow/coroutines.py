@@ -13,7 +13,7 @@ from asynclint.finding import Edit, Fix, Position, Safety, Span
 from asynclint.flow.fates import Event, Fate, Fates, Step, written_name
 from asynclint.flow.purpose import is_on_purpose, is_tried
 from asynclint.flow.trace import Trace, Tracer
-from asynclint.knowledge.asyncs import UNITTEST_ASSERTIONS, VALUE_CALLS
+from asynclint.knowledge.asyncs import ASKING, DRIVING, UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.project.coroutines import Evidence, loose
 from asynclint.project.index.classes import may_have
 from asynclint.project.index.decorators import wrapper_object
@@ -23,9 +23,6 @@ from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 
-# Methods by which a coroutine is driven or ended by hand.
-DRIVING = frozenset({"send", "throw", "close", "__await__"})
-ASKING = frozenset({"isinstance", "bool", "str", "repr", "format", "print"})
 # Assertions whose point may be that something is a coroutine.
 OF_IDENTITY = frozenset({"assertIs", "assertIsNot", "assertIsInstance", "assertNotIsInstance"})
 FUTURE_METHODS = frozenset({"result", "exception", "done", "cancel", "cancelled", "add_done_callback"})

@@ -12,15 +12,16 @@ import libcst as cst
 
 from asynclint.flow.fates import RAISES, RAISING, Event, Fate, Fates, Step, written_name
 from asynclint.flow.lives import Life, life
-from asynclint.flow.owners import shows_its_own
 from asynclint.flow.trace import Tracer
 from asynclint.knowledge.asyncs import CONTAINER_PARTS, EXPECTING
 from asynclint.knowledge.resources import LENDING, LOOP, PROCESS, TRANSPORT, WRITER, Resource
+from asynclint.project.closers import is_lent
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.values import Class
 from asynclint.project.names import chain
+from asynclint.project.owners import shows_its_own
 from asynclint.project.project import Project
-from asynclint.project.resources import Made, is_lent, made
+from asynclint.project.resources import Made, made
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 from asynclint.source.written import written

@@ -283,6 +283,10 @@ VALUE_CALLS = frozenset(
     ["len", "int", "float", "sum", "min", "max", "sorted", "list", "tuple", "set", "dict", "bytes", "next",
      "iter", "enumerate", "zip", "any", "all", "abs", "round", "reversed"]
 )  # fmt: skip
+# Methods by which a coroutine is driven or ended by hand.
+DRIVING = frozenset({"send", "throw", "close", "__await__"})
+# Builtins that look at whatever they are given.
+ASKING = frozenset({"isinstance", "bool", "str", "repr", "format", "print"})
 # Coroutine functions of anyio and trio, whose packages are never read.
 COROUTINE_FUNCTIONS = frozenset(
     f"{module}.{name}"

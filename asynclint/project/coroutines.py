@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from asynclint.finding import Confidence
+from asynclint.knowledge.asyncs import ASKING, DRIVING, UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import gives_replaced, is_replaced
@@ -16,10 +17,12 @@ from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.values import Callback, Calling, Class, Function, Instance, Pending, Value
 from asynclint.project.index.witnesses import is_awaited_elsewhere, is_told_apart, is_variant, loose_calls
 from asynclint.project.project import Project
-from asynclint.project.tasks import starts_tasks
+from asynclint.project.tasks import named_by, starts_tasks
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import called
 
 DISPLAYS = (ast.List, ast.Tuple, ast.Set)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp)
 ASYNC_WORDS = (b"async def", b"Awaitable", b"Coroutine")
 
 
@@ -39,20 +42,68 @@ class Evidence(Enum):
 def loose(scope: Scope, project: Project) -> list[tuple[ast.Call, Evidence]]:
     """Calls in a scope's own body that give a coroutine, and are neither awaited nor a statement.
 
-    What an attribute is given, in a list too, is left out: others may read it.
+    What an attribute is given, in a list too, is left out: others may read it. So is what a call is given
+    one by one, from a comprehension, and what is driven by hand.
     """
     return project.remembered(("loose coroutines", scope), lambda: list(_loose(scope, project)))
 
 
 def makes_loose_coroutines(unit: Scope, project: Project) -> bool:
-    """Whether a function, or what is nested in it, makes a coroutine and does not await it at once."""
-    return any(loose(scope, project) for scope in unit.nested() if scope.is_function)
+    """Whether a function, or what is nested in it, makes a coroutine and does not await it at once.
+
+    Not where its name is plainly awaited or given away, and nothing else is done with it.
+    """
+    return any(
+        not _is_plainly_taken(call, scope, unit, project)
+        for scope in unit.nested()
+        if scope.is_function
+        for call, _ in loose(scope, project)
+    )
+
+
+def _is_plainly_taken(call: ast.Call, scope: Scope, unit: Scope, project: Project) -> bool:
+    named = named_by(call, scope, project)
+    if named is None or named[0].value is not call:
+        return False
+    loads = project.remembered(("loads", unit), lambda: _loads(unit)).get(named[1], set())
+    taken = project.remembered(("taken over", scope), lambda: set(_taken(scope, project)))
+    return bool(loads) and loads <= taken
+
+
+def _loads(unit: Scope) -> dict[str, set[ast.expr]]:
+    """Where a function, and what is nested in it, reads each name."""
+    found: dict[str, set[ast.expr]] = {}
+    for node in ast.walk(unit.node):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            found.setdefault(node.id, set()).add(node)
+    return found
+
+
+def _taken(scope: Scope, project: Project) -> Iterator[ast.expr]:
+    """What a scope's own body awaits, or gives to who may await it."""
+    yield from (wait.value for wait in scope.facts.awaits)
+    for call in scope.facts.calls:
+        yield from call.args if _takes_over(call, scope, project) else ()
+
+
+def _takes_over(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether a call may await what it is given, and nothing says otherwise."""
+    if called(call) in UNITTEST_ASSERTIONS | VALUE_CALLS | ASKING:
+        return False
+    value = project.inference.value(call.func, scope)
+    return not isinstance(value, Function) or value.scope.outline.is_stub
 
 
 def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]]:
     settled = {id(statement.value) for statement in scope.facts.expressions}
     for _, value in scope.facts.attributes:
         settled |= {id(part) for part in (value.elts if isinstance(value, DISPLAYS) else [value])}
+    for taker in scope.facts.calls:  # gather(*[work() for _ in range(3)])
+        made = (argument.value for argument in taker.args if isinstance(argument, ast.Starred))
+        if called(taker) not in ASKING:
+            settled |= {id(several.elt) for several in made if isinstance(several, COMPREHENSIONS)}
+    for driven in (call.func for name in DRIVING for call in scope.facts.methods.get(name, ())):
+        settled |= {id(driven.value)} if isinstance(driven, ast.Attribute) else set()
     for call in loose_calls(scope, project):
         evidence = makes_coroutine(call, scope, project) if id(call) not in settled else None
         if evidence is not None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.outline import Scope
 
-JUMPS = (ast.Return, ast.Break, ast.Continue, ast.Raise)
 BLOCKS = ("body", "orelse", "finalbody")
 Ends = Callable[[ast.expr], bool]
 
@@ -25,6 +24,9 @@ class Place(NamedTuple):
     block: list[ast.stmt]
     position: int
     holder: ast.stmt | None
+
+
+Places = dict[ast.stmt, Place]
 
 
 def ends_plainly(statement: ast.stmt, name: str, ends: Ends, scope: Scope, project: Project) -> bool:
@@ -64,9 +66,9 @@ def _is_end(statement: ast.stmt, name: str, ends: Ends) -> bool:
     return False
 
 
-def _blocks(scope: Scope) -> tuple[dict[ast.stmt, Place], set[ast.stmt]]:
-    """The place of each statement of a scope's own body, and those that hold a jump."""
-    places: dict[ast.stmt, Place] = {}
+def _blocks(scope: Scope) -> tuple[Places, set[ast.stmt]]:
+    """The place of each statement of a scope's own body, and those that may leave the block they are in."""
+    places: Places = {}
     blocks: list[tuple[list[ast.stmt], ast.stmt | None]] = []
     if isinstance(scope.node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         blocks.append((scope.node.body, None))
@@ -77,13 +79,23 @@ def _blocks(scope: Scope) -> tuple[dict[ast.stmt, Place], set[ast.stmt]]:
             if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 inner = (getattr(part, name, []) for part in _parts(statement) for name in BLOCKS)
                 blocks.extend((one, statement) for one in inner)
-    jumping: set[ast.stmt] = set()
+    leaving, breaking = set[ast.stmt](), set[ast.stmt]()
     for statement in places:
-        outer: ast.stmt | None = statement if isinstance(statement, JUMPS) else None
-        while outer is not None and outer not in jumping:
-            jumping.add(outer)
-            outer = places[outer].holder
-    return places, jumping
+        if isinstance(statement, (ast.Return, ast.Raise)):
+            _mark(statement, places, leaving, loops=())
+        elif isinstance(statement, (ast.Break, ast.Continue)):
+            _mark(statement, places, breaking, loops=(ast.For, ast.AsyncFor, ast.While))
+    return places, leaving | breaking
+
+
+def _mark(jump: ast.stmt, places: Places, marked: set[ast.stmt], loops: tuple[type[ast.stmt], ...]) -> None:
+    """Mark a jump and what holds it, up to the loop that it is about."""
+    outer: ast.stmt | None = jump
+    while outer is not None and outer not in marked:
+        marked.add(outer)
+        block, _, outer = places[outer]
+        if isinstance(outer, loops) and block is outer.body:  # type: ignore[attr-defined]
+            return
 
 
 def _parts(statement: ast.stmt) -> list[ast.AST]:

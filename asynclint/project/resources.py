@@ -10,8 +10,8 @@ from typing import NamedTuple
 from asynclint.knowledge.asyncs import EXPECTING
 from asynclint.knowledge.resources import BORROWED, DRIVERS, RESOURCES, Resource
 from asynclint.project.called import kept, may_be_plain, named, passed
+from asynclint.project.closers import is_closed_elsewhere, is_lent
 from asynclint.project.guards.replaced import is_replaced
-from asynclint.project.guards.tests import is_fixture
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain
 from asynclint.project.plain import ends_plainly
@@ -94,7 +94,9 @@ def _is_in_raises(call: ast.Call, scope: Scope) -> bool:
 def _is_plainly_closed(found: Made, scope: Scope, project: Project) -> bool:
     named = named_by(found.value, scope, project)
     if named is None:
-        return False
+        kept = [target for target, value in scope.facts.attributes if value is found.value]
+        own = [target.attr for target in kept if _is_of_self(target, scope)]
+        return bool(own) and is_closed_elsewhere(own, scope, found.resource, project)
     statement, part = named[0], found.resource.part
     target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
     if part is not None and isinstance(target, ast.Tuple) and len(target.elts) == 2:
@@ -115,12 +117,11 @@ def _is_plainly_closed(found: Made, scope: Scope, project: Project) -> bool:
     return ends_plainly(statement, name, closes, scope, project)
 
 
-def is_lent(scope: Scope, project: Project) -> bool:
-    """Whether what a generator yields comes back to it: fixtures and context managers."""
-    if not scope.is_generator or not scope.decorators:
-        return False
-    written = [ast.unparse(decorator) for decorator in scope.decorators]
-    return any(text.endswith("contextmanager") for text in written) or is_fixture(scope, project) is not None
+def _is_of_self(attribute: ast.Attribute, scope: Scope) -> bool:
+    own = scope.parameters[:1] if scope.enclosing_class is not None else ()
+    return isinstance(attribute.value, ast.Name) and attribute.value.id in [
+        parameter.arg for parameter in own
+    ]
 
 
 def _made(scope: Scope, project: Project) -> Iterator[Made]:

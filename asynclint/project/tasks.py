@@ -54,8 +54,8 @@ def may_leave_tasks(unit: Scope, project: Project) -> bool:
 
 def _is_plainly_awaited(call: ast.Call, scope: Scope, project: Project) -> bool:
     named = named_by(call, scope, project)
-    if named is None:
-        return False
+    if named is None:  # await create_task(…), await gather(create_task(…), create_task(…))
+        return call in project.remembered(("waited for", scope), lambda: set(_waited(scope)))
     statement, name = named
     return ends_plainly(statement, name, partial(_waits_for, name), scope, project)
 
@@ -71,6 +71,11 @@ def _waits_for(name: str, value: ast.expr) -> bool:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=asked), attr="result" | "exception")):
             return asked == name
     return False
+
+
+def _waited(scope: Scope) -> Iterator[ast.expr]:
+    for wait in scope.facts.awaits:
+        yield from (wait.value, *_joined(wait.value))
 
 
 def _joined(waited: ast.expr) -> Iterator[ast.expr]:

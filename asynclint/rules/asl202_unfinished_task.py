@@ -64,8 +64,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.fates import Fate
     from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
-    from asynclint.flow.owners import is_finished_elsewhere
     from asynclint.flow.related import ways_out
+    from asynclint.project.owners import is_finished_elsewhere
 
     offered = 0
     for life in lives(function, project):

@@ -73,9 +73,9 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.fates import Fate
     from asynclint.flow.finishing import attempt, finish_pending
     from asynclint.flow.lives import lives
-    from asynclint.flow.owners import is_finished_elsewhere
     from asynclint.flow.related import made, span_of
     from asynclint.flow.states import State
+    from asynclint.project.owners import is_finished_elsewhere
 
     waits: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):

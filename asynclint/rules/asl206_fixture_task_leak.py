@@ -70,7 +70,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each task that no teardown finishes, at the call that starts it."""
     from asynclint.flow.finishing import attempt, finish, finish_in_cleanup
     from asynclint.flow.lives import lives
-    from asynclint.flow.owners import may_be_finished
+    from asynclint.project.owners import may_be_finished
 
     offered = 0
     for life in lives(function, project) if trigger(function.scope, project) else ():

@@ -67,18 +67,20 @@ rule.trigger(may_leave_resources)
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each resource that some path leaves open, at the call that makes it."""
-    from asynclint.flow.closers import is_closed_elsewhere
     from asynclint.flow.closing import close
     from asynclint.flow.finishing import attempt
     from asynclint.flow.related import ways_out
     from asynclint.flow.resources import holdings
     from asynclint.flow.states import State
+    from asynclint.project.closers import is_closed_elsewhere
 
     offered = 0
     for held in holdings(function, project):
         life = held.life
         asked = not life.is_unfinished and life.end & State.CANCELLED
-        if not (life.is_unfinished or asked) or is_closed_elsewhere(held, project):
+        if not (life.is_unfinished or asked):
+            continue
+        if is_closed_elsewhere(life.trace.attributes, life.scope, held.resource, project):
             continue
         fix, held_back = attempt(partial(close, function, held, project), offered)
         offered += fix is not None and not life.trace.attributes

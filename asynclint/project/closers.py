@@ -4,41 +4,47 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from asynclint.flow.owners import ends_its_own, may_be_finished, shows_its_own
-from asynclint.flow.resources import Holding
-from asynclint.knowledge.resources import LOOP
-from asynclint.project.guards.tests import test_of
+from asynclint.knowledge.resources import LOOP, Resource
+from asynclint.project.guards.tests import is_fixture, test_of
+from asynclint.project.owners import ends_its_own, may_be_finished, shows_its_own
 from asynclint.project.project import Project
-from asynclint.project.resources import is_lent
 from asynclint.project.tasks import is_setup
 from asynclint.source.outline import Scope
 from asynclint.source.written import written
 
 
-def is_closed_elsewhere(held: Holding, project: Project) -> bool:
+def is_closed_elsewhere(
+    attributes: Collection[str], scope: Scope, resource: Resource, project: Project
+) -> bool:
     """Whether a class, or the users of a fixture, may close what a function leaves open.
 
-    Of attributes that others may use one can't tell, but in the classes of tests.
+    ``attributes`` of ``self`` hold it; of those that others may use one can't tell, but in classes of tests.
     """
-    life, closers = held.life, held.resource.closers
-    attributes, scope = life.trace.attributes, life.scope
+    closers = resource.closers
     if not attributes:
         return is_lent(scope, project) and _is_closed_by_users(scope, closers)
     own = test_of(scope, project) is not None or is_setup(scope, project)
     own = own or _is_own_business(scope, attributes, closers)
     if not own and not all(name.startswith("_") for name in attributes):
         return True
-
     lent = _shown_attributes(scope) | _asked_attributes(scope)
-    if held.resource is LOOP:
+    if resource is LOOP:
         lent |= _lent_attributes(scope)
 
     def is_look(use: ast.Attribute) -> bool:
-        return use in lent or use.attr not in {*closers, *held.resource.parts, *attributes}
+        return use in lent or use.attr not in {*closers, *resource.parts, *attributes}
 
     return any(may_be_finished(name, scope, project, is_look) for name in attributes)
+
+
+def is_lent(scope: Scope, project: Project) -> bool:
+    """Whether what a generator yields comes back to it: fixtures and context managers."""
+    if not scope.is_generator or not scope.decorators:
+        return False
+    named = [ast.unparse(decorator) for decorator in scope.decorators]
+    return any(name.endswith("contextmanager") for name in named) or is_fixture(scope, project) is not None
 
 
 def _lent_attributes(method: Scope) -> frozenset[ast.expr]:
