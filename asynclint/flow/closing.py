@@ -34,7 +34,7 @@ def close(function: Function, held: Holding, project: Project) -> Fix:
         raise CannotFinishError(message)
     footer = ("finally:", *(f"    {line.format(name=name)}" for line in resource.footer))
     try:
-        edit = wrap_rest(scope, statement_of(function, life.call), "try:", footer)
+        edit = wrap_rest(scope, statement_of(function, life.call), "try:", footer, ended=name)
     except UnwrappableError as error:
         raise CannotFinishError(str(error)) from None
     return Fix(f"close {name} in finally", (edit,), Safety.UNSAFE)

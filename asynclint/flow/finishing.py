@@ -263,10 +263,9 @@ def _finished(
 ) -> Fix:
     module, imports = asyncio_in(scope, project)
     lines = ("finally:", *(cancel or (f"    {name}.cancel()",)))
+    footer = (*lines, f"    await {module}.gather({name}, return_exceptions=True)")
     try:
-        rest = wrap_rest(
-            scope, statement, "try:", (*lines, f"    await {module}.gather({name}, return_exceptions=True)")
-        )
+        rest = wrap_rest(scope, statement, "try:", footer, ended=name.lstrip("*"))
     except UnwrappableError as error:
         raise CannotFinishError(str(error)) from None
     return Fix(message, (*edits, rest), Safety.UNSAFE, imports)

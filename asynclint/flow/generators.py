@@ -166,4 +166,6 @@ def _round_rest(function: Function, left: Life, module: str) -> Edit:
     if len(left.scope.bindings[target.id]) > 1:
         message = f"{target.id} is assigned more than once"
         raise CannotFinishError(message)
-    return wrap_rest(left.scope, statement, f"async with {module}.aclosing({target.id}):", ())
+    return wrap_rest(
+        left.scope, statement, f"async with {module}.aclosing({target.id}):", (), ended=target.id
+    )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from asynclint.finding import Edit, Position, Span
+from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import FUNCTIONS, FunctionNode, Scope
 from asynclint.source.text import SourceText
 
@@ -87,8 +88,12 @@ def wrap_run(function: Scope, run: Sequence[ast.stmt], header: str) -> Edit:
     return Edit(Span(Position(first, 0), stop), f"{indent}{header}{text.newline}{gap}{moved}")
 
 
-def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequence[str]) -> Edit:
+def wrap_rest(
+    function: Scope, statement: ast.stmt, header: str, footer: Sequence[str], ended: str = ""
+) -> Edit:
     """Indent what follows a statement in its block below ``header``, with ``footer`` lines behind it.
+
+    ``ended`` is a name whose value that ends, so that nothing further down may use it.
 
     Footer lines are relative to the block: ``("finally:", "    task.cancel()")``; four leading spaces
     stand for one level of the block's own indentation. Raises UnwrappableError.
@@ -102,6 +107,9 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
     rest = _following(node, statement)
     if not rest:
         message = "no statement follows it"
+        raise UnwrappableError(message)
+    if ended and _is_used_behind(rest[-1], ended, node):
+        message = f"{ended} is used again behind the block that it is made in"
         raise UnwrappableError(message)
     first, last = _first_line(rest[0]), rest[-1].end_lineno or 0
     start = text.span(statement).start
@@ -119,6 +127,11 @@ def wrap_rest(function: Scope, statement: ast.stmt, header: str, footer: Sequenc
     behind = f"{opened}{closing}{ended}" if footer else ""
     wrapped = f"{indent}{header}{text.newline}{moved}{behind}"
     return Edit(Span(Position(first, 0), end), wrapped)
+
+
+def _is_used_behind(last: ast.stmt, name: str, function: ast.AST) -> bool:
+    names = (node for node in ast.walk(function) if isinstance(node, ast.Name) and node.id == name)
+    return any(start_of(node) > end_of(last) for node in names if not isinstance(node.ctx, ast.Store))
 
 
 def _indented(function: Scope, first: int, last: int, indent: str, unit: str) -> str:
