@@ -168,7 +168,7 @@ def _coroutines(function: Function, project: Project) -> Iterator[Coroutine]:
             if _has_of_its_own(found, project):
                 continue
             uses = found.trace.nodes(Fate.USED)
-            if uses and all(is_tried(function, node) for node in uses):
+            if uses and all(is_tried(function, function.ast_round(node)) for node in uses):
                 continue
             if not is_on_purpose(function, call, project, used=bool(uses)):
                 yield found

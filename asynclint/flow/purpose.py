@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import re
 
-import libcst as cst
-
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
 from asynclint.source.function import Function as Unit
@@ -36,12 +34,12 @@ REMARK = re.compile(
 def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool = False) -> bool:
     """Whether a test wants the warning of a dropped coroutine, or the error of a wrong call.
 
-    Or the error that comes of using a coroutine, where it is ``used``. ``made`` is a paired node.
+    Or the error that comes of using a coroutine, where it is ``used``. ``made`` is where it is made or used.
     """
-    unit, node = function.scope, function.cst_of(made)
+    unit = function.scope
     if not used and _is_remarked(made, unit):
         return True
-    fits = not used and isinstance(made, ast.Call) and _fits(made, function.scope_of(node), project)
+    fits = not used and isinstance(made, ast.Call) and _fits(made, function.scope_round(made), project)
     wants = " ".join(ast.unparse(decorator) for decorator in unit.decorators)
     marked = unit.outline.scope.bindings.get("pytestmark", [])
     wants += " ".join(ast.unparse(b.value) for b in marked if b.value is not None)
@@ -54,43 +52,33 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
         return True
     errors = CALL_ERRORS | {"Exception", "BaseException"} if used else CALL_ERRORS
     in_block = False
-    for outer in function.parents(node):
-        if isinstance(outer, cst.If) and _asked_before(function, outer, made):
+    for outer in function.around(made):
+        if isinstance(outer, ast.If) and _asked_before(outer, made):
             return True
-        if (
-            isinstance(outer, cst.Try)
-            and not fits
-            and any(_may_catch(function, h, errors) for h in outer.handlers)
-        ):
+        if isinstance(outer, ast.Try) and not fits and any(_may_catch(h, errors) for h in outer.handlers):
             return True
-        if isinstance(outer, cst.With):
-            statement = function.ast_of(outer)
-            assert isinstance(statement, (ast.With, ast.AsyncWith))
-            scope = function.scope_of(outer)
+        if isinstance(outer, (ast.With, ast.AsyncWith)):
+            scope = function.scope_round(outer)
             sure = fits and not in_block  # with raises(AttributeError): with that_is_asynchronous(): …
-            if any(
-                _expects(item.context_expr, scope, project, errors, fits=sure) for item in statement.items
-            ):
+            if any(_expects(item.context_expr, scope, project, errors, fits=sure) for item in outer.items):
                 return True
-            in_block |= outer.asynchronous is None
-    return used and _is_made_to_fail(function.scope_of(node), unit)
+            in_block |= isinstance(outer, ast.With)
+    return used and _is_made_to_fail(function.scope_round(made), unit)
 
 
-def is_tried(function: Unit, node: cst.CSTNode) -> bool:
+def is_tried(function: Unit, node: ast.AST) -> bool:
     """``try: job.name = name``, ``except Exception``: who uses a coroutine so reckons with its failing."""
     errors = CALL_ERRORS | {"Exception", "BaseException"}
     return any(
-        isinstance(outer, cst.Try) and any(_may_catch(function, h, errors) for h in outer.handlers)
-        for outer in function.parents(node)
+        isinstance(outer, ast.Try) and any(_may_catch(handler, errors) for handler in outer.handlers)
+        for outer in function.around(node)
     )
 
 
-def _asked_before(function: Unit, condition: cst.If, made: ast.AST) -> bool:
+def _asked_before(statement: ast.If, made: ast.AST) -> bool:
     """``if not iscoroutinefunction(send): send()``: it is called where it is none."""
     if not isinstance(made, ast.Call):
         return False
-    statement = function.ast_of(condition)
-    assert isinstance(statement, ast.If)
     test, branch = statement.test, statement.orelse
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         test, branch = test.operand, statement.body
@@ -156,8 +144,8 @@ def _fits(call: ast.Call, scope: Scope, project: Project) -> bool:
     )
 
 
-def _may_catch(function: Unit, handler: cst.ExceptHandler, errors: frozenset[str]) -> bool:
-    caught = function.module.code_for_node(handler.type) if handler.type is not None else ""
+def _may_catch(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:
+    caught = ast.unparse(handler.type) if handler.type is not None else ""
     return bool(errors & set(re.findall(r"\w+", caught)))
 
 

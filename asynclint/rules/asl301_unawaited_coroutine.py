@@ -77,14 +77,12 @@ def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> Evid
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped coroutine at its call."""
-    import libcst as cst
-
     from asynclint.flow.purpose import is_on_purpose
 
-    for node in function.nodes_of(cst.Expr):
-        statement = function.ast_of(node)
-        scope = function.scope_of(node)
-        assert isinstance(statement, ast.Expr)
+    dropping = (
+        (scope, statement) for scope in function.scope.nested() for statement in scope.facts.expressions
+    )
+    for scope, statement in dropping:
         evidence = _drops_coroutine(statement, scope, project)
         call = statement.value
         if evidence is None or not isinstance(call, ast.Call) or is_on_purpose(function, call, project):

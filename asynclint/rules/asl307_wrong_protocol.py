@@ -74,8 +74,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     from asynclint.flow.purpose import is_on_purpose
 
     for misfit in misfits(function.scope, project):
-        place = _place(misfit)
-        if place is not None and is_on_purpose(function, place, project, used=True):
+        in_place = isinstance(misfit.statement, ast.comprehension)  # which is no statement
+        if is_on_purpose(function, misfit.expr if in_place else misfit.statement, project, used=True):
             continue
         fix, held_back = None, _no_fix(misfit)
         if not held_back:
@@ -83,13 +83,6 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         use = "await it first" if misfit.needs is Needs.AWAIT else f"use {misfit.needs.value}"
         message = f"{ast.unparse(misfit.expr)} is {misfit.kind}, which {misfit.used} can't take: {use}"
         yield Finding("", function.text.span(misfit.expr), rule.code, message, fix, held_back)
-
-
-def _place(misfit: Misfit) -> ast.AST | None:
-    """A node that tells where the mistake stands; a comprehension is no statement."""
-    if not isinstance(misfit.statement, ast.comprehension):
-        return misfit.statement
-    return next((node for node in ast.walk(misfit.expr) if isinstance(node, (ast.Call, ast.Name))), None)
 
 
 def _no_fix(misfit: Misfit) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from asynclint.source.pairing import PairedTree
 
+OPENING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 T = TypeVar("T")
 Node = TypeVar("Node", bound="cst.CSTNode")
 
@@ -96,6 +97,10 @@ class Function:
     def _cst(self) -> dict[ast.AST, cst.CSTNode]:
         return {twin: node for node, twin in self._tree.twins.items()}
 
+    def ast_round(self, node: cst.CSTNode) -> ast.AST:
+        """The ast node of a node, or of the innermost one round it that has one."""
+        return next(twin for outer in (node, *self.parents(node)) if (twin := self.twin(outer)) is not None)
+
     def cst_of(self, node: ast.AST) -> cst.CSTNode:
         """The libcst node of a paired ast node; the reverse of ``ast_of``."""
         return self._cst[node]
@@ -115,9 +120,26 @@ class Function:
             yield parent
             parent = self.parent(parent)
 
+    @cached_property
+    def _holders(self) -> dict[ast.AST, ast.AST]:
+        return {inner: node for node in ast.walk(self.scope.node) for inner in ast.iter_child_nodes(node)}
+
+    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The ast nodes that hold one, innermost first, to the function itself; they need no libcst tree."""
+        holder = self._holders.get(node)
+        while holder is not None:
+            yield holder
+            holder = self._holders.get(holder)
+
+    def scope_round(self, node: ast.AST) -> Scope:
+        """As ``scope_of``, for an ast node."""
+        return self._inner_scope([outer for outer in self.around(node) if isinstance(outer, OPENING)])
+
     def scope_of(self, node: cst.CSTNode) -> Scope:
         """The scope whose names a node sees: that of the innermost function, lambda or class round it."""
-        path = [self.ast_of(n) for n in self.parents(node) if _opens_scope(n)]
+        return self._inner_scope([self.ast_of(n) for n in self.parents(node) if _opens_scope(n)])
+
+    def _inner_scope(self, path: Sequence[ast.AST]) -> Scope:
         scope = self.scope
         for outer in reversed(path):
             scope = scope.child(outer) or scope
