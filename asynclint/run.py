@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -121,7 +122,10 @@ def check_and_keep(
     What is found is kept when the process ends: to write it for each file takes longer than to check it.
     Raises SourceError where the text can't be parsed.
     """
-    project, caches = process_project(settings), _process_caches()
+    caches = _process_caches()
+    if path is None or caches.find(path, text.raw, settings) is None:  # else the command has left its answer
+        settings = replace(settings, fixes=False)
+    project = process_project(settings)
     before = project.modules.followed
     with spared_by_collector():
         result = check_text(

@@ -30,7 +30,8 @@ class Settings:
     ``guard_seconds`` are seconds; ``target_version`` is ``(3, minor)`` or None to read ``requires-python``.
     Globs that a file gives with a slash are absolute here: they are meant from that file's directory.
     ``environment`` is an absolute path, of a directory or of a Python in it; ``baseline`` one of a file.
-    ``guard_from_junit`` are absolute paths, and has no key: measured times belong to one run.
+    ``guard_from_junit`` are absolute paths, and has no key: measured times belong to one run. Nor has
+    ``fixes``, whether fixes are worked out: flake8 shows none.
     """
 
     select: tuple[str, ...] = ("ASL",)
@@ -56,6 +57,7 @@ class Settings:
     scope: str = "tests"
     environment: Path | None = None
     baseline: Path | None = None
+    fixes: bool = True
 
     def guard_seconds_for(self, path: Path) -> float:
         """Seconds of the guards that fixes insert in a file (absolute); the last glob that matches wins."""

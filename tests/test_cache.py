@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -424,6 +425,16 @@ def test_flake8_shares_it(suite: Path) -> None:
     assert kept(done.stdout.splitlines()) == {ONE}
     assert len(done.stdout.splitlines()) == 2
     assert kept(check(suite)) == {ONE}
+
+
+def test_flake8_leaves_no_answers_without_fixes(suite: Path) -> None:
+    python = [sys.executable, "-m"]
+    run = partial(subprocess.run, cwd=suite, env=environment(), capture_output=True, text=True, check=False)
+    run([*python, "flake8", "--select", "ASL", "tests"])
+    json_of = [*python, "asynclint", "--output-format", "json"]
+    said, fresh = (run([*json_of, *options]).stdout for options in ([], ["--no-cache"]))
+    assert said == fresh
+    assert '"edits"' in said
 
 
 def test_it_runs_nothing(suite: Path) -> None:

@@ -25,12 +25,14 @@ class CannotFinishError(Exception):
     """A task that can't be finished by an edit; ``str()`` says why."""
 
 
-def attempt(fix: Callable[[], Fix], offered: int) -> tuple[Fix | None, str]:
+def attempt(fix: Callable[[], Fix], offered: int, project: Project) -> tuple[Fix | None, str]:
     """A fix, or why there is none, for a function that a rule offers so many already.
 
     What is put round the rest of a function holds that rest, and goes round what comes behind: of
     thousands, each would hold nearly all of the function, and Python takes no more than a few in each other.
     """
+    if not project.settings.fixes:
+        return None, ""
     if offered >= MAX_DEPTH:
         return None, "others come first"
     try:

@@ -16,6 +16,7 @@ _SHOWN_APART = (
     "guard_from_junit",
     "environment",
     "baseline",
+    "fixes",
 )  # they may have no value, or no key
 
 

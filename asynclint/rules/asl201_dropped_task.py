@@ -90,7 +90,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         in_tests = project.is_test_code(function.scope.outline.path)
         if in_tests and _is_about_it(life.scope):
             continue
-        fix, held_back = attempt(partial(finish, function, life, project), offered)
+        fix, held_back = attempt(partial(finish, function, life, project), offered, project)
         offered += fix is not None
         started = ast.unparse(life.call.func)
         owner = "the test" if in_tests else life.scope.name

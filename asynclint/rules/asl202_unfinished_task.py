@@ -73,7 +73,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             continue
         if is_finished_elsewhere(life.trace.attributes, life.scope, project) or tells_its_end(life, project):
             continue
-        fix, held_back = attempt(partial(finish, function, life, project), offered)
+        fix, held_back = attempt(partial(finish, function, life, project), offered, project)
         offered += fix is not None
         message = f"{life.title} is never awaited or cancelled on some path, so it outlives {life.scope.name}"
         if Fate.PROVED in life.trace.fates():

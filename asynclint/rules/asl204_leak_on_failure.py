@@ -74,7 +74,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     for life in lives(function, project) if trigger(function.scope, project) else ():
         if life.raises is None or life.end != State.SETTLED or life.trace.attributes:
             continue
-        fix, held_back = attempt(partial(finish, function, life, project), offered)
+        fix, held_back = attempt(partial(finish, function, life, project), offered, project)
         offered += fix is not None
         related = failing(function, life)
         line = related.span.start.line

@@ -85,7 +85,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         if not kept and not tells_its_end(life, project):
             waits.setdefault(life.trace.nodes(Fate.WAITED)[-1], []).append(life)
     for node, left in waits.items():
-        fix, held_back = attempt(partial(finish_pending, function, node, left[0].scope, project), 0)
+        fix, held_back = attempt(partial(finish_pending, function, node, left[0].scope, project), 0, project)
         message = "asyncio.wait may leave tasks running here, and nobody cancels or awaits the pending ones"
         related = tuple(made(function, life) for life in left)
         yield Finding("", span_of(function, node), rule.code, message, fix, held_back, related)

@@ -80,7 +80,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             continue
         in_cleanup = life.scope.name == "asyncSetUp"
         finishing = finish_in_cleanup if in_cleanup else finish
-        fix, held_back = attempt(partial(finishing, function, life, project), offered)
+        fix, held_back = attempt(partial(finishing, function, life, project), offered, project)
         offered += fix is not None and not in_cleanup
         message = f"{life.title} is started in {life.scope.name}, and no teardown cancels or awaits it"
         yield Finding("", function.text.span(life.call), rule.code, message, fix, held_back)

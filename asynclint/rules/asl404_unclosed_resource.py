@@ -82,7 +82,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             continue
         if is_closed_elsewhere(life.trace.attributes, life.scope, held.resource, project):
             continue
-        fix, held_back = attempt(partial(close, function, held, project), offered)
+        fix, held_back = attempt(partial(close, function, held, project), offered, project)
         offered += fix is not None and not life.trace.attributes
         done = "closed" if not held.resource.asks else "waited for"
         where = "never" if life.is_never_finished else "not always"

@@ -78,7 +78,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
     offered = 0
     for left in unfinished(function, project):
-        fix, held_back = attempt(partial(close, function, left, project), offered)
+        fix, held_back = attempt(partial(close, function, left, project), offered, project)
         offered += fix is not None
         made = ast.unparse(left.call.func)
         message = (

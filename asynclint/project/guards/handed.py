@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.walk import children
 from asynclint.source.written import last_name
 
 STARTING = frozenset(
@@ -90,10 +91,17 @@ def root(expr: ast.expr) -> str:
 
 def mentions(node: ast.AST, names: frozenset[str] | set[str]) -> bool:
     """Whether a node names one of these, or gives way to what is run by a ``yield``."""
-    return any(
-        isinstance(inner, (ast.Yield, ast.YieldFrom)) or (isinstance(inner, ast.Name) and inner.id in names)
-        for inner in ast.walk(node)
-    )
+    stack = [node]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, ast.Name):
+            if inner.id in names:
+                return True
+        elif isinstance(inner, (ast.Yield, ast.YieldFrom)):
+            return True
+        else:
+            stack += children(inner)
+    return False
 
 
 def receives(call: ast.Call, names: frozenset[str] | set[str]) -> bool:

@@ -12,7 +12,12 @@ from asynclint.finding import Edit, Fix, Safety
 from asynclint.project.dependencies import dependencies
 from asynclint.project.guards.contexts import Guard as InnerGuard
 from asynclint.project.guards.length import UnreadLengthError, check_guards, guard_seconds
-from asynclint.project.guards.refusals import NoGuardError, refuse_outliving_scopes, refuse_unwrappable
+from asynclint.project.guards.refusals import (
+    NoGuardError,
+    refuse_outliving_scopes,
+    refuse_unwanted,
+    refuse_unwrappable,
+)
 from asynclint.project.guards.runner import Runner
 from asynclint.project.guards.seconds import Environment
 from asynclint.project.guards.tests import Test
@@ -58,6 +63,7 @@ def guard_fix(
 
 def mark_fix(test: Test, project: Project) -> Fix | None:
     """The fix that marks a test; None where the settings ask for guards. Raises NoGuardError."""
+    refuse_unwanted(project)
     if project.settings.guard_style != "mark":
         return None
     from asynclint.project.guards import marking
@@ -72,6 +78,7 @@ def body_guard_fix(
 
     ``inside`` are the guards that the body holds already.
     """
+    refuse_unwanted(project)
     refuse_unwrappable(function, test, project)
     guard = fitting_guard(function, loop, project, inside)
     try:

@@ -58,6 +58,12 @@ class NoGuardError(Exception):
     """No guard can be inserted; ``str()`` says why, in words for the user."""
 
 
+def refuse_unwanted(project: Project) -> None:
+    """Raise NoGuardError where nobody asks for fixes."""
+    if not project.settings.fixes:
+        raise NoGuardError
+
+
 def refuse_unwrappable(function: Scope, test: Test, project: Project) -> None:
     """Raise NoGuardError for functions that a guard could change even if it never fires."""
     if function.is_generator:
