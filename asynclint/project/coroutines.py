@@ -18,6 +18,7 @@ from asynclint.project.index.values import Callback, Calling, Class, Function, I
 from asynclint.project.index.witnesses import is_awaited_elsewhere, is_told_apart, is_variant, loose_calls
 from asynclint.project.project import Project
 from asynclint.project.tasks import named_by, starts_tasks
+from asynclint.source.nodes import start_of
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called
 
@@ -67,7 +68,7 @@ def _is_plainly_taken(call: ast.Call, scope: Scope, unit: Scope, project: Projec
         return False
     loads = project.remembered(("loads", unit), lambda: _loads(unit)).get(named[1], set())
     taken = project.remembered(("taken over", scope), lambda: set(_taken(scope, project)))
-    return bool(loads) and loads <= taken
+    return bool(loads) and loads <= taken and all(start_of(load) > start_of(call) for load in loads)
 
 
 def _loads(unit: Scope) -> dict[str, set[ast.expr]]:
