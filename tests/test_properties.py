@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from programs import EVERYTHING, Bench, assert_sound, fixture_sources, reported, unscreened
 from samples import BAD, DROPPED, environment
+from shapes import functions
 
 import asynclint
 from asynclint.engine import Fixing, Result, check_text
@@ -152,6 +153,14 @@ def test_a_screen_that_picks_everything_changes_no_answer(bench: Bench) -> None:
         assert on == off, name
         seen += Counter(code for _, code, *_ in on)
     assert set(seen) == OF_FILES
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_screen_passes_over_nothing_that_is_reported(bench: Bench, seed: int) -> None:
+    source = functions(seed, 1500)
+    on, off = unscreened(SourceText.from_bytes(source.encode()), bench.path, bench.project)
+    assert on == off
+    assert {code for _, code, *_ in on} >= {"ASL201", "ASL202", "ASL302", "ASL404"}
 
 
 @pytest.mark.parametrize("half", [0, 1])
