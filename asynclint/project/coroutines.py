@@ -103,8 +103,8 @@ def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]
         made = (argument.value for argument in taker.args if isinstance(argument, ast.Starred))
         if called(taker) not in ASKING:
             settled |= {id(several.elt) for several in made if isinstance(several, COMPREHENSIONS)}
-    for driven in (call.func for name in DRIVING for call in scope.facts.methods.get(name, ())):
-        settled |= {id(driven.value)} if isinstance(driven, ast.Attribute) else set()
+    driven = (call.func for name in DRIVING for call in scope.facts.methods.get(name, ()))
+    settled |= {id(method.value) for method in driven if isinstance(method, ast.Attribute)}
     for call in loose_calls(scope, project):
         evidence = makes_coroutine(call, scope, project) if id(call) not in settled else None
         if evidence is not None:

@@ -119,9 +119,7 @@ def _is_plainly_closed(found: Made, scope: Scope, project: Project) -> bool:
 
 def _is_of_self(attribute: ast.Attribute, scope: Scope) -> bool:
     own = scope.parameters[:1] if scope.enclosing_class is not None else ()
-    return isinstance(attribute.value, ast.Name) and attribute.value.id in [
-        parameter.arg for parameter in own
-    ]
+    return any(getattr(attribute.value, "id", "") == first.arg for first in own)
 
 
 def _made(scope: Scope, project: Project) -> Iterator[Made]:
