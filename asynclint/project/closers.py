@@ -29,9 +29,10 @@ def is_closed_elsewhere(
     own = own or _is_own_business(scope, attributes, closers)
     if not own and not all(name.startswith("_") for name in attributes):
         return True
-    lent = _shown_attributes(scope) | _asked_attributes(scope)
+    unit = scope.enclosing_class or scope
+    lent = project.remembered(("shown", unit), lambda: _shown_attributes(scope) | _asked_attributes(scope))
     if resource is LOOP:
-        lent |= _lent_attributes(scope)
+        lent = lent | project.remembered(("lent", unit), lambda: _lent_attributes(scope))
 
     def is_look(use: ast.Attribute) -> bool:
         return use in lent or use.attr not in {*closers, *resource.parts, *attributes}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from asynclint.knowledge.asyncs import CONTAINER_LOOKS, TASK_INSPECTION
 from asynclint.project.guards.tests import bases, test_of
@@ -52,7 +53,7 @@ def may_be_finished(
         for cls in {*found.project, *heirs}
         for scope in cls.facts.scopes
         if scope is not method
-        for use in _uses(attribute, scope)
+        for use in project.remembered(("uses of attributes", scope), partial(_uses, scope)).get(attribute, ())
     )
 
 
@@ -83,14 +84,16 @@ def heirs_in(outline: Outline, project: Project) -> dict[Scope, list[Scope]]:
     return project.remembered(("heirs", outline), read)
 
 
-def _uses(attribute: str, scope: Scope) -> Iterator[ast.Attribute]:
-    """``self.task.cancel`` for ``self.task``; the attribute itself where it is used otherwise."""
+def _uses(scope: Scope) -> dict[str, list[ast.Attribute]]:
+    """By attribute: ``self.task.cancel`` for ``self.task``, itself where it is used otherwise."""
+    found: dict[str, list[ast.Attribute]] = {}
     inner: set[int] = set()
     for node in ast.walk(scope.node):
-        if not isinstance(node, ast.Attribute) or id(node) in inner:
+        if not isinstance(node, ast.Attribute):
             continue
-        if isinstance(node.value, ast.Attribute) and node.value.attr == attribute:
+        if isinstance(node.value, ast.Attribute):
             inner.add(id(node.value))
-            yield node
-        elif node.attr == attribute and isinstance(node.ctx, ast.Load):
-            yield node
+            found.setdefault(node.value.attr, []).append(node)
+        if isinstance(node.ctx, ast.Load) and id(node) not in inner:
+            found.setdefault(node.attr, []).append(node)
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -38,31 +39,40 @@ def ends_plainly(statement: ast.stmt, name: str, ends: Ends, scope: Scope, proje
     place = places.get(statement)
     while place is not None:
         for later in place.block[place.position + 1 :]:
-            if _is_end(later, name, ends):
+            if isinstance(later, ast.Return) and isinstance(later.value, ast.Name) and later.value.id == name:
+                return True
+            if _is_end(later, ends) or (isinstance(later, ast.Try) and _ends(later.finalbody, ends, jumping)):
                 return True
             if later in jumping:
                 return False
         holder = place.holder
         if isinstance(holder, ast.Try) and place.block is holder.body:
-            return any(_is_end(last, name, ends) for last in holder.finalbody)
+            return _ends(holder.finalbody, ends, jumping)
         place = places[holder] if isinstance(holder, (ast.With, ast.AsyncWith)) else None
     return False
 
 
-def _is_end(statement: ast.stmt, name: str, ends: Ends) -> bool:
+def _ends(block: list[ast.stmt], ends: Ends, jumping: AbstractSet[ast.stmt]) -> bool:
+    """Whether a block comes to an end of it before anything can leave the block."""
+    for statement in block:
+        if _is_end(statement, ends):
+            return True
+        if statement in jumping:
+            return False
+    return False
+
+
+def _is_end(statement: ast.stmt, ends: Ends) -> bool:
+    """Whether a statement ends it first of all, be it in ``with`` or ``try``."""
+    while isinstance(statement, (ast.With, ast.AsyncWith, ast.Try)):
+        statement = statement.body[0]
     match statement:
-        case ast.Return(value=ast.Name(id=returned)):
-            return returned == name
         case ast.Expr(value) | ast.Assign(value=value) | ast.Return(value=ast.expr() as value):
             return ends(value)
         case ast.Assert(test=ast.Compare(left=left, comparators=[right, *_])):
             return ends(left) or ends(right)
         case ast.Assert(test=ast.UnaryOp(operand=value) | value):
             return ends(value)
-        case ast.With(body=[first, *_]) | ast.AsyncWith(body=[first, *_]):
-            return _is_end(first, name, ends)
-        case ast.Try(body=[first, *_], finalbody=final):
-            return _is_end(first, name, ends) or any(_is_end(last, name, ends) for last in final)
     return False
 
 

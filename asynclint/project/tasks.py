@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from asynclint.knowledge.asyncs import LOOP_GETTERS, SPAWN_METHODS, SPAWNS
+from asynclint.knowledge.asyncs import GATHERING, LOOP_GETTERS, SPAWN_METHODS, SPAWNS
 from asynclint.project.called import kept, may_be_plain, named
 from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.guards.tests import is_fixture
@@ -17,12 +17,12 @@ from asynclint.project.names import chain
 from asynclint.project.plain import ends_plainly
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
-from asynclint.source.written import called, written
+from asynclint.source.written import called, last_name
 
 MAX_DEPTH = 3
 SETUP = re.compile(r"(async)?set_?up(_method|_class|Class)?|setup_async|setUpAsync", re.IGNORECASE)
 LOOP_CALLS = ("get_running_loop", "get_event_loop", "new_event_loop")
-JOINING = ("gather", "wait_for")
+JOINING = ("gather", "wait_for", "wait")
 SPAWN_NAMES = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
 
 
@@ -55,38 +55,43 @@ def may_leave_tasks(unit: Scope, project: Project) -> bool:
 def _is_plainly_awaited(call: ast.Call, scope: Scope, project: Project) -> bool:
     named = named_by(call, scope, project)
     if named is None:  # await create_task(…), await gather(create_task(…), create_task(…))
-        return call in project.remembered(("waited for", scope), lambda: set(_waited(scope)))
+        return call in project.remembered(("waited for", scope), lambda: set(_waited(scope, project)))
     statement, name = named
-    return ends_plainly(statement, name, partial(_waits_for, name), scope, project)
+    waits_for = partial(_waits_for, name, scope, project)
+    return project.remembered(
+        ("plainly awaited", name, scope),
+        lambda: ends_plainly(statement, name, waits_for, scope, project),
+    )
 
 
-def _waits_for(name: str, value: ast.expr) -> bool:
+def _waits_for(name: str, scope: Scope, project: Project, value: ast.expr) -> bool:
     """``await task``, ``await gather(*tasks)``, ``loop.run_until_complete(task)``, ``task.result()``."""
     match value:
         case (
             ast.Await(value=waited)
             | ast.Call(func=ast.Attribute(attr="run_until_complete"), args=[waited], keywords=[])
         ):
-            return any(isinstance(part, ast.Name) and part.id == name for part in _joined(waited))
+            joined = _joined(waited, scope, project)
+            return any(isinstance(part, ast.Name) and part.id == name for part in joined)
         case ast.Call(func=ast.Attribute(value=ast.Name(id=asked), attr="result" | "exception")):
             return asked == name
     return False
 
 
-def _waited(scope: Scope) -> Iterator[ast.expr]:
+def _waited(scope: Scope, project: Project) -> Iterator[ast.expr]:
     for wait in scope.facts.awaits:
-        yield from (wait.value, *_joined(wait.value))
+        yield from (wait.value, *_joined(wait.value, scope, project))
 
 
-def _joined(waited: ast.expr) -> Iterator[ast.expr]:
+def _joined(waited: ast.expr, scope: Scope, project: Project) -> Iterator[ast.expr]:
     """What is waited for to the end by who waits for an expression."""
     if not isinstance(waited, ast.Call):
         yield waited
         return
-    joining = written(waited.func)
-    if joining.rpartition(".")[2] in JOINING:
+    names = chain(waited.func, scope, project.modules) if last_name(waited.func) in JOINING else ()
+    if any(name in GATHERING or name == "asyncio.wait_for" for name in names):
         yield from (part.value if isinstance(part, ast.Starred) else part for part in waited.args)
-    elif joining == "asyncio.wait" and len(waited.args) == 1 and not waited.keywords:
+    elif "asyncio.wait" in names and len(waited.args) == 1 and not waited.keywords:
         given = waited.args[0]
         yield from given.elts if isinstance(given, (ast.List, ast.Set, ast.Tuple)) else [given]
 

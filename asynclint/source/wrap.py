@@ -108,7 +108,7 @@ def wrap_rest(
     if not rest:
         message = "no statement follows it"
         raise UnwrappableError(message)
-    if ended and _is_used_behind(rest[-1], ended, node):
+    if _last_reads(node).get(ended, (0, 0)) > end_of(rest[-1]):
         message = f"{ended} is used again behind the block that it is made in"
         raise UnwrappableError(message)
     first, last = _first_line(rest[0]), rest[-1].end_lineno or 0
@@ -122,16 +122,21 @@ def wrap_rest(
     moved = _indented(function, first, last, indent, unit)
     opened = "" if moved.endswith(("\n", "\r")) else text.newline
     closing = text.newline.join(indent + line.replace("    ", unit) for line in footer)
-    ended = "" if opened else text.newline
+    newline = "" if opened else text.newline
     end = Position(last, len(lines[last - 1]))
-    behind = f"{opened}{closing}{ended}" if footer else ""
+    behind = f"{opened}{closing}{newline}" if footer else ""
     wrapped = f"{indent}{header}{text.newline}{moved}{behind}"
     return Edit(Span(Position(first, 0), end), wrapped)
 
 
-def _is_used_behind(last: ast.stmt, name: str, function: ast.AST) -> bool:
-    names = (node for node in ast.walk(function) if isinstance(node, ast.Name) and node.id == name)
-    return any(start_of(node) > end_of(last) for node in names if not isinstance(node.ctx, ast.Store))
+@lru_cache(maxsize=1)
+def _last_reads(function: FunctionNode) -> dict[str, tuple[int, int]]:
+    """Where each name is read, or deleted, last."""
+    found: dict[str, tuple[int, int]] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            found[node.id] = max(found.get(node.id, (0, 0)), start_of(node))
+    return found
 
 
 def _indented(function: Scope, first: int, last: int, indent: str, unit: str) -> str:
