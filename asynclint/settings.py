@@ -31,7 +31,7 @@ class Settings:
     Globs that a file gives with a slash are absolute here: they are meant from that file's directory.
     ``environment`` is an absolute path, of a directory or of a Python in it; ``baseline`` one of a file.
     ``guard_from_junit`` are absolute paths, and has no key: measured times belong to one run. Nor has
-    ``fixes``, whether fixes are worked out: flake8 shows none.
+    ``fixes``, whether those that take long are worked out: flake8 shows none.
     """
 
     select: tuple[str, ...] = ("ASL",)

@@ -62,7 +62,8 @@ def makes_resources(unit: Scope, project: Project) -> bool:
 def may_leave_resources(unit: Scope, project: Project) -> bool:
     """Whether a function, or what is nested in it, makes a resource that may stay open as far as one sees.
 
-    Not where it is plainly closed, is expected not to come about, or never comes to hold anything.
+    Not where it is plainly closed, or another method may close it; nor where it is expected not to come
+    about, or never comes to hold anything.
     """
     scopes = [scope for scope in unit.nested() if scope.is_function]
     return any(
