@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from asynclint.faults import fault, fault_of_suite, first_of
 from asynclint.finding import Finding
 from asynclint.project.config import find_pytest_config
-from asynclint.project.dead import is_never_run
 from asynclint.project.project import Project
+from asynclint.project.tally import Tally
 from asynclint.project.test_files import is_test_file, no_test_module
 from asynclint.rule import UNUSED_NOQA, Rule, Scope, all_rules, by_trigger
 from asynclint.settings import Selection, Settings
@@ -33,7 +33,6 @@ from asynclint.suppress.sift import Sieve, Sifted, by_place
 
 if TYPE_CHECKING:
     from asynclint.project.cache import Caches
-    from asynclint.project.guards.survey import Tally
     from asynclint.project.stored import Judged
 
 MAX_SIZE = 3_000_000  # characters of source; what is known of them takes some 60 times as much memory
@@ -102,11 +101,10 @@ def is_kept(path: Path, settings: Settings) -> bool:
     In a conftest.py whole suites may be reported; a fix of ASL104 reads every test below it.
     """
     selection = Selection(settings, path)
-    in_conftest = path.name == "conftest.py"
-    wide = (
-        rule for rule in all_rules() if rule.code == "ASL104" or (in_conftest and rule.scope is Scope.SUITE)
-    )
-    return not settings.guard_from_junit and not any(selection.enabled(rule) for rule in wide)
+    if settings.guard_from_junit or selection.code_on("ASL104", default=False):
+        return False
+    wide = [rule for rule in all_rules() if rule.scope is Scope.SUITE] if path.name == "conftest.py" else ()
+    return not any(map(selection.enabled, wide))
 
 
 def check_text(
@@ -139,11 +137,8 @@ def check_text(
     note = no_test_module(text, path)
     if note and settings.scope != "all":
         return Result(display, path, note=note, before=text.text, after=text.text)
-    selection = Selection(settings, path)
-    rules = [rule for rule in (all_rules() if rules is None else rules) if selection.enabled(rule)]
-    if not suites:
-        rules = [rule for rule in rules if rule.scope is not Scope.SUITE]
-    sieve = Sieve(path, settings, rules, noqa)
+    selected = partial(_selected, rules, Selection(settings, path), suites=suites)
+    sieve = Sieve(path, settings, selected, noqa)
     keep = (keep or caches is not None) and path is not None and is_kept(path, settings)
     judged = caches.find(place, text.raw, settings) if caches is not None and keep else None
     if judged is not None and (fixing is Fixing.NONE or not judged.fixable):
@@ -151,6 +146,7 @@ def check_text(
     if noqa and Suppressions(text).whole_file:
         text.parse()
         return Result(display, path, before=text.text, after=text.text)
+    rules = selected()
     one = partial(_judge_once, place=place, display=display, rules=rules, project=project, halt=halt)
     found, problem = one(text, tree=tree)
     outline = project.modules.get(place)
@@ -166,6 +162,12 @@ def check_text(
     gone = sifted.gone if problem is None else 0
     result = Result(display, path, sifted.left, problem, "", text.text, text.text, tally=counted)
     return replace(result, judged=judged, recorded=sifted.recorded, gone=gone)
+
+
+def _selected(rules: Sequence[Rule] | None, selection: Selection, *, suites: bool) -> list[Rule]:
+    """The rules that judge a file; asked for only where it is judged, as their import takes longest."""
+    found = (rule for rule in (all_rules() if rules is None else rules) if selection.enabled(rule))
+    return [rule for rule in found if suites or rule.scope is not Scope.SUITE]
 
 
 def _judged(found: Iterable[Finding], text: SourceText, display: str, tally: Tally | None) -> Judged:
@@ -187,8 +189,6 @@ def _recalled(
     """The result of a file whose findings are known from an earlier run."""
     tally, path = None, sieve.path
     if judged.counts is not None and path is not None and not (sieve.noqa and Suppressions(text).whole_file):
-        from asynclint.project.guards.survey import Tally
-
         tally = Tally(find_pytest_config(path.parent), *judged.counts)
     sifted = sieve.sift((_placed(finding, display) for finding in judged.findings), text, tree)
     result = Result(display, path, sifted.left, before=text.text, after=text.text, tally=tally)
@@ -298,6 +298,8 @@ def _judged_by(rule: Rule, subject: Function | NameScope, project: Project, disp
     found = [_placed(finding, display) for finding in made]
     if not found or rule.code < "ASL2":
         return found
+    from asynclint.project.dead import is_never_run
+
     unit = subject.scope if isinstance(subject, Function) else subject
     return [finding for finding in found if not is_never_run(finding.span.start, unit, project)]
 
@@ -343,7 +345,7 @@ def _check_elsewhere(
         except SourceError:
             continue
         open_ = unsuppressed(findings, place, project, text)
-        sifted = Sieve(place, project.settings, rules).sift(open_, text)
+        sifted = Sieve(place, project.settings, lambda: rules).sift(open_, text)
         left = tuple(_unfixed(sifted.left, place))
         if open_:
             result = Result(shown(place), place, left, before=text.text, after=text.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -123,11 +124,12 @@ def check_and_keep(
     Raises SourceError where the text can't be parsed.
     """
     caches = _process_caches()
-    if path is None or caches.find(path, text.raw, settings) is None:  # else the command has left its answer
-        settings = replace(settings, fixes=False)
+    wanted = (settings, replace(settings, fixes=False))  # the command may have left its answer
+    known = [one for one in wanted if path is not None and caches.find(path, text.raw, one) is not None]
+    settings = known[0] if known else wanted[-1]
     project = process_project(settings)
     before = project.modules.followed
-    with spared_by_collector():
+    with nullcontext() if known else spared_by_collector():
         result = check_text(
             text, path, display, settings, tree=tree, project=project, noqa=False, caches=caches
         )

@@ -20,7 +20,7 @@ from asynclint.source.files import Problem, shown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from asynclint.project.guards.survey import Tally
+    from asynclint.project.tally import Tally
     from asynclint.settings import SettingsError
 
 WHOLE_SUITE = 10  # unbounded tests; of fewer it says nothing that the reports don't

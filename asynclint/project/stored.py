@@ -40,19 +40,19 @@ def load(stored: Any, raw: bytes) -> Judged:
         unbounded, others, by_pytest = counts
         counts = (int(unbounded), int(others), bool(by_pytest))
     findings = tuple(map(_load_finding, stored["findings"]))
-    if not all(_fits(finding.span, raw) for finding in findings):
+    lines = raw.count(b"\n") + raw.count(b"\r") + 1
+    if not all(_fits(finding.span, lines, len(raw)) for finding in findings):
         raise ValueError(findings)
     return Judged(_text(stored["content"]), findings, counts)
 
 
-def _fits(span: Span, raw: bytes) -> bool:
-    """Whether a file of this content may have such lines and columns."""
+def _fits(span: Span, lines: int, size: int) -> bool:
+    """Whether a file of at most so many lines and bytes may have such lines and columns."""
     start, end = span.start, span.end
-    lines = raw.count(b"\n") + raw.count(b"\r") + 1
     return (
         1 <= start.line <= end.line <= lines
         and min(start.column, end.column) >= 0
-        and max(start.column, end.column) <= len(raw)
+        and max(start.column, end.column) <= size
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,13 +25,13 @@ class Sifted(NamedTuple):
 class Sieve(NamedTuple):
     """How the findings of one file (absolute ``path``; None where it has no name) are sifted.
 
-    ``rules`` are those that judged it. ``noqa`` False leaves comments to the caller: what they suppress
+    ``rules`` gives those that judge it. ``noqa`` False leaves comments to the caller: what they suppress
     stays, and takes nothing from the baseline.
     """
 
     path: Path | None
     settings: Settings
-    rules: Sequence[Rule]
+    rules: Callable[[], Sequence[Rule]]
     noqa: bool = True
 
     def sift(self, found: Iterable[Finding], text: SourceText, tree: ast.Module | None = None) -> Sifted:
@@ -48,7 +48,7 @@ class Sieve(NamedTuple):
         from asynclint.suppress.baseline import split
 
         # what concerns suites is not judged with a file
-        codes = {rule.code for rule in self.rules if rule.of_suites is None}
+        codes = {rule.code for rule in self.rules() if rule.of_suites is None}
         bare = self._unsuppressed(findings, text)
         new, recorded, gone = split(bare, text, self.path, baseline, codes, tree)
         if not self.noqa:

@@ -18,6 +18,7 @@ from asynclint.project.guards.standing import Standing, left_out, standing
 from asynclint.project.guards.tests import Test, marks, tests_in
 from asynclint.project.guards.wrappers import Bound, Unknown
 from asynclint.project.project import Project
+from asynclint.project.tally import Tally
 from asynclint.source.outline import Outline, Scope
 
 
@@ -83,18 +84,6 @@ def bound_of(guard: Guard, function: Scope) -> Bound:
     name = ast.unparse(node.func) if isinstance(node, ast.Call) else "deadline"
     line: int = getattr(node, "lineno", 0)
     return Bound(guard.seconds, name, guard.in_loop, function.outline.path, line)
-
-
-class Tally(NamedTuple):
-    """Of the async tests of a module that can hang, how many nothing bounds and how many something may.
-
-    ``config`` is what pytest reads for them; ``by_pytest`` says whether pytest is sure to run them.
-    """
-
-    config: PytestConfig
-    unbounded: int
-    others: int
-    by_pytest: bool
 
 
 def tally(outline: Outline, project: Project) -> Tally | None:
