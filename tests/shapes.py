@@ -64,6 +64,7 @@ asyncio.create_task(job)
 print(job)
 look(job)
 assert job == 3
+assert job is stray
 job.close()
 return work().__await__()
 reader, writer = await asyncio.open_connection("", 1)

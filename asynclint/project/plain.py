@@ -7,6 +7,7 @@ screen: whatever is less plain is for asynclint.flow to judge.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,8 +38,11 @@ def ends_plainly(statement: ast.stmt, name: str, ends: Ends, scope: Scope, proje
     """
     places, jumping = project.remembered(("blocks", scope), lambda: _blocks(scope))
     place = places.get(statement)
-    while place is not None:
+    binding = project.remembered(("bound", name, scope), lambda: _binding(name, scope, places))
+    while place is not None and binding is not None:
         for later in place.block[place.position + 1 :]:
+            if later in binding:  # the name is of something else from there on, or may be
+                return False
             if isinstance(later, ast.Return) and isinstance(later.value, ast.Name) and later.value.id == name:
                 return True
             if _is_end(later, ends) or (isinstance(later, ast.Try) and _ends(later.finalbody, ends, jumping)):
@@ -46,10 +50,27 @@ def ends_plainly(statement: ast.stmt, name: str, ends: Ends, scope: Scope, proje
             if later in jumping:
                 return False
         holder = place.holder
-        if isinstance(holder, ast.Try) and place.block is holder.body:
+        if isinstance(holder, ast.Try) and place.block is holder.body and binding[holder] < 2:
             return _ends(holder.finalbody, ends, jumping)
         place = places[holder] if isinstance(holder, (ast.With, ast.AsyncWith)) else None
     return False
+
+
+def _binding(name: str, scope: Scope, places: Places) -> Counter[ast.stmt] | None:
+    """How many of several assignments of a name each statement is or holds; None where more binds it."""
+    bindings = scope.bindings[name]
+    if len(bindings) == 1:
+        return Counter()
+    nodes = [one.node for one in bindings if one.kind == "assign" and isinstance(one.node, ast.stmt)]
+    if len(nodes) < len(bindings) or not places.keys() >= {*nodes}:
+        return None
+    found = Counter[ast.stmt]()
+    for node in nodes:
+        outer: ast.stmt | None = node
+        while outer is not None:
+            found[outer] += 1
+            outer = places[outer].holder
+    return found
 
 
 def _ends(block: list[ast.stmt], ends: Ends, jumping: AbstractSet[ast.stmt]) -> bool:

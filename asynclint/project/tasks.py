@@ -57,11 +57,23 @@ def _is_plainly_awaited(call: ast.Call, scope: Scope, project: Project) -> bool:
     if named is None:  # await create_task(…), await gather(create_task(…), create_task(…))
         return call in project.remembered(("waited for", scope), lambda: set(_waited(scope, project)))
     statement, name = named
+    if name in project.remembered(("awaited by others", scope), lambda: set(_awaited_by_others(scope))):
+        return True
     waits_for = partial(_waits_for, name, scope, project)
     return project.remembered(
-        ("plainly awaited", name, scope),
+        ("plainly awaited", statement, name, scope),
         lambda: ends_plainly(statement, name, waits_for, scope, project),
     )
+
+
+def _awaited_by_others(scope: Scope) -> Iterator[str]:
+    """Names of a function that functions inside await: those may be called at any time."""
+    for inner in scope.nested()[1:]:
+        for wait in inner.facts.awaits:
+            if isinstance(wait.value, ast.Name):
+                found = inner.lookup(wait.value.id)
+                if found is not None and found[0] is scope:
+                    yield wait.value.id
 
 
 def _waits_for(name: str, scope: Scope, project: Project, value: ast.expr) -> bool:
@@ -99,21 +111,18 @@ def _joined(waited: ast.expr, scope: Scope, project: Project) -> Iterator[ast.ex
 def named_by(
     value: ast.expr, scope: Scope, project: Project
 ) -> tuple[ast.Assign | ast.AnnAssign, str] | None:
-    """The statement that gives an expression, or a display of several, its one name, and that name.
-
-    None where it has none or more, or another statement gives the name to something else.
-    """
+    """The statement that gives an expression, or a display of several, its one name, and that name."""
     return project.remembered(("named", scope), lambda: dict(_named(scope))).get(value)
 
 
 def _named(scope: Scope) -> Iterator[tuple[ast.expr, tuple[ast.Assign | ast.AnnAssign, str]]]:
     for name, bindings in scope.bindings.items():
-        kind, node, value = bindings[0].kind, bindings[0].node, bindings[0].value
-        if len(bindings) > 1 or value is None:
-            continue
-        if isinstance(node, ast.AnnAssign) or (isinstance(node, ast.Assign) and len(node.targets) == 1):
-            for part in _parts(value) if kind == "assign" else (value,):
-                yield part, (node, name)
+        for kind, node, value in ((binding.kind, binding.node, binding.value) for binding in bindings):
+            if value is None:
+                continue
+            if isinstance(node, ast.AnnAssign) or (isinstance(node, ast.Assign) and len(node.targets) == 1):
+                for part in _parts(value) if kind == "assign" else (value,):
+                    yield part, (node, name)
 
 
 def _parts(value: ast.expr) -> Sequence[ast.expr]:
