@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from asynclint import engine
-from asynclint.engine import check_suite, check_text, process_project
+from asynclint.engine import check_suite, check_text, is_kept, process_project
 from asynclint.finding import Finding, Position, Related, Span
 from asynclint.processes import spared_by_collector
 from asynclint.project import dead
 from asynclint.project.project import Project
 from asynclint.project.suite import suite_at
-from asynclint.rule import Rule, Scope
+from asynclint.rule import Rule, Scope, all_rules
 from asynclint.settings import Settings
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope as Unit
@@ -281,3 +281,10 @@ def test_what_surrounds_many_functions_is_looked_at_once(monkeypatch: pytest.Mon
     functions = "".join(f"def test_{number}(): ...\n" for number in range(20))
     assert len(check([named(Scope.FUNCTION, [])], functions)[0]) == 20
     assert len(looked) == 1
+
+
+def test_what_a_cache_may_keep_is_told_without_rules(tmp_path: Path) -> None:
+    assert {rule.code: rule for rule in all_rules()}["ASL104"].default is False
+    assert is_kept(tmp_path / "test_a.py", Settings())
+    assert not is_kept(tmp_path / "test_a.py", Settings(extend_select=("ASL104",)))
+    assert is_kept(tmp_path / "test_a.py", Settings(extend_select=("ASL1",)))

@@ -279,3 +279,15 @@ def test_a_file_that_is_no_test_file_needs_no_tree(suite: Path) -> None:
         "sys.exit(str({'libcst', 'rich', 'click'} & set(sys.modules)))"
     )
     assert flake8(suite, "--jobs", "1", program=program).stderr.splitlines()[-1:] == ["set()"]
+
+
+def test_a_file_that_is_known_needs_no_rules(suite: Path) -> None:
+    (suite / "tests" / "test_a.py").write_text(BAD)
+    program = (
+        "import sys; from flake8.main.cli import main; assert main(sys.argv[1:]) == 1;"
+        "sys.exit(str(sorted(name for name in sys.modules if name.startswith('asynclint.rules.'))))"
+    )
+    first, second = (flake8(suite, "--select", "ASL", "--jobs", "1", program=program) for _ in range(2))
+    assert "asynclint.rules.asl101_unbounded_test" in first.stderr
+    assert second.stderr.splitlines()[-1:] == ["[]"]
+    assert second.stdout == first.stdout != ""

@@ -68,9 +68,7 @@ def _is_plainly_taken(call: ast.Call, scope: Scope, unit: Scope, project: Projec
         return False
     loads = project.remembered(("loads", unit), lambda: _loads(unit)).get(named[1], set())
     taken = project.remembered(("taken over", scope), lambda: set(_taken(scope, project)))
-    looks = project.remembered(("identities", unit), lambda: set(_identities(unit)))
-    is_taken = not loads.isdisjoint(taken) and loads <= taken | looks
-    return is_taken and all(start_of(load) > start_of(call) for load in loads)
+    return bool(loads) and loads <= taken and all(start_of(load) > start_of(call) for load in loads)
 
 
 def _loads(unit: Scope) -> dict[str, set[ast.expr]]:
@@ -80,14 +78,6 @@ def _loads(unit: Scope) -> dict[str, set[ast.expr]]:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
             found.setdefault(node.id, set()).add(node)
     return found
-
-
-def _identities(unit: Scope) -> Iterator[ast.expr]:
-    """What is only compared by identity: ``coro is other``."""
-    for node in ast.walk(unit.node):
-        if isinstance(node, ast.Compare):
-            compared = zip((node.left, *node.comparators), (node.ops[0], *node.ops), strict=True)
-            yield from (part for part, op in compared if isinstance(op, (ast.Is, ast.IsNot)))
 
 
 def _taken(scope: Scope, project: Project) -> Iterator[ast.expr]:
