@@ -125,8 +125,9 @@ def check_and_keep(
     """
     caches = _process_caches()
     wanted = (settings, replace(settings, fixes=False))  # the command may have left its answer
-    known = [one for one in wanted if path is not None and caches.find(path, text.raw, one) is not None]
-    settings = known[0] if known else wanted[-1]
+    found = (one for one in wanted if path is not None and caches.find(path, text.raw, one) is not None)
+    known = next(found, None)
+    settings = known or wanted[-1]
     project = process_project(settings)
     before = project.modules.followed
     with nullcontext() if known else spared_by_collector():

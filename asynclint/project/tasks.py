@@ -111,17 +111,21 @@ def _joined(waited: ast.expr, scope: Scope, project: Project) -> Iterator[ast.ex
 def named_by(
     value: ast.expr, scope: Scope, project: Project
 ) -> tuple[ast.Assign | ast.AnnAssign, str] | None:
-    """The statement that gives an expression, or a display of several, its one name, and that name."""
+    """The statement that gives an expression, or a display of several, its one name, and that name.
+
+    None where it has none or more. Other statements may give the name to something else.
+    """
     return project.remembered(("named", scope), lambda: dict(_named(scope))).get(value)
 
 
 def _named(scope: Scope) -> Iterator[tuple[ast.expr, tuple[ast.Assign | ast.AnnAssign, str]]]:
     for name, bindings in scope.bindings.items():
-        for kind, node, value in ((binding.kind, binding.node, binding.value) for binding in bindings):
+        for binding in bindings:
+            node, value = binding.node, binding.value
             if value is None:
                 continue
             if isinstance(node, ast.AnnAssign) or (isinstance(node, ast.Assign) and len(node.targets) == 1):
-                for part in _parts(value) if kind == "assign" else (value,):
+                for part in _parts(value) if binding.kind == "assign" else (value,):
                     yield part, (node, name)
 
 
