@@ -16,6 +16,9 @@ async def work(): await asyncio.sleep(1)
 def spawn(): return asyncio.create_task(work())
 def look(job): return job is None
 async def take(*jobs): return await asyncio.gather(*jobs)
+async def items():
+    try: yield 1
+    finally: await work()
 stray = None
 """
 STARTS = """\
@@ -31,7 +34,14 @@ LINES = """\
 {t}, tasks = {s}, [{s}, {s}]
 tasks = [{s} for _ in range(3)]
 tasks = {{{s}, {s}}}
+tasks = []
 tasks.append({s})
+tasks[0] = {s}
+mill.jobs.append({s})
+mill.take({s})
+mill.take([{t}], task={s})
+mill.task = {t}
+({s}).result()
 ({t} := {s})
 await {s}
 await asyncio.gather({s}, *tasks)
@@ -39,6 +49,14 @@ await asyncio.gather({t}, {t})
 await asyncio.wait(tasks)
 await asyncio.wait([{t}])
 await asyncio.wait([{t}], timeout=1)
+assert (await asyncio.shield({t})).done
+flag and await {t}
+[await {t} for {t} in tasks]
+[job.result() for job in tasks]
+mill.take(*tasks)
+mill.take(lambda: {t}.cancel())
+look({t})
+print({t})
 await {t}
 await {t}
 loop.run_until_complete({t})
@@ -48,6 +66,8 @@ assert {t}.exception() is None
 del {t}
 return {t}
 return tasks
+return {t}, tasks
+return [{s}]
 yield
 yield {t}
 nonlocal {t}
@@ -55,6 +75,14 @@ global {t}, stray
 names = [{t} for {t} in range(3)]
 job = work()
 jobs = [work() for _ in range(2)]
+jobs = [work(), work()]
+await asyncio.gather(*jobs)
+mill.take(jobs, [job])
+mill.take(*job)
+mill.take(job=work())
+print(jobs)
+return jobs
+work().close()
 await asyncio.gather(*[work() for _ in range(2)])
 take(*(work() for _ in range(2)))
 await job
@@ -71,7 +99,19 @@ reader, writer = await asyncio.open_connection("", 1)
 writer = await asyncio.start_server(print, port=0)
 stray = asyncio.new_event_loop()
 writer.close()
+mill.take(writer)
+mill.take(stray, await asyncio.start_server(print, port=0))
+mill.writer = writer
+asyncio.set_event_loop(asyncio.new_event_loop())
+return writer, 1
 stray.close()
+ticks = items()
+ticks = items()
+await anext(ticks)
+await ticks.asend(None)
+await ticks.aclose()
+mill.take(ticks)
+return ticks
 loop.run_until_complete(writer.close())
 self.kept = asyncio.new_event_loop()
 self._kept = {s}
@@ -93,11 +133,16 @@ async with mill:
 with pytest.raises(ValueError):
 if flag:
 if flag:/else:
+if await task:/elif other:/else:
 try:/finally:
 try:/except ValueError:/finally:
 try:/except asyncio.CancelledError:
 for _ in range(3):
 for _ in range(3):/else:
+for task in tasks:
+for other in tasks:/else:
+async for job in ticks:
+with pytest.raises(StopAsyncIteration):
 while True:
 match flag:/case 1:/case _:
 async def inner():

@@ -14,10 +14,7 @@ from asynclint.flow.fates import Event, Fate, Fates, Step, written_name
 from asynclint.flow.purpose import is_on_purpose, is_tried
 from asynclint.flow.trace import Trace, Tracer
 from asynclint.knowledge.asyncs import ASKING, DRIVING, UNITTEST_ASSERTIONS, VALUE_CALLS
-from asynclint.project.coroutines import Evidence, loose
-from asynclint.project.index.classes import may_have
-from asynclint.project.index.decorators import wrapper_object
-from asynclint.project.index.values import Calling, Instance, Result
+from asynclint.project.coroutines import Evidence, has_of_its_own, loose
 from asynclint.project.index.values import Function as Method
 from asynclint.project.project import Project
 from asynclint.source.function import Function
@@ -220,13 +217,8 @@ def _is_awaited_close(node: cst.CSTNode, function: Function) -> bool:
 
 def _has_of_its_own(coroutine: Coroutine, project: Project) -> bool:
     """Whether an attribute that is read is one of the object that stands for the coroutine."""
-    value = project.inference.value(coroutine.call, coroutine.scope)
-    if isinstance(value, Result) and value.function.calling is Calling.WRAPPED:
-        value = wrapper_object(value.function.scope, project.inference)
     used = [node for node in coroutine.trace.nodes(Fate.USED) if isinstance(node, cst.Attribute)]
-    return isinstance(value, Instance) and any(
-        may_have(value.cls, node.attr.value, project.inference) for node in used
-    )
+    return any(has_of_its_own(coroutine.call, node.attr.value, coroutine.scope, project) for node in used)
 
 
 def await_fix(function: Function, coroutine: Coroutine) -> tuple[Fix | None, str]:

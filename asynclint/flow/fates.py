@@ -22,19 +22,20 @@ from asynclint.knowledge.asyncs import (
     CONTAINER_LOOKS,
     CONTAINER_PARTS,
     CONTAINER_TAKES,
-    CONTAINERS,
     EXPECTING,
     GATHERING,
     LOOKING_CALLS,
+    PASSED_ON,
     PASSING_CALLS,
     TASK_INSPECTION,
     TIMEOUT_ERRORS,
+    UNBOUND,
 )
+from asynclint.project.handing import is_container
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
-from asynclint.source.written import called
 
 RAISES = EXPECTING | {"suppress"}
 RAISING = re.compile(r"\b(raises|assertRaises\w*)\(")
@@ -191,23 +192,12 @@ class Fates:
 
     def _taken(self, call: cst.Call, container: cst.BaseExpression) -> Iterator[Step]:
         """``tasks.append(task)``."""
-        if isinstance(container, cst.Name) and self._is_container(container):
+        if isinstance(container, cst.Name) and is_container(container.value, self._scope(container)):
             yield Kept((container.value,), many=True)
         elif isinstance(container, cst.Attribute) and self._is_self(container.value):
             yield KeptOnSelf(container.attr.value, call)
         else:
             yield Event(Fate.HANDED, call)
-
-    def _is_container(self, name: cst.Name) -> bool:
-        """Whether a name is local, and given nothing but containers that are made on the spot."""
-        scope = self._scope(name)
-        found = scope.bindings.get(name.value, []) if name.value not in scope.facts.outer else []
-        values = [binding.value for binding in found if binding.kind == "assign"]
-        made = (ast.List, ast.Set, ast.Dict, ast.Tuple, ast.ListComp, ast.SetComp, ast.DictComp)
-        return bool(values) and all(
-            isinstance(value, made) or (isinstance(value, ast.Call) and called(value) in CONTAINERS)
-            for value in values
-        )
 
     def _waited(self, call: cst.Call) -> Iterator[Step]:
         """``done, pending = await asyncio.wait(tasks, timeout=1)``."""
@@ -318,8 +308,8 @@ class Fates:
                     yield from self._bound(element.value, many=many)
             case cst.Attribute() if self._is_self(target.value):
                 yield KeptOnSelf(target.attr.value, target)
-            case cst.Subscript() if isinstance(target.value, cst.Name) and self._is_container(target.value):
-                yield Kept((target.value.value,), many=True)
+            case cst.Subscript(value=cst.Name(value=name)) if is_container(name, self._scope(target)):
+                yield Kept((name,), many=True)
             case _:
                 yield Event(Fate.HANDED, target)
 
@@ -351,11 +341,8 @@ LOOKING = (
     cst.IfExp,
     cst.CompIf,
 )
-# Calls of asyncio that give back, or wait for, what they are given.
 # Assertions that call what they are given.
 CALLING_ASSERTIONS = ("assertRaises", "assertWarns", "assertLogs", "assertNoLogs")
-UNBOUND = ("asyncio.Task.", "asyncio.Future.")
-PASSED_ON = (".wait_for", ".ensure_future", ".as_completed", ".wrap_future")
 
 
 def _is_same(parent: cst.CSTNode | None, node: cst.CSTNode) -> bool:

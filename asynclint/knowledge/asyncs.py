@@ -243,6 +243,9 @@ TASK_INSPECTION = frozenset(
     ]
 )
 
+# Calls of asyncio that give back, or wait for, what they are given; methods that are called by their class.
+PASSED_ON = (".wait_for", ".ensure_future", ".as_completed", ".wrap_future")
+UNBOUND = ("asyncio.Task.", "asyncio.Future.")
 # Builtins that only look at what they are given.
 LOOKING_CALLS = frozenset(
     [

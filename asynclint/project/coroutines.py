@@ -12,12 +12,23 @@ from asynclint.knowledge.asyncs import ASKING, DRIVING, UNITTEST_ASSERTIONS, VAL
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import gives_replaced, is_replaced
-from asynclint.project.index.classes import ancestors
+from asynclint.project.index.classes import ancestors, may_have
+from asynclint.project.index.decorators import wrapper_object
 from asynclint.project.index.modules import is_known_package
-from asynclint.project.index.values import Callback, Calling, Class, Function, Instance, Pending, Value
+from asynclint.project.index.values import (
+    Callback,
+    Calling,
+    Class,
+    Function,
+    Instance,
+    Pending,
+    Result,
+    Value,
+)
 from asynclint.project.index.witnesses import is_awaited_elsewhere, is_told_apart, is_variant, loose_calls
+from asynclint.project.plain import naming, parts
 from asynclint.project.project import Project
-from asynclint.project.tasks import named_by, starts_tasks
+from asynclint.project.tasks import starts_tasks
 from asynclint.source.nodes import start_of
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called
@@ -63,12 +74,34 @@ def makes_loose_coroutines(unit: Scope, project: Project) -> bool:
 
 
 def _is_plainly_taken(call: ast.Call, scope: Scope, unit: Scope, project: Project) -> bool:
-    named = named_by(call, scope, project)
-    if named is None or named[0].value is not call or len(scope.bindings[named[1]]) > 1:
+    taken, spread = project.remembered(("taken over", scope), lambda: _taken(scope, project))
+    named = naming(call, scope, project)
+    if named is None:
+        return call in taken or _is_asked_for_its_own(call, scope, project)
+    if len(scope.bindings[named.name]) > 1:
         return False
-    loads = project.remembered(("loads", unit), lambda: _loads(unit)).get(named[1], set())
-    taken = project.remembered(("taken over", scope), lambda: set(_taken(scope, project)))
-    return bool(loads) and loads <= taken and all(start_of(load) > start_of(call) for load in loads)
+    loads = project.remembered(("loads", unit), lambda: _loads(unit)).get(named.name, set())
+    fine = loads <= (taken | spread if named.many else taken)
+    return bool(loads) and fine and all(start_of(load) > start_of(call) for load in loads)
+
+
+def _is_asked_for_its_own(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """``rows.filter(…).order_by(…)``: a method of the object that could be awaited."""
+    method = project.remembered(("methods of calls", scope), lambda: dict(_methods_of_calls(scope))).get(call)
+    return method is not None and has_of_its_own(call, method, scope, project)
+
+
+def _methods_of_calls(scope: Scope) -> Iterator[tuple[ast.expr, str]]:
+    for name, calls in scope.facts.methods.items():
+        yield from ((call.func.value, name) for call in calls if isinstance(call.func, ast.Attribute))
+
+
+def has_of_its_own(call: ast.Call, attribute: str, scope: Scope, project: Project) -> bool:
+    """Whether the object that stands for what a call gives to await may have an attribute."""
+    value = project.inference.value(call, scope)
+    if isinstance(value, Result) and value.function.calling is Calling.WRAPPED:
+        value = wrapper_object(value.function.scope, project.inference)
+    return isinstance(value, Instance) and may_have(value.cls, attribute, project.inference)
 
 
 def _loads(unit: Scope) -> dict[str, set[ast.expr]]:
@@ -80,11 +113,18 @@ def _loads(unit: Scope) -> dict[str, set[ast.expr]]:
     return found
 
 
-def _taken(scope: Scope, project: Project) -> Iterator[ast.expr]:
-    """What a scope's own body awaits, or gives to who may await it."""
-    yield from (wait.value for wait in scope.facts.awaits)
-    for call in scope.facts.calls:
-        yield from call.args if _takes_over(call, scope, project) else ()
+def _taken(scope: Scope, project: Project) -> tuple[set[ast.expr], set[ast.expr]]:
+    """What a scope's own body awaits, gives back, or gives to who may await it; what it gives one by one."""
+    facts = scope.facts
+    taken, spread = {wait.value for wait in facts.awaits}, set[ast.expr]()
+    for given in (*facts.returns, *facts.yields):
+        taken.update(parts(given.value) if given.value is not None else [])
+    for call in facts.calls:
+        if _takes_over(call, scope, project):
+            for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+                taken.update(parts(argument))
+                spread.update([argument.value] if isinstance(argument, ast.Starred) else [])
+    return taken, spread
 
 
 def _takes_over(call: ast.Call, scope: Scope, project: Project) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from asynclint.project.guards.replaced import replaced_names
+from asynclint.project.handing import hands_on
 from asynclint.project.index.values import Calling, Result
+from asynclint.project.plain import Endings, given_to, layout_of, names_of, naming, swallows
 from asynclint.project.project import Project
 from asynclint.source.nodes import start_of
 from asynclint.source.outline import Scope
@@ -25,9 +27,48 @@ def generators(scope: Scope, project: Project) -> list[ast.Call]:
     return project.remembered(("async generators", scope), lambda: list(_generators(scope, project)))
 
 
-def makes_generators(unit: Scope, project: Project) -> bool:
-    """Whether a function, or what is nested in it, makes a generator that it may leave unfinished."""
-    return any(generators(scope, project) for scope in unit.nested() if scope.is_function)
+def may_leave_generators(unit: Scope, project: Project) -> bool:
+    """Whether a function, or what is nested in it, makes a generator that it does not plainly go through."""
+    return any(
+        not _is_plainly_ended(call, scope, project)
+        for scope in unit.nested()
+        if scope.is_function
+        for call in generators(scope, project)
+    )
+
+
+def _is_plainly_ended(call: ast.Call, scope: Scope, project: Project) -> bool:
+    named = naming(call, scope, project)
+    if named is None or named.many:
+        return False
+    return project.remembered(("generator endings", scope), lambda: _endings(scope, project)).come(named)
+
+
+def _endings(scope: Scope, project: Project) -> Endings:
+    named = (naming(call, scope, project) for call in generators(scope, project))
+    tried = set(_tried(scope, project))
+
+    def ends(value: ast.expr, names: Collection[str]) -> Iterable[str]:
+        """``await items.aclose()``, ``with raises(StopAsyncIteration): await anext(items)``."""
+        if not isinstance(value, ast.Call):
+            return ()
+        name, func = called(value), value.func
+        if (name == "anext" and value.args) or (isinstance(func, ast.Attribute) and name in STEPS):
+            return names_of([stepped(value)], names) if value in tried else ()
+        if isinstance(func, ast.Attribute) and name == "aclose":
+            return names_of([func.value], names)
+        given = list(names_of(given_to(value), names))
+        return given if given and hands_on(value, scope, project) else ()
+
+    return Endings({one.name for one in named if one is not None}, ends, scope, project)
+
+
+def _tried(scope: Scope, project: Project) -> Iterator[ast.AST]:
+    """What stands where an exception is expected: one that comes out of a generator ends it."""
+    layout = layout_of(scope, project)
+    for statement in layout.places:
+        if any(swallows(holder) or getattr(holder, "handlers", []) for holder in layout.holders(statement)):
+            yield from ast.walk(statement)
 
 
 def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import EXPECTING
-from asynclint.knowledge.resources import BORROWED, DRIVERS, RESOURCES, Resource
+from asynclint.knowledge.resources import BORROWED, DRIVERS, LENDING, LOOP, RESOURCES, Resource
 from asynclint.project.called import kept, may_be_plain, named, passed
 from asynclint.project.closers import is_closed_elsewhere, is_lent
 from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.handing import hands_on
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain
-from asynclint.project.plain import ends_plainly
+from asynclint.project.plain import Endings, Naming, given_to, is_of_self, names_of, naming
 from asynclint.project.project import Project
-from asynclint.project.tasks import is_loop, named_by
+from asynclint.project.tasks import is_loop
 from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import Scope
 from asynclint.source.written import called, last_name
@@ -93,34 +94,63 @@ def _is_in_raises(call: ast.Call, scope: Scope) -> bool:
 
 
 def _is_plainly_closed(found: Made, scope: Scope, project: Project) -> bool:
-    named = named_by(found.value, scope, project)
+    resource, value = found.resource, found.value
+    named = naming(value, scope, project)
     if named is None:
-        kept = [target for target, value in scope.facts.attributes if value is found.value]
-        own = [target.attr for target in kept if _is_of_self(target, scope)]
-        return bool(own) and is_closed_elsewhere(own, scope, found.resource, project)
-    statement, part = named[0], found.resource.part
-    target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-    if part is not None and isinstance(target, ast.Tuple) and len(target.elts) == 2:
-        target = target.elts[part]
-    if not isinstance(target, ast.Name) or len(scope.bindings[target.id]) != 1:
+        kept = [target for target, given in scope.facts.attributes if given is value]
+        own = [target.attr for target in kept if is_of_self(target, scope)]
+        if kept:
+            return not own or is_closed_elsewhere(own, scope, resource, project)
+        takers = (call for call in scope.facts.calls if value in given_to(call))
+        return any(
+            _is_handed_on(call, scope, project)
+            and (resource is not LOOP or _lends_loop(call, scope, project))
+            for call in takers
+        )
+    taken = _taken(named, resource)
+    if taken is None or taken.many:
         return False
-    name, closers = target.id, found.resource.closers
-
-    def closes(value: ast.expr) -> bool:
-        call = value.value if isinstance(value, ast.Await) else value
-        if isinstance(call, ast.Call) and last_name(call.func) == "run_until_complete" and call.args:
-            call = call.args[0]
-        func = call.func if isinstance(call, ast.Call) else None
-        method = func.attr if isinstance(func, ast.Attribute) else ""
-        receiver = func.value if isinstance(func, ast.Attribute) else None
-        return method in closers and isinstance(receiver, ast.Name) and receiver.id == name
-
-    return ends_plainly(statement, name, closes, scope, project)
+    key = ("resource endings", resource.title, scope)
+    return project.remembered(key, lambda: _endings(resource, scope, project)).come(taken)
 
 
-def _is_of_self(attribute: ast.Attribute, scope: Scope) -> bool:
-    own = scope.parameters[:1] if scope.enclosing_class is not None else ()
-    return any(getattr(attribute.value, "id", "") == first.arg for first in own)
+def _taken(named: Naming, resource: Resource) -> Naming | None:
+    """By the name of the part that is to be closed: ``writer`` of ``reader, writer = …``."""
+    statement, part = named.statement, resource.part
+    if part is None or not isinstance(statement, ast.Assign):
+        return named
+    target = statement.targets[0]
+    if isinstance(target, ast.Tuple) and len(target.elts) == 2:
+        target = target.elts[part]
+    return named._replace(name=target.id) if isinstance(target, ast.Name) else None
+
+
+def _endings(resource: Resource, scope: Scope, project: Project) -> Endings:
+    named = (naming(one.value, scope, project) for one in made(scope, project) if one.resource is resource)
+    taken = (_taken(one, resource) for one in named if one is not None)
+
+    def ends(value: ast.expr, names: Collection[str]) -> Iterable[str]:
+        """``writer.close()``, and what is given to code that can't be read."""
+        if not isinstance(value, ast.Call):
+            return ()
+        if isinstance(value.func, ast.Attribute) and value.func.attr in resource.closers:
+            return names_of([value.func.value], names)
+        given = list(names_of(given_to(value), names))
+        return given if given and resource is not LOOP and _is_handed_on(value, scope, project) else ()
+
+    return Endings({one.name for one in taken if one is not None}, ends, scope, project)
+
+
+def _lends_loop(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """``asyncio.set_event_loop(asyncio.new_event_loop())``: whoever asks for the loop may close it."""
+    return not LENDING.isdisjoint(chain(call.func, scope, project.modules))
+
+
+def _is_handed_on(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether a call may close what it is given, or keep it."""
+    names = chain(call.func, scope, project.modules)
+    mocks = any(name.startswith("unittest.mock.") for name in names)
+    return not mocks and called(call) != "wait_closed" and hands_on(call, scope, project)
 
 
 def _made(scope: Scope, project: Project) -> Iterator[Made]:

@@ -43,7 +43,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Safety
-from asynclint.project.tasks import may_leave_tasks
+from asynclint.project.task_ends import may_leave_tasks
 from asynclint.rule import Rule, Scope
 from asynclint.source.written import called
 

@@ -41,7 +41,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
-from asynclint.project.tasks import may_leave_tasks
+from asynclint.project.task_ends import may_leave_tasks
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
-from asynclint.project.generators import makes_generators
+from asynclint.project.generators import may_leave_generators
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 rule = Rule("ASL504", "unfinished-async-generator", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 
-rule.trigger(makes_generators)
+rule.trigger(may_leave_generators)
 
 
 @rule.check
