@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from programs import EVERYTHING
 
 from asynclint.engine import Result, check_text
 from asynclint.finding import Finding
+from asynclint.settings import Settings
 from asynclint.source.text import SourceText
 
 HEAD = """\
@@ -43,9 +45,9 @@ SHAPES = {
 }  # fmt: skip
 
 
-def result_of(source: str) -> Result:
+def result_of(source: str, settings: Settings = EVERYTHING) -> Result:
     path = Path("test_it.py")
-    return check_text(SourceText.from_bytes(source.encode()), path, path.name, EVERYTHING)
+    return check_text(SourceText.from_bytes(source.encode()), path, path.name, settings)
 
 
 def written(shape: list[str], times: int) -> str:
@@ -68,6 +70,20 @@ def calls(action: Callable[[], object]) -> int:
     finally:
         sys.setprofile(before)
     return count
+
+
+@pytest.mark.parametrize("between", ["", "    if work.done:\n        raise LookupError\n"])
+def test_tasks_that_are_awaited_at_the_end_need_no_tree(between: str) -> None:
+    def source(times: int) -> str:
+        numbers = range(times)
+        started = (f"    t{n} = asyncio.create_task(work())\n{between}" for n in numbers)
+        return HEAD + "".join(started) + "".join(f"    await t{n}\n" for n in numbers)
+
+    settings = replace(EVERYTHING, select=("ASL202",), extend_select=())
+    result_of(source(1), settings)
+    once, twice = (calls(partial(result_of, source(times), settings)) for times in (400, 800))
+    assert result_of(source(800), settings).findings == ()
+    assert twice < 2.2 * once
 
 
 @pytest.mark.slow

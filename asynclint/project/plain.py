@@ -84,17 +84,20 @@ class Layout:
                 if not isinstance(statement, DEFINITIONS):
                     inner = (getattr(part, name, []) for part in _holding(statement) for name in BLOCKS)
                     blocks.extend((one, statement) for one in inner)
-        self.jumps = self.marked(statement for statement in self.places if isinstance(statement, JUMPS))
+        jumps = [statement for statement in self.places if isinstance(statement, JUMPS)]
+        self.jumps = self.marked(sorted(jumps, key=lambda jump: isinstance(jump, ast.Raise)))
 
     def marked(self, statements: Iterable[ast.stmt]) -> Positions:
         """Where some statements, and what holds them, stand in their blocks."""
         found: dict[int, list[int]] = {}
         seen = set[ast.stmt]()
         for statement in statements:
-            outer: ast.stmt | None = statement
-            while outer is not None and outer not in seen:
+            for outer in (statement, *self.holders(statement)):
+                raises_or_not = isinstance(outer, ast.If) and not outer.orelse  # is left as it is entered
+                if outer in seen or (raises_or_not and isinstance(statement, ast.Raise)):
+                    break
                 seen.add(outer)
-                block, position, outer = self.places[outer]
+                block, position, _ = self.places[outer]
                 insort(found.setdefault(id(block), []), position)
         return found
 
