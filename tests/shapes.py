@@ -134,6 +134,8 @@ with pytest.raises(ValueError):
 if flag:
 if flag:/else:
 if await task:/elif other:/else:
+if not task.done():
+if task:/elif not stray.is_closed():/else:
 try:/finally:
 try:/except ValueError:/finally:
 try:/except asyncio.CancelledError:

@@ -134,11 +134,15 @@ class Endings:
         self._positions: dict[str, Positions] = {}
         self._rebound: dict[str, Collection[ast.stmt] | None] = {}
         self.ended: dict[ast.stmt, AbstractSet[str]] = {}
+        self.asked: dict[ast.stmt, AbstractSet[str]] = {}  # names in the condition of an ``if``
         names = set(names)
         names.update([each for loop in scope.facts.fors for each, name in _each_of(loop) if name in names])
         for statement in self._layout.places:
             ended = {name for part in _evaluated(statement) for name in _ended(part, names, ends)}
             self.ended[statement] = ended | names.intersection(_given_away(statement, scope))
+            if isinstance(statement, ast.If):
+                tested = (node for node in ast.walk(statement.test) if isinstance(node, ast.Name))
+                self.asked[statement] = {*names_of(tested, names)}
             for name in (*self.ended[statement], *(name for _, name in _each_of(statement))):
                 self._where.setdefault(name, []).append(statement)
 
@@ -241,6 +245,9 @@ class _Walk(NamedTuple):
                 return _joined([*ways, Way.ENDED])
             ways.append(self._block(branch.body, names))
             orelse = branch.orelse
+        asked = not self.endings.asked[statement].isdisjoint(names)
+        if asked and not statement.orelse and ways[0] in (Way.ENDED, Way.RETURNED):
+            return Way.ENDED  # if not task.done(): await task
         return _joined([*ways, self._block(orelse, names)])
 
     def _loop(self, statement: ast.For | ast.AsyncFor | ast.While, names: Collection[str]) -> Way:
