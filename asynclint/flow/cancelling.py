@@ -26,6 +26,11 @@ def ends_when_cancelled(life: Life, project: Project) -> bool:
     names = chain(life.call.func, life.scope, project.modules)
     if test_of(life.scope, project) is None or life.trace.many or not any(n in OWN_LOOP for n in names):
         return False
+    return lets_itself_be_cancelled(life, project)
+
+
+def lets_itself_be_cancelled(life: Life, project: Project) -> bool:
+    """Whether a task is over as soon as it comes to run again, as far as its coroutine is read."""
     return bool(life.call.args) and _lets_itself_be_cancelled(life.call.args[0], life.scope, project, 0)
 
 

@@ -6,7 +6,7 @@ import ast
 import re
 
 from asynclint.project.project import Project
-from asynclint.source.outline import Outline, Scope
+from asynclint.source.outline import FUNCTIONS, Outline, Scope
 
 # A remark that somebody blocks on purpose: the code of a sister rule, or words.
 ON_PURPOSE = re.compile(
@@ -30,8 +30,14 @@ POINT = re.compile(
 )
 
 
+# What the docstring of a function says of its point.
+SAID = re.compile(
+    r"\bblock(s|ed|ing)? (the |its |an )?(event )?loop|\bsync(hronous)? sleep|time\.sleep", re.IGNORECASE
+)
+
+
 def is_the_point(scope: Scope, project: Project) -> bool:
-    """Whether a function blocks for its own sake, by its name, decorators, class, module or loop."""
+    """Whether a function blocks for its own sake, by its name, docstring, class, module or loop."""
     fake_time = scope.outline.text.has_any(FAKE_LOOPS)
     return fake_time or project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
 
@@ -45,6 +51,8 @@ def _says_so(scope: Scope) -> bool:
         if outer.is_class and "Blocking" in said:
             return True
         if outer.is_function and (POINT.search(said) or "slow_callback_duration" in outer.source):
+            return True
+        if isinstance(outer.node, FUNCTIONS) and SAID.search(ast.get_docstring(outer.node) or ""):
             return True
     clock = not scope.facts.awaits and any(_is_clock(call) for call in scope.facts.calls)
     return clock or _runs_in_thread(scope)

@@ -119,7 +119,7 @@ def cleans_up(function: Scope, project: Project, depth: int = 0) -> bool:
     """Whether a generator function yields where something has to be undone behind it.
 
     In a ``try`` with ``finally`` or a handler of what closing it raises, in a ``with`` block, or in a loop
-    over another such generator.
+    over another such generator. Not where it may yield the last item before it gets there.
     """
     return project.remembered(
         ("cleans up", function), lambda: _cleans_up(function.node, function, project, depth)
@@ -128,10 +128,10 @@ def cleans_up(function: Scope, project: Project, depth: int = 0) -> bool:
 
 def _cleans_up(root: ast.AST, function: Scope, project: Project, depth: int) -> bool:
     stack: list[tuple[ast.AST, bool]] = [(root, False)]
+    found = False
     while stack:
         node, covered = stack.pop()
-        if isinstance(node, ast.Yield) and covered:
-            return True
+        found = found or (isinstance(node, ast.Yield) and covered)
         if node is not root and isinstance(
             node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
         ):
@@ -141,8 +141,16 @@ def _cleans_up(root: ast.AST, function: Scope, project: Project, depth: int) -> 
             value = getattr(node, name, None)
             parts = value if isinstance(value, list) else [value]
             within = body if name == "body" else covered
+            if not within and any(map(_is_last_yield, parts, parts[1:])):
+                return False
             stack += [(part, within) for part in parts if isinstance(part, ast.AST)]
-    return False
+    return found
+
+
+def _is_last_yield(statement: object, following: object) -> bool:
+    """``yield item`` and then ``return``."""
+    yields = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Yield)
+    return yields and isinstance(following, ast.Return)
 
 
 def _undoes(node: ast.AST, function: Scope, project: Project, depth: int) -> bool:

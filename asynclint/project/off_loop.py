@@ -91,13 +91,19 @@ def _first_in(function: Scope, project: Project, depth: int) -> tuple[str, ast.C
         return None
     for call in function.facts.calls:
         name = _misused(call, function, project)
-        if name:
+        if name and not _is_given(call.func, function):
             return name, call, function.outline
     for _, inner in calls_of(function, project) if depth < MAX_DEPTH else ():
         found = _first_in(inner, project, depth + 1)
         if found is not None:
             return found
     return None
+
+
+def _is_given(func: ast.expr, function: Scope) -> bool:
+    """``future.cancel`` of a parameter: who calls a function there may have made it in the same thread."""
+    receiver = func.value if isinstance(func, ast.Attribute) else None
+    return isinstance(receiver, ast.Name) and receiver.id in {one.arg for one in function.parameters}
 
 
 def _misused(call: ast.Call, scope: Scope, project: Project) -> str:

@@ -4,8 +4,9 @@
 and handlers run then. Without an ``await`` behind it the test may be over before. This rule reports
 the ``cancel()`` of a task that reaches a normal end of its function asked to stop and never awaited,
 gathered or waited for. A test that asserts ``task.done()``, ``task.cancelled()``, or that the task is not
-in ``asyncio.all_tasks()``, afterwards is silent; outside tests, so is a task that does nothing but
-``event.wait()`` or sleep.
+in ``asyncio.all_tasks()``, afterwards is silent; so is one that sleeps behind the ``cancel()`` of a task
+that is seen to let itself be cancelled, and, outside tests, a task that does nothing but ``event.wait()``
+or sleep. What ``ensure_future`` is given may be a future, unless it is seen to be a coroutine.
 
 Why it matters: what the task does on its way out (and the error it may die of) is never seen, and it
 may happen in the middle of the next test, or after the loop is closed.
@@ -73,6 +74,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     for life in lives(function, project):
         left = not life.is_dropped and not life.is_unfinished and life.end & State.CANCELLED
         if left and not _runs_on_trio(life.scope, project) and not _only_waits(life, project):
+            if _is_over(function, life, project):
+                continue
             asked.setdefault(life.trace.nodes(Fate.CANCELLED)[-1], []).append(life)
     for node, cancelled in asked.items():
         fix, held_back = _fix(function, node, cancelled, project)
@@ -80,6 +83,28 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
         message = f"{what} only asks the task to stop: nothing awaits it, so it may outlive {name}"
         related = tuple(made(function, life) for life in cancelled)
         yield Finding("", span_of(function, node), rule.code, message, fix, held_back, related)
+
+
+def _is_over(function: Function, life: Life, project: Project) -> bool:
+    """Whether a cancellation finds nothing to end, or the task is over before the function is."""
+    from asynclint.flow.cancelling import lets_itself_be_cancelled
+    from asynclint.flow.fates import Fate
+
+    fates = [event.fate for events in life.trace.events.values() for event in events]
+    if Fate.PROVED in fates[: fates.index(Fate.CANCELLED)] or _may_be_future(life, project):
+        return True
+    sleeps = [*life.scope.facts.functions.get("sleep", ()), *life.scope.facts.methods.get("sleep", ())]
+    last = function.span(life.trace.nodes(Fate.CANCELLED)[-1]).end.line
+    is_late = any(last < call.lineno for call in sleeps)
+    return is_late and lets_itself_be_cancelled(life, project)
+
+
+def _may_be_future(life: Life, project: Project) -> bool:
+    """``ensure_future(socket.poll())``, where ``poll`` may give a future: one that is cancelled is over."""
+    given = life.call.args[0] if life.call.args else None
+    inference = project.inference
+    is_call = called(life.call) == "ensure_future" and isinstance(given, ast.Call)
+    return is_call and not inference.is_coroutine(inference.value(given, life.scope))
 
 
 def _only_waits(life: Life, project: Project) -> bool:

@@ -176,6 +176,9 @@ def _key(call: ast.Call, scope: Scope) -> Key | None:
     before = [b for b in bindings if getattr(b.node, "lineno", 0) <= call.lineno]
     nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
     owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
+    if nearest is not None and nearest.kind == "param" and found is not None:
+        function = found[0]  # fixtures go by name; who calls a function inside another gives what it likes
+        owner = function.qualname if function.parent is not None and function.parent.is_function else owner
     return (written(call.func) + _mode(call), *_origin(nearest), owner)
 
 
