@@ -104,10 +104,22 @@ def _is_brief(call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether a test lets a moment pass that debug mode lets pass, too, with no task and no loop about it."""
     seconds = _argument(call, 0, "secs")
     value = seconds.value if isinstance(seconds, ast.Constant) else None
-    if not isinstance(value, (int, float)) or value >= SLOW or test_of(scope, project) is None:
+    test = _test_round(scope, project)
+    if not isinstance(value, (int, float)) or value >= SLOW or test is None:
         return False
-    loops = (node for node in ast.walk(scope.node) if isinstance(node, LOOPS))
-    return not starts_tasks(scope, project) and all(call not in ast.walk(loop) for loop in loops)
+    loops = (node for node in ast.walk(test.node) if isinstance(node, LOOPS))
+    return not starts_tasks(test, project) and all(call not in ast.walk(loop) for loop in loops)
+
+
+def _test_round(scope: Scope, project: Project) -> Scope | None:
+    """The test that a coroutine function is, or the plain test that runs it once: ``loop.run(main())``."""
+    if test_of(scope, project) is not None:
+        return scope
+    outer = scope.parent
+    if outer is None or not outer.is_function or outer.is_async:
+        return None
+    is_run = len(outer.facts.functions.get(scope.name, ())) == 1
+    return outer if is_run and test_of(outer, project) is not None else None
 
 
 def _receiver(call: ast.Call) -> str:
