@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 Place = tuple[ast.Call, Scope]
 MANY = 2  # witnesses for each call that is let be
-MORE = 4  # where the receiver comes from another object in the same way
+MORE = 4  # where the receiver comes from another object in the same way, or is what each caller gives
 TWINS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Arguments that say whether a call waits: ``session.subscribe(topic, wait_response=False)``.
 MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
@@ -44,7 +44,16 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
         return False
     loose = project.remembered(("calls let be", outline), lambda: _by_name(_let_be(outline, project)))
     let_be = project.remembered(("let be", name, outline), lambda: _counted(loose.get(name, ())))
-    return awaited[key] >= MANY * let_be[key] or awaited[wide] >= MORE * let_be[wide]
+    enough = MORE if _is_given_inside(call, scope) else MANY
+    return awaited[key] >= enough * let_be[key] or awaited[wide] >= MORE * let_be[wide]
+
+
+def _is_given_inside(call: ast.Call, scope: Scope) -> bool:
+    """Whether a call is of a parameter of a function inside another, whose callers give what they like."""
+    found = scope.lookup(call.func.id) if isinstance(call.func, ast.Name) else None
+    if found is None or found[0].parent is None or not found[0].parent.is_function:
+        return False
+    return any(binding.kind == "param" for binding in found[1])
 
 
 def is_variant(call: ast.Call, scope: Scope, project: Project) -> bool:
@@ -176,9 +185,6 @@ def _key(call: ast.Call, scope: Scope) -> Key | None:
     before = [b for b in bindings if getattr(b.node, "lineno", 0) <= call.lineno]
     nearest = max(before or bindings, key=lambda b: getattr(b.node, "lineno", 0), default=None)
     owner = scope.enclosing_class.name if scope.enclosing_class is not None else ""
-    if nearest is not None and nearest.kind == "param" and found is not None:
-        function = found[0]  # fixtures go by name; who calls a function inside another gives what it likes
-        owner = function.qualname if function.parent is not None and function.parent.is_function else owner
     return (written(call.func) + _mode(call), *_origin(nearest), owner)
 
 
