@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
     from asynclint.project.cache import Caches
     from asynclint.project.stored import Judged
 
-MAX_SIZE = 3_000_000  # characters of source; what is known of them takes some 60 times as much memory
+# Characters of source that are always kept (what is known of them takes 20 to 60 times as much memory), and
+# blocks of memory, some 80 bytes each, that Python may have in use before all of it is let go.
+MAX_SIZE = 3_000_000
+MAX_BLOCKS = 2_000_000
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 
 
@@ -79,7 +83,8 @@ _projects: dict[Settings, Project] = {}
 
 def process_project(settings: Settings) -> Project:
     """The project of a whole process; a new one where all have read more than is worth their memory."""
-    if sum(project.modules.size for project in _projects.values()) > MAX_SIZE:
+    read = sum(project.modules.size for project in _projects.values())
+    if read > MAX_SIZE and sys.getallocatedblocks() > MAX_BLOCKS:
         for known in [*_projects]:
             forget(known)
         gc.collect()
@@ -310,15 +315,17 @@ def _placed(finding: Finding, display: str) -> Finding:
     return finding._replace(path=display, related=related)
 
 
-def check_suites(groups: Mapping[Settings, Sequence[File]]) -> Iterator[Result]:
+def check_suites(groups: Mapping[Settings, Sequence[File]], fixing: Fixing) -> Iterator[Result]:
     """What suite rules say of a run's suites, where that is to be reported in a file that is not checked.
 
-    The others are checked with that file. No fix is applied here: a run changes only what it was given.
+    The others are checked with that file. No fix is applied here: a run changes only what it was given. Where
+    it does not change even that, what it has read of it holds good.
     """
     checked = {file.path for files in groups.values() for file in files}
     done: set[Path] = set()
     for settings, files in groups.items():
-        project, selection = Project(settings), Selection(settings)
+        project = process_project(settings) if fixing is Fixing.NONE else Project(settings)
+        selection = Selection(settings)
         rules = [rule for rule in all_rules() if rule.of_suites is not None and selection.enabled(rule)]
         tests = [file.path for file in files if rules and is_test_file(file.path)]
         for root in dict.fromkeys(find_pytest_config(path.parent).root for path in tests):

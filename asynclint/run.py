@@ -104,7 +104,7 @@ def check_groups(
         results = check_files(files, settings, fixing=fixing, jobs=processes, write=write, cache=cache)
         for file, result in zip(files, results, strict=True):
             yield result, file.explicit
-    yield from ((result, False) for result in check_suites(groups))
+    yield from ((result, False) for result in check_suites(groups, fixing))
 
 
 def _jobs(files: int) -> int:

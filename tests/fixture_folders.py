@@ -79,7 +79,7 @@ class Laid:
             files.append(found)
         assert files
         results = list(check_files(files, self.settings, fixing=fixing))
-        return results + list(check_suites({self.settings: files}))
+        return results + list(check_suites({self.settings: files}, fixing))
 
 
 def lay_out(folder: Folder, root: Path, project: Path | None = None) -> Laid:

@@ -14,11 +14,15 @@ from asynclint.engine import check_suite, check_text, is_kept, process_project
 from asynclint.finding import Finding, Position, Related, Span
 from asynclint.processes import spared_by_collector
 from asynclint.project import dead
+from asynclint.project.index.reading import Reader
 from asynclint.project.project import Project
 from asynclint.project.suite import suite_at
 from asynclint.rule import Rule, Scope, all_rules
+from asynclint.run import check_groups
 from asynclint.settings import Settings
+from asynclint.source.files import File
 from asynclint.source.function import Function
+from asynclint.source.outline import Outline
 from asynclint.source.outline import Scope as Unit
 from asynclint.source.text import SourceText
 
@@ -248,12 +252,38 @@ def test_all_projects_of_a_process_together_are_bounded(
     monkeypatch.setattr(engine, "MAX_SIZE", 10)
     (tmp_path / "pyproject.toml").touch()
     path = tmp_path / "test_it.py"
-    text, alive = SourceText.from_bytes(b"async def test_it(): ...\n"), []
-    for seconds in (1, 2, 3):
-        settings = Settings(guard_seconds=seconds)
-        check_text(text, path, "test_it.py", settings)
-        alive.append(weakref.ref(process_project(settings)))
-    assert [reference() is not None for reference in alive] == [False, False, True]
+    text = SourceText.from_bytes(b"async def test_it(): ...\n")
+    for blocks, kept in ((1000, [False, False, True]), (10**12, [True, True, True])):
+        monkeypatch.setattr(engine, "MAX_BLOCKS", blocks)
+        alive = []
+        for seconds in (1, 2, 3):
+            settings = Settings(guard_seconds=seconds + blocks)
+            check_text(text, path, "test_it.py", settings)
+            alive.append(weakref.ref(process_project(settings)))
+        assert [reference() is not None for reference in alive] == kept
+
+
+def test_a_run_that_changes_nothing_reads_a_suite_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    outline = Reader.outline
+
+    def reading(self: Reader, path: Path) -> Outline | None:
+        read.append(path.name)
+        return outline(self, path)
+
+    monkeypatch.setattr(Reader, "outline", reading)
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\nasyncio_mode = "auto"\n')
+    (tmp_path / "helpers.py").write_text("import pytest\n@pytest.fixture\ndef shelf(): ...\n")
+    (tmp_path / "test_it.py").write_text(
+        "from helpers import shelf\nasync def test_it(shelf):\n    await shelf\n"
+    )
+    settings = Settings(extend_select=("ASL207", "ASL401"))
+    results = [*check_groups({settings: [File(tmp_path / "test_it.py", "test_it.py")]}, jobs=1)]
+    codes = {finding.code for result, _ in results for finding in result.findings}
+    assert codes >= {"ASL207", "ASL401"}
+    assert read.count("helpers.py") == 1
 
 
 def test_what_others_leave_is_not_hidden_from_the_collector() -> None:
