@@ -150,9 +150,11 @@ class Paths:
     def _small(self, node: cst.CSTNode, out: Outcome) -> None:
         if not out.end:
             return
+        before = out.end
         self._eval(node, out)
         match node:
             case cst.Return():
+                out.entered |= before
                 out.returned |= out.end
                 if out.end & UNFINISHED:
                     out.returns = out.returns or node
@@ -271,6 +273,7 @@ class Paths:
             if endless:  # what a turn loses is lost, although no path leads out
                 returned |= after & State.LOST
         out.returned |= returned
+        out.entered |= inner.entered
         out.returns = inner.returns
         out.raises = out.raises or inner.raises
         out.end = State.NOWHERE if endless else settled(after) if ends else after
@@ -287,7 +290,7 @@ class Paths:
         inner = self.suite(node.body, out.end)
         swallows = any(_enters(item, RAISES) for item in node.items)
         if swallows and not inner.end:
-            inner = Outcome(out.end, inner.returned, inner.broken, inner.continued, inner.returns)
+            inner = replace(inner, end=inner.entered or out.end, raises=None)
         raised = out.raises
         out.join(inner)
         out.end = inner.end
@@ -313,8 +316,8 @@ class Paths:
         out = Outcome(inner.end)
         out.join(inner)
         # An exception may come before the value is settled; that it comes from what settles it
-        # (``try: await task``, ``except CancelledError``) is the usual case.
-        caught = state if node in self.tried else inner.end or state
+        # (``try: await task``, ``except CancelledError``) is the usual case, also before a ``return``.
+        caught = state if node in self.tried else inner.end or inner.entered or state
         if inner.raises is not None:
             if self.strict:
                 caught |= State.LIVE
@@ -332,7 +335,7 @@ class Paths:
 
     def _finally(self, body: cst.BaseSuite, before: Outcome) -> Outcome:
         """Every way out of a ``try`` leads through its ``finally``."""
-        out = Outcome(State.NOWHERE)
+        out = Outcome(State.NOWHERE, entered=before.entered)
         for name in ("end", "returned", "broken", "continued"):
             leaving = getattr(before, name)
             if leaving:

@@ -43,14 +43,16 @@ _NEXT: dict[Fate, dict[int, int]] = {
 class Outcome:
     """How a block is left: at its end, by ``return``, ``break``, ``continue``; each with its states.
 
-    ``returns`` is the ``return`` that leaves it while the value is unfinished, ``raises`` what can fail
-    in it while the value is live and end the function so.
+    ``entered`` is how things stand where a ``return`` begins. ``returns`` is the ``return`` that leaves it
+    while the value is unfinished, ``raises`` what can fail in it while the value is live and end the
+    function so.
     """
 
     end: int
     returned: int = State.NOWHERE
     broken: int = State.NOWHERE
     continued: int = State.NOWHERE
+    entered: int = State.NOWHERE
     returns: cst.CSTNode | None = None
     raises: cst.CSTNode | None = None
 
@@ -59,6 +61,7 @@ class Outcome:
         self.returned |= other.returned
         self.broken |= other.broken
         self.continued |= other.continued
+        self.entered |= other.entered
         self.returns = self.returns or other.returns
         self.raises = self.raises or other.raises
 

@@ -117,10 +117,11 @@ def layout_of(scope: Scope, project: Project) -> Layout:
 class Way(Enum):
     """How a block leaves what it is entered with."""
 
-    LEFT = "a jump may leave the block before it is ended"
+    LEFT = "the function may be left before it is ended"
+    BROKEN = "a loop may be left, or go on, before it is ended"
     OPEN = "it may not be ended at the end of the block"
+    RETURNED = "it is ended or given back on every way, and perhaps none leads to the end"
     ENDED = "it is ended on every way to the end"
-    RETURNED = "it is given back on every way, and none leads to the end"
     GONE = "no way leads to the end"
 
 
@@ -192,7 +193,7 @@ class _Walk(NamedTuple):
         if isinstance(holder, LOOPS) and block is holder.body:
             if not self.many and way is not Way.RETURNED:  # the next turn makes another one
                 raise _ReboundError
-            return self._block(holder.orelse, names) if way is Way.OPEN else way
+            return self._behind_loop(holder, way, names)
         if not isinstance(holder, TRIES) or block is holder.finalbody:
             return way
         if block is holder.body:
@@ -202,18 +203,23 @@ class _Walk(NamedTuple):
 
     def _finally(self, holder: ast.Try | ast.TryStar, way: Way, names: Collection[str]) -> Way:
         final = self._block(holder.finalbody, names)
-        return way if final is Way.OPEN or way in (Way.ENDED, Way.RETURNED) else final
+        if final is Way.OPEN or way in (Way.ENDED, Way.RETURNED):
+            return way
+        return _joined([way, final]) if final is Way.BROKEN else final
 
     def _block(self, block: list[ast.stmt], names: Collection[str], start: int = 0) -> Way:
         at = [self.layout.jumps.get(id(block), ())]
         at += [self.endings.positions(name).get(id(block), ()) for name in names]
+        seen = Way.OPEN
         for position in merge(*(_behind_first(positions, start) for positions in at)):
             if block[position] in self.rebound:
                 raise _ReboundError
             way = self._statement(block[position], names)
-            if way is not Way.OPEN:
-                return way
-        return Way.OPEN
+            if way is Way.BROKEN and not isinstance(block[position], JUMPS):
+                seen = way
+            elif way is not Way.OPEN:
+                return _joined([seen, way]) if seen is Way.BROKEN else way
+        return seen
 
     def _statement(self, statement: ast.stmt, names: Collection[str]) -> Way:
         if isinstance(statement, ast.If):
@@ -233,7 +239,9 @@ class _Walk(NamedTuple):
                 last = statement.cases[-1].pattern
                 is_last = isinstance(last, ast.MatchAs) and last.pattern is None
                 return _joined(ways if is_last else [*ways, Way.OPEN])
-            case ast.Return() | ast.Break() | ast.Continue():
+            case ast.Break() | ast.Continue():
+                return Way.BROKEN
+            case ast.Return():
                 return Way.LEFT
         return Way.GONE if isinstance(statement, ast.Raise) else Way.OPEN
 
@@ -255,8 +263,16 @@ class _Walk(NamedTuple):
         each = {each for each, name in _each_of(statement) if name in names}
         way = self._block(statement.body, {*names, *each})
         if isinstance(statement, ast.While) and isinstance(statement.test, ast.Constant):  # while True
-            return {Way.ENDED: Way.RETURNED, Way.OPEN: Way.GONE}.get(way, way)
-        return self._block(statement.orelse, names) if way is Way.OPEN else way
+            way = {Way.ENDED: Way.RETURNED, Way.OPEN: Way.GONE}.get(way, way)
+        return self._behind_loop(statement, way, names)
+
+    def _behind_loop(
+        self, statement: ast.For | ast.AsyncFor | ast.While, way: Way, names: Collection[str]
+    ) -> Way:
+        if way not in (Way.OPEN, Way.BROKEN):
+            return way
+        other = self._block(statement.orelse, names)
+        return other if way is Way.OPEN else _joined([Way.OPEN, other])
 
     def _try(self, statement: ast.Try | ast.TryStar, names: Collection[str]) -> Way:
         way = self._block(statement.body, names)
