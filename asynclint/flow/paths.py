@@ -290,7 +290,7 @@ class Paths:
         inner = self.suite(node.body, out.end)
         swallows = any(_enters(item, RAISES) for item in node.items)
         if swallows and not inner.end:
-            inner = replace(inner, end=inner.entered or out.end, raises=None)
+            inner = replace(inner, end=inner.settled_before_return or out.end, raises=None)
         raised = out.raises
         out.join(inner)
         out.end = inner.end
@@ -317,7 +317,7 @@ class Paths:
         out.join(inner)
         # An exception may come before the value is settled; that it comes from what settles it
         # (``try: await task``, ``except CancelledError``) is the usual case, also before a ``return``.
-        caught = state if node in self.tried else inner.end or inner.entered or state
+        caught = state if node in self.tried else inner.end or inner.settled_before_return or state
         if inner.raises is not None:
             if self.strict:
                 caught |= State.LIVE

@@ -56,6 +56,11 @@ class Outcome:
     returns: cst.CSTNode | None = None
     raises: cst.CSTNode | None = None
 
+    @property
+    def settled_before_return(self) -> int:
+        """How it stands where a ``return`` begins, if nothing is left to do there; else nowhere."""
+        return State.NOWHERE if self.entered & UNSETTLED else self.entered
+
     def join(self, other: Outcome) -> None:
         """Add the ways in which another block is left, its end left out."""
         self.returned |= other.returned
