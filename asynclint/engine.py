@@ -36,10 +36,8 @@ if TYPE_CHECKING:
     from asynclint.project.cache import Caches
     from asynclint.project.stored import Judged
 
-# Characters of source that are always kept (what is known of them takes 20 to 60 times as much memory), and
-# blocks of memory, some 80 bytes each, that Python may have in use before all of it is let go.
-MAX_SIZE = 3_000_000
-MAX_BLOCKS = 2_000_000
+MAX_SIZE = 3_000_000  # characters of source that are kept in any case
+MAX_BLOCKS = 2_000_000  # of memory, some 80 bytes each, in use by Python before what is known is let go
 MAX_ROUNDS = 100  # fixes that overlap land one a round; more is a fault
 
 
@@ -318,15 +316,15 @@ def _placed(finding: Finding, display: str) -> Finding:
 def check_suites(groups: Mapping[Settings, Sequence[File]], fixing: Fixing) -> Iterator[Result]:
     """What suite rules say of a run's suites, where that is to be reported in a file that is not checked.
 
-    The others are checked with that file. No fix is applied here: a run changes only what it was given. Where
-    it does not change even that, what it has read of it holds good.
+    The others are checked with that file. No fix is applied here: a run changes only what it was given.
     """
     checked = {file.path for files in groups.values() for file in files}
     done: set[Path] = set()
     for settings, files in groups.items():
         project = process_project(settings) if fixing is Fixing.NONE else Project(settings)
-        selection = Selection(settings)
-        rules = [rule for rule in all_rules() if rule.of_suites is not None and selection.enabled(rule)]
+        rules = [
+            rule for rule in filter(Selection(settings).enabled, all_rules()) if rule.of_suites is not None
+        ]
         tests = [file.path for file in files if rules and is_test_file(file.path)]
         for root in dict.fromkeys(find_pytest_config(path.parent).root for path in tests):
             if root not in done:

@@ -54,17 +54,13 @@ def check_files(
 
     What is known from earlier runs, by ``cache``, is not checked again.
     """
+    forget(settings)  # files may have changed since the last run of this process
     project, files = Project(settings), list(files)
     caches = _caches(project, cache.directory) if cache is not None else None
     known = {file.path for file in files if caches is not None and _is_known(file, settings, fixing, caches)}
     left = [file for file in files if file.path not in known]
-    fresh: Iterator[tuple[Result, Asked]]
     work = partial(_work, settings, fixing, write, cache is not None)
-    if min(jobs, len(left)) <= 1:
-        forget(settings)  # files may have changed since
-        fresh = map(work, left)
-    else:
-        fresh = spread(left, work, jobs, _lost)
+    fresh = map(work, left) if min(jobs, len(left)) <= 1 else spread(left, work, jobs, _lost)
     changed = False  # by a fix, even if it is only shown: what leans on which content is lost then
     for file in files:
         if file.path in known:

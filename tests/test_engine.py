@@ -286,6 +286,19 @@ def test_a_run_that_changes_nothing_reads_a_suite_once(
     assert read.count("helpers.py") == 1
 
 
+def test_a_later_run_of_a_process_reads_suites_anew(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\nasyncio_mode = "auto"\n')
+    settings = Settings(extend_select=("ASL207",))
+    found = []
+    for jobs, test in ((1, "async def test_it(shelf):\n    await shelf\n"), (2, "def test_it(): ...\n")):
+        files = [File(tmp_path / name, name) for name in ("test_a.py", "test_b.py")]
+        for file in files:
+            file.path.write_text(test)
+        results = [*check_groups({settings: files}, jobs=jobs)]
+        found.append({finding.code for result, _ in results for finding in result.findings} & {"ASL207"})
+    assert found == [{"ASL207"}, set()]
+
+
 def test_what_others_leave_is_not_hidden_from_the_collector() -> None:
     class Cycle:
         def __init__(self) -> None:

@@ -44,6 +44,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Safety
+from asynclint.knowledge.asyncs import SLEEPS
 from asynclint.project.task_ends import may_leave_tasks
 from asynclint.rule import Rule, Scope
 from asynclint.source.written import called
@@ -73,9 +74,9 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     asked: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):
         left = not life.is_dropped and not life.is_unfinished and life.end & State.CANCELLED
-        if left and not _runs_on_trio(life.scope, project) and not _only_waits(life, project):
-            if _is_over(function, life, project):
-                continue
+        if not left or _runs_on_trio(life.scope, project) or _only_waits(life, project):
+            continue
+        if not _is_over(function, life, project):
             asked.setdefault(life.trace.nodes(Fate.CANCELLED)[-1], []).append(life)
     for node, cancelled in asked.items():
         fix, held_back = _fix(function, node, cancelled, project)
@@ -89,14 +90,15 @@ def _is_over(function: Function, life: Life, project: Project) -> bool:
     """Whether a cancellation finds nothing to end, or the task is over before the function is."""
     from asynclint.flow.cancelling import lets_itself_be_cancelled
     from asynclint.flow.fates import Fate
+    from asynclint.project.names import chain
 
     fates = [event.fate for events in life.trace.events.values() for event in events]
     if Fate.PROVED in fates[: fates.index(Fate.CANCELLED)] or _may_be_future(life, project):
         return True
-    sleeps = [*life.scope.facts.functions.get("sleep", ()), *life.scope.facts.methods.get("sleep", ())]
     last = function.span(life.trace.nodes(Fate.CANCELLED)[-1]).end.line
-    is_late = any(last < call.lineno for call in sleeps)
-    return is_late and lets_itself_be_cancelled(life, project)
+    later = (call for call in life.scope.facts.calls if call.lineno > last and called(call) == "sleep")
+    sleeps = any(SLEEPS.intersection(chain(call.func, life.scope, project.modules)) for call in later)
+    return sleeps and lets_itself_be_cancelled(life, project)
 
 
 def _may_be_future(life: Life, project: Project) -> bool:
