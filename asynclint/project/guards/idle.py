@@ -158,9 +158,16 @@ def _is_passed_over(function: Scope, project: Project) -> bool:
         return False
     named = _is_named_as_test(function, cls, config)
     has_init = any(binding.kind == "def" for binding in cls.bindings.get("__init__", []))
-    if not named or not has_init or _is_part_of_package(cls, project):
+    if not named or not has_init or not _leave_it_async(function, project):
+        return False
+    if _is_called(cls) or _is_part_of_package(cls, project):
         return False
     return not may_be_driven(function.outline, project)
+
+
+def _is_called(cls: Scope) -> bool:
+    """Whether its module makes objects of a class: it is no class of tests then, whatever its name."""
+    return any(cls.name in scope.facts.functions for scope in cls.outline.scope.nested())
 
 
 def _is_part_of_package(cls: Scope, project: Project) -> bool:

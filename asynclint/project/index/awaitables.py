@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from asynclint.knowledge.asyncs import COROUTINE_FUNCTIONS
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.evidence import looks_mocked
+from asynclint.project.index.reading import is_fixed
 from asynclint.project.index.values import (
     Callback,
     Calling,
@@ -86,8 +87,8 @@ def _is_lazy(cls: Class, inference: Inference) -> bool | None:
 
 
 def _laziness(cls: Class, inference: Inference) -> bool | None:
-    names = [a.scope.name for a in ancestors(cls, inference) if a is not None and a.scope.outline.is_stub]
-    if "Coroutine" in names:
+    bases = [a.scope for a in ancestors(cls, inference) if a is not None]
+    if any(base.name == "Coroutine" and is_fixed(base.outline.path) for base in bases):
         return True
     has = isinstance(inference.attribute(Instance(cls), "__await__"), Function)
     return False if has and not cls.scope.outline.is_stub else None
