@@ -129,6 +129,8 @@ def _fits(call: ast.Call, scope: Scope, project: Project) -> bool:
         return False
     assert isinstance(value.scope.node, ast.AsyncFunctionDef)
     args = value.scope.node.args
+    if args.kwarg is not None and value.scope.outline.is_stub:  # the stub doesn't say what it takes
+        return False
     positional = [arg.arg for arg in (*args.posonlyargs, *args.args)][value.receiver is not None :]
     named = {arg.arg for arg in (*args.args, *args.kwonlyargs)}
     given = [*positional[: len(call.args)], *(keyword.arg for keyword in call.keywords)]

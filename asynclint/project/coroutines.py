@@ -10,6 +10,7 @@ from pathlib import Path
 from asynclint.finding import Confidence
 from asynclint.knowledge.asyncs import ASKING, DRIVING, UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.project.config import find_pytest_config
+from asynclint.project.eager import has_started_a_task
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import gives_replaced, is_replaced
 from asynclint.project.index.classes import ancestors, may_have
@@ -28,7 +29,6 @@ from asynclint.project.index.values import (
 from asynclint.project.index.witnesses import is_awaited_elsewhere, is_told_apart, is_variant, loose_calls
 from asynclint.project.plain import naming, parts
 from asynclint.project.project import Project
-from asynclint.project.tasks import starts_tasks
 from asynclint.source.nodes import start_of
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called
@@ -154,20 +154,12 @@ def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]
 def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Evidence | None:
     """What says that a call gives a coroutine; None where nothing does, or something replaces it."""
     evidence = _evidence(call, scope, project)
-    if evidence is None or is_replaced(call.func, scope, project) or _starts_work(call, scope, project):
+    if evidence is None or is_replaced(call.func, scope, project) or has_started_a_task(call, scope, project):
         return None
     if gives_replaced(call.func, scope, project) or is_told_apart(call, scope, project):
         return None
     redefined = isinstance(call.func, ast.Attribute) and _may_be_redefined(call.func, scope, project)
     return None if redefined else evidence
-
-
-def _starts_work(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether a plain function has started a task: who doesn't care need not await what it gives then."""
-    value = project.inference.value(call.func, scope)
-    if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
-        return False
-    return starts_tasks(value.scope, project)
 
 
 def _evidence(call: ast.Call, scope: Scope, project: Project) -> Evidence | None:

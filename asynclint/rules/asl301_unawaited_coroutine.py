@@ -49,6 +49,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Safety, Span
 from asynclint.project.coroutines import Evidence, makes_coroutine
+from asynclint.project.eager import may_work_at_once
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -71,7 +72,11 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> Evidence | None:
     call = statement.value
-    return makes_coroutine(call, scope, project) if isinstance(call, ast.Call) else None
+    if not isinstance(call, ast.Call):
+        return None
+    evidence = makes_coroutine(call, scope, project)
+    works = evidence is Evidence.USE and may_work_at_once(call, scope, project)
+    return None if works else evidence
 
 
 @rule.check

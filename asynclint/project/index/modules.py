@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 # Installed like any package, and typeshed has its stub among those of the standard library.
 STUBBED = sys.stdlib_module_names | {"typing_extensions"}
+OWN_STUBS = Path(__file__).parents[2] / "knowledge" / "stubs"  # of packages that are often not installed
 MANY_LOOKS = 8  # at the words of a module that is not parsed
 
 
@@ -192,7 +193,7 @@ class Modules:
         if level == 0:
             paths = (_module_file(root, module) for root in self.roots(directory))
             found = next((path for path in paths if path is not None), None)
-            return _unless_installed_stub(found) or self._installed(module, directory)
+            return _unless_installed_stub(found) or self._installed(module, directory) or _own_stub(module)
         for _ in range(level - 1):
             directory = directory.parent
         found = _module_file(directory, module)
@@ -297,6 +298,12 @@ def project_directories(directory: Path) -> tuple[Path, ...]:
 def _unless_installed_stub(path: Path | None) -> Path | None:
     """A stub beside a compiled module says nothing of what that does."""
     return None if path is not None and path.suffix == ".pyi" and is_installed(path) else path
+
+
+@cache
+def _own_stub(module: str) -> Path | None:
+    """A stub of asynclint's own, of classes that most code knows from one package."""
+    return _module_file(OWN_STUBS, module)
 
 
 def is_known_package(name: str) -> bool:

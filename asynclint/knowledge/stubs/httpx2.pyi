@@ -1,0 +1,3 @@
+# It has the same class as httpx.
+
+from .httpx import AsyncClient as AsyncClient
