@@ -11,7 +11,7 @@ from typing import NamedTuple
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
 from asynclint.project.called import named
 from asynclint.project.dead import is_dead
-from asynclint.project.deliberate import is_on_purpose, is_the_point
+from asynclint.project.deliberate import is_async_in_name_only, is_on_purpose, is_the_point
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.reading import is_installed
@@ -73,6 +73,7 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
             and id(found.call) not in _of_sync_variant(scope, project)
             and not is_on_purpose(found.call, scope.outline)
             and not is_the_point(scope, project)
+            and not is_async_in_name_only(scope, project)
             and not _precedes_exit(found.call, scope)
         ):
             yield found
@@ -86,15 +87,19 @@ def _of_sync_variant(scope: Scope, project: Project) -> set[int]:
 
 def _sync_calls(scope: Scope) -> Iterator[int]:
     for node in ast.walk(scope.node):
-        if not isinstance(node, ast.If) or not node.orelse or not SYNC.search(ast.unparse(node.test)):
+        if not isinstance(node, ast.If) or not node.orelse:
             continue
+        says_so = bool(SYNC.search(ast.unparse(node.test)))
         for block, other in ((node.body, node.orelse), (node.orelse, node.body)):
-            if _waits(other) and not _waits(block):
-                yield from (id(part) for s in block for part in ast.walk(s) if isinstance(part, ast.Call))
+            waits = [part for part in _parts(other) if isinstance(part, WAITS)]
+            if waits and not any(isinstance(part, WAITS) for part in _parts(block)):
+                awaited = {called(wait.value) for wait in waits if isinstance(wait, ast.Await)}  # type: ignore[arg-type]
+                calls = (part for part in _parts(block) if isinstance(part, ast.Call))
+                yield from (id(call) for call in calls if says_so or called(call) in awaited)
 
 
-def _waits(block: list[ast.stmt]) -> bool:
-    return any(isinstance(node, WAITS) for statement in block for node in ast.walk(statement))
+def _parts(block: list[ast.stmt]) -> Iterator[ast.AST]:
+    return (part for statement in block for part in ast.walk(statement))
 
 
 def _through(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Blocking | None:

@@ -1,7 +1,8 @@
 """Code that is never run: behind a return, a raise, a break or a continue, and beside ``if True``.
 
 A name of a module that is given True or False once, and nothing else, decides as the word itself does:
-of sync code that is made from async code, or the reverse, half stands behind ``if not _IS_SYNC``.
+of sync code that is made from async code, or the reverse, half stands behind ``if not _IS_SYNC``. So does a
+comparison of ``sys.version_info`` that has one outcome on every Python that the project supports.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from asynclint.finding import Position, Span
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
+from asynclint.project.python_version import target_version
 from asynclint.source.outline import FUNCTIONS, Outline, Scope
 from asynclint.source.written import uncalled
 
 JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+SETTLED = (ast.Constant, ast.Compare)
+OLDEST = (3, 8)  # tests that support a Python older than this one run on newer ones, too
 # What skips a test, and which outcome of its condition does (docs.python.org, unittest; docs.pytest.org).
 SKIPS = {"unittest.skipIf": True, "unittest.skipUnless": False, "pytest.mark.skipif": True}
 
@@ -90,17 +94,39 @@ def _outcome(test: ast.expr, scope: Scope, project: Project) -> bool | None:
             return decides if decides in outcomes else (not decides if outcomes == {not decides} else None)
         case ast.Name():
             return _switch(test, scope, project)
+        case ast.Compare(left, [op], [ast.Tuple(elts)]) if "version_info" in ast.unparse(left):
+            return _outcome_of_version(left, op, elts, scope, project)
+    return None
+
+
+def _outcome_of_version(
+    left: ast.expr, op: ast.cmpop, parts: Sequence[ast.expr], scope: Scope, project: Project
+) -> bool | None:
+    """``sys.version_info >= (3, 7)``, ``sys.version_info[:2] < (3, 7)``."""
+    whole = left.value if isinstance(left, ast.Subscript) and isinstance(left.slice, ast.Slice) else left
+    numbers = tuple(part.value for part in parts if isinstance(part, ast.Constant))
+    if "sys.version_info" not in chain(whole, scope, project.modules) or len(numbers) != len(parts):
+        return None
+    oldest = max(target_version(scope.outline.directory) or OLDEST, OLDEST)
+    if not all(isinstance(number, int) for number in numbers) or oldest < numbers:
+        return None
+    if isinstance(op, ast.GtE):
+        return True
+    if isinstance(op, ast.Lt):
+        return False
     return None
 
 
 def _switch(name: ast.Name, scope: Scope, project: Project) -> bool | None:
     """What a name of a module is, if that is True or False for good."""
     found = definition(name, scope, project.modules)
-    if found is None or found[1].parent is not None or not isinstance(found[0], ast.Constant):
+    value, module = found if found is not None else (name, scope)
+    if module.parent is not None or not isinstance(value, SETTLED):
         return None
-    value, module = found[0].value, found[1].outline
-    changed = re.search(rf"^\s*global\b.*\b{name.id}\b", module.text.text, re.MULTILINE)
-    return value if isinstance(value, bool) and not changed else None
+    if isinstance(value, ast.Constant) and not isinstance(value.value, bool):
+        return None
+    changed = re.search(rf"^\s*global\b.*\b{name.id}\b", module.outline.text.text, re.MULTILINE)
+    return None if changed else _outcome(value, module, project)
 
 
 def _skips(decorator: ast.expr, scope: Scope, project: Project) -> bool:

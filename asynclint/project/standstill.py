@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 
 from asynclint.project.guards.tests import test_of
@@ -101,14 +102,26 @@ def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> b
 
 
 def _is_brief(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether a test lets a moment pass that debug mode lets pass, too, with no task and no loop about it."""
+    """Whether tests let a moment pass, as debug mode does, with no task and no long loop about it."""
     seconds = _argument(call, 0, "secs")
     value = seconds.value if isinstance(seconds, ast.Constant) else None
-    test = _test_round(scope, project)
-    if not isinstance(value, (int, float)) or value >= SLOW or test is None:
+    around = _test_round(scope, project) or (scope if project.is_test_code(scope.outline.path) else None)
+    if not isinstance(value, (int, float)) or around is None or starts_tasks(around, project):
         return False
-    loops = (node for node in ast.walk(test.node) if isinstance(node, LOOPS))
-    return not starts_tasks(test, project) and all(call not in ast.walk(loop) for loop in loops)
+    return value * _times(call, around) < SLOW
+
+
+def _times(call: ast.Call, around: Scope) -> float:
+    """How often a function makes a call, by the loops round it that count."""
+    times = 1.0
+    for node in ast.walk(around.node):
+        if isinstance(node, LOOPS) and call in ast.walk(node):
+            match node:
+                case ast.For(iter=ast.Call(ast.Name("range"), [ast.Constant(int(count))])):
+                    times *= count
+                case _:
+                    return math.inf
+    return times
 
 
 def _test_round(scope: Scope, project: Project) -> Scope | None:
