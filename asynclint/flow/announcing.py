@@ -18,22 +18,32 @@ WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 REPEATING = (*LOOPS, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 RUNNING = frozenset({"get_running_loop", "get_event_loop"})
 PROVING = ("assertTrue", "assertIsNotNone")
+WAITING = frozenset({"wait_for", "gather", "shield", "run_until_complete"})
+# What tells of an end, and the methods by which others hear of it.
+ANNOUNCING = {
+    "set": frozenset({"wait", "is_set"}),
+    "set_result": frozenset({"result", "done"}),
+    "set_exception": frozenset({"exception", "result", "done"}),
+}
 
 
 def tells_its_end(life: Life, project: Project) -> bool:
     """``await done.wait()``, ``assert done.is_set()``, where ``done.set()`` is the last that the task does.
 
     Nothing waits behind it, so the task is over when whoever waits for the event comes to run. The same
-    goes for a name of the function that is proved to hold what the task puts there last.
+    goes for a future that it gives a result, and for a name of the function that is proved to hold what the
+    task puts there last.
     """
     made, coroutine = _run_by(life, project)
     if made is None or coroutine is None:
         return False
     if stops_the_loop(life, project):
         return True
-    nodes, event = own_nodes(life.scope), _event(made, coroutine, life.scope)
-    if event is not None and any(_asks(node, event) for node in nodes):
-        return True
+    nodes = own_nodes(life.scope)
+    for method in ANNOUNCING:
+        event = _event(method, made, coroutine, life.scope)
+        if event is not None and any(_asks(node, event, method) for node in nodes):
+            return True
     proved = {name for node in _later(life) for name in _proved(node)}
     return any(_is_empty_before(name, life.scope) and _is_set_last(name, coroutine) for name in proved)
 
@@ -74,19 +84,21 @@ def _later(life: Life) -> Iterator[ast.AST]:
     return (node for node in own_nodes(life.scope) if getattr(node, "lineno", 0) > life.call.lineno)
 
 
-def _asks(node: ast.AST, event: str) -> bool:
-    """``event.wait``, ``event.is_set``."""
-    return (
-        isinstance(node, ast.Attribute)
-        and node.attr in ("wait", "is_set")
-        and isinstance(node.value, ast.Name)
-        and node.value.id == event
-    )
+def _asks(node: ast.AST, event: str, method: str) -> bool:
+    """``event.wait``, ``event.is_set``; ``await future``, ``wait_for(future, 1)``, ``future.done``."""
+    match node:
+        case ast.Attribute(ast.Name(name), asked):
+            return name == event and asked in ANNOUNCING[method]
+        case ast.Await(ast.Name(name)):
+            return name == event
+        case ast.Call(func, args) if last_name(func) in WAITING:
+            return any(isinstance(arg, ast.Name) and arg.id == event for arg in args)
+    return False
 
 
-def _event(made: ast.Call, coroutine: Scope, starter: Scope) -> str | None:
+def _event(method: str, made: ast.Call, coroutine: Scope, starter: Scope) -> str | None:
     """What the one who starts a coroutine calls the event that it sets last: its own, or one it is given."""
-    event: str | None = getattr(_ends_with(coroutine.node, "set"), "id", None)
+    event: str | None = getattr(_ends_with(coroutine.node, method), "id", None)
     if event is None or coroutine.lookup(event) == starter.lookup(event):
         return event
     assert isinstance(coroutine.node, (ast.FunctionDef, ast.AsyncFunctionDef))

@@ -13,12 +13,16 @@ from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.nodes import own_nodes
 from asynclint.source.outline import Scope
+from asynclint.source.written import called
 
 MAX_DEPTH = 3
 OWN_LOOP = frozenset({"asyncio.create_task", "asyncio.tasks.create_task"})
 # Classes of asyncio whose waits a cancellation goes straight through (its "Synchronization Primitives" and
 # "Queues" pages); a Condition takes its lock again first.
 THROUGH = frozenset({"Event", "Queue", "PriorityQueue", "LifoQueue"})
+HOLDING = (ast.With, ast.AsyncWith, ast.AsyncFor, ast.Yield, ast.YieldFrom)
+TRYING = (ast.Try, ast.TryStar)
+LEAVING = (ast.Await, ast.Return, ast.Break, ast.Continue)
 
 
 def ends_when_cancelled(life: Life, project: Project) -> bool:
@@ -36,6 +40,8 @@ def lets_itself_be_cancelled(life: Life, project: Project) -> bool:
 
 def _lets_itself_be_cancelled(coroutine: ast.expr, scope: Scope, project: Project, depth: int) -> bool:
     """Whether all that a coroutine awaits is read, and nothing in it catches or outlasts a cancellation."""
+    if isinstance(coroutine, ast.Name):
+        return _is_future(coroutine.id, scope)
     if not isinstance(coroutine, ast.Call) or is_replaced(coroutine.func, scope, project):
         return False
     if any(name in SLEEPS for name in chain(coroutine.func, scope, project.modules)):
@@ -47,15 +53,27 @@ def _lets_itself_be_cancelled(coroutine: ast.expr, scope: Scope, project: Projec
         return _is_of_asyncio(value)
     facts, nodes = value.scope.facts, own_nodes(value.scope)
     # a method may be another one's in an heir, a decorator may do anything
-    if depth >= MAX_DEPTH or value.receiver is not None or value.scope.decorators or facts.async_fors:
+    may_be_others = value.receiver is not None and value.receiver.open
+    if depth >= MAX_DEPTH or may_be_others or value.scope.decorators or facts.async_fors:
         return False
-    if any(isinstance(node, HOLDING) for node in nodes):
+    if any(isinstance(node, HOLDING) or _holds_on(node) for node in nodes):
         return False
     awaits = [node.value for node in nodes if isinstance(node, ast.Await)]
     return all(_lets_itself_be_cancelled(wait, value.scope, project, depth + 1) for wait in awaits)
 
 
-HOLDING = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith, ast.AsyncFor, ast.Yield, ast.YieldFrom)
+def _holds_on(node: ast.AST) -> bool:
+    """A ``try`` that may catch a cancellation, jumps out of it, or waits behind it."""
+    if not isinstance(node, TRYING):
+        return False
+    finishing = (part for statement in node.finalbody for part in ast.walk(statement))
+    return bool(node.handlers) or any(isinstance(part, LEAVING) for part in finishing)
+
+
+def _is_future(name: str, scope: Scope) -> bool:
+    """``waiter = loop.create_future()``: what waits for it is cancelled with it."""
+    values = [binding.value for binding in scope.bindings.get(name, ())]
+    return bool(values) and all(isinstance(v, ast.Call) and called(v) == "create_future" for v in values)
 
 
 def _is_of_asyncio(function: Function) -> bool:

@@ -52,6 +52,7 @@ from asynclint.project.task_ends import may_leave_tasks
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
+    from asynclint.flow.lives import Life
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
@@ -73,7 +74,7 @@ rule.trigger(may_leave_tasks)
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped task at the call that starts it."""
-    from asynclint.flow.announcing import stops_the_loop, tells_its_end
+    from asynclint.flow.announcing import tells_its_end
     from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
 
@@ -83,10 +84,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             continue
         if _is_expected_to_fail(function, life.call) or _is_let_go(function, life.call):
             continue
-        if _is_last_resort(life.scope) or stops_the_loop(life, project):
+        if _is_last_resort(life.scope) or _is_cancelled_at_once(life) or tells_its_end(life, project):
             continue
-        if "run_coroutine_threadsafe" in ast.unparse(life.call.func) and tells_its_end(life, project):
-            continue  # a thread can't await the task: that it waits for the event is its way to do so
         in_tests = project.is_test_code(function.scope.outline.path)
         if in_tests and _is_about_it(life.scope):
             continue
@@ -107,6 +106,12 @@ def _is_let_go(function: Function, call: ast.Call) -> bool:
 def _is_last_resort(scope: Unit) -> bool:
     """``__del__``, where nothing can be awaited and nothing kept: what it starts has to outlive it."""
     return scope.name == "__del__" and scope.enclosing_class is not None
+
+
+def _is_cancelled_at_once(life: Life) -> bool:
+    """``ensure_future(work()).cancel()``: the coroutine never runs, which is a way to be rid of it."""
+    calls = life.scope.facts.methods.get("cancel", ())
+    return any(isinstance(call.func, ast.Attribute) and call.func.value is life.call for call in calls)
 
 
 def _is_about_it(scope: Unit) -> bool:

@@ -88,12 +88,15 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
 def _is_over(function: Function, life: Life, project: Project) -> bool:
     """Whether a cancellation finds nothing to end, or the task is over before the function is."""
+    from asynclint.flow.announcing import tells_its_end
     from asynclint.flow.cancelling import lets_itself_be_cancelled
     from asynclint.flow.fates import Fate
     from asynclint.project.names import chain
 
     fates = [event.fate for events in life.trace.events.values() for event in events]
     if Fate.PROVED in fates[: fates.index(Fate.CANCELLED)] or _may_be_future(life, project):
+        return True
+    if tells_its_end(life, project):
         return True
     last = function.span(life.trace.nodes(Fate.CANCELLED)[-1]).end.line
     later = (call for call in life.scope.facts.calls if call.lineno > last and called(call) == "sleep")
