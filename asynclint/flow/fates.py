@@ -206,7 +206,7 @@ class Fates:
         sets, timed = sets_of(statement), is_timed(call)
         limits = [arg.value for arg in call.args if arg.keyword and arg.keyword.value == "return_when"]
         when = self._function.module.code_for_node(limits[0]) if limits else ""
-        given = count(call, left_over(self._function, statement))
+        given = count(self._function, call, left_over(self._function, statement))
         first = bool(when) and "ALL_COMPLETED" not in when and given != 1
         if not isinstance(awaited, cst.Await) or not (timed or first):
             yield from self.of(call, many=True)

@@ -57,6 +57,8 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
             return True
         if isinstance(outer, ast.Try) and not fits and any(_may_catch(h, errors) for h in outer.handlers):
             return True
+        if isinstance(outer, ast.Try) and used and outer.handlers and _fails(outer.body):
+            return True
         if isinstance(outer, (ast.With, ast.AsyncWith)):
             scope = function.scope_round(outer)
             sure = fits and not in_block  # with raises(AttributeError): with that_is_asynchronous(): …
@@ -144,6 +146,12 @@ def _fits(call: ast.Call, scope: Scope, project: Project) -> bool:
         and len(set(given)) == len(given)
         and set(needed) <= set(given)
     )
+
+
+def _fails(block: list[ast.stmt]) -> bool:
+    """``self.fail("it should raise")``, ``pytest.fail("…")``."""
+    nodes = (node for statement in block for node in ast.walk(statement))
+    return any(isinstance(node, ast.Call) and called(node) == "fail" for node in nodes)
 
 
 def _may_catch(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:

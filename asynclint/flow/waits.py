@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import libcst as cst
 
 from asynclint.source.function import Function
-from asynclint.source.written import called
+from asynclint.source.outline import Scope
+from asynclint.source.written import called, written
 
 
 def is_timed(call: cst.Call) -> bool:
@@ -49,7 +50,7 @@ def _is_nothing(value: ast.expr | None) -> bool:
     return False
 
 
-def count(call: cst.Call, left: cst.BaseExpression | None = None) -> int:
+def count(function: Function, call: cst.Call, left: cst.BaseExpression | None = None) -> int:
     """How many tasks ``asyncio.wait([task])`` is given; 0 where that can't be read.
 
     ``done, pending = await asyncio.wait(pending or [task])``: what it left, else as many new ones.
@@ -57,9 +58,22 @@ def count(call: cst.Call, left: cst.BaseExpression | None = None) -> int:
     given = call.args[0].value if call.args else None
     if isinstance(given, cst.BooleanOperation) and isinstance(given.operator, cst.Or):
         given = given.right if left is not None and given.left.deep_equals(left) else None
+    if isinstance(given, cst.Name):
+        return _count_named(given.value, function.scope_of(given))
     if isinstance(given, (cst.List, cst.Set, cst.Tuple)):
         return len(given.elements) if all(isinstance(e, cst.Element) for e in given.elements) else 0
     return 0
+
+
+def _count_named(name: str, scope: Scope) -> int:
+    """How many there are in ``tasks = [task]`` where no method of it is called."""
+    bindings = scope.bindings.get(name, ())
+    value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
+    if not isinstance(value, (ast.List, ast.Set, ast.Tuple)):
+        return 0
+    methods = (call.func for calls in scope.facts.methods.values() for call in calls)
+    changed = any(isinstance(m, ast.Attribute) and written(m.value) == name for m in methods)
+    return 0 if changed or any(isinstance(part, ast.Starred) for part in value.elts) else len(value.elts)
 
 
 def _is_none(node: cst.CSTNode) -> bool:

@@ -31,6 +31,7 @@ WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 SYNC = re.compile(
     r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
 )
+HARMLESS = re.compile(r"time\.sleep$|concurrent\.futures\.")
 LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
 MOCKS = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
 NAMES = LAST | WORDS.keys() | {"input"}
@@ -73,10 +74,15 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
             and id(found.call) not in _of_sync_variant(scope, project)
             and not is_on_purpose(found.call, scope.outline)
             and not is_the_point(scope, project)
-            and not is_async_in_name_only(scope, project)
+            and not (_is_harmless(found) and is_async_in_name_only(scope, project))
             and not _precedes_exit(found.call, scope)
         ):
             yield found
+
+
+def _is_harmless(found: Blocking) -> bool:
+    """Whether it needs nothing of the network, nor of a thread that may need the loop, and polls nothing."""
+    return found.place is found.call and HARMLESS.match(found.name) is not None
 
 
 def _of_sync_variant(scope: Scope, project: Project) -> set[int]:
@@ -87,19 +93,15 @@ def _of_sync_variant(scope: Scope, project: Project) -> set[int]:
 
 def _sync_calls(scope: Scope) -> Iterator[int]:
     for node in ast.walk(scope.node):
-        if not isinstance(node, ast.If) or not node.orelse:
+        if not isinstance(node, ast.If) or not node.orelse or not SYNC.search(ast.unparse(node.test)):
             continue
-        says_so = bool(SYNC.search(ast.unparse(node.test)))
         for block, other in ((node.body, node.orelse), (node.orelse, node.body)):
-            waits = [part for part in _parts(other) if isinstance(part, WAITS)]
-            if waits and not any(isinstance(part, WAITS) for part in _parts(block)):
-                awaited = {called(wait.value) for wait in waits if isinstance(wait, ast.Await)}  # type: ignore[arg-type]
-                calls = (part for part in _parts(block) if isinstance(part, ast.Call))
-                yield from (id(call) for call in calls if says_so or called(call) in awaited)
+            if _waits(other) and not _waits(block):
+                yield from (id(part) for s in block for part in ast.walk(s) if isinstance(part, ast.Call))
 
 
-def _parts(block: list[ast.stmt]) -> Iterator[ast.AST]:
-    return (part for statement in block for part in ast.walk(statement))
+def _waits(block: list[ast.stmt]) -> bool:
+    return any(isinstance(node, WAITS) for statement in block for node in ast.walk(statement))
 
 
 def _through(call: ast.Call, scope: Scope, project: Project, *, entered: bool) -> Blocking | None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import takewhile
 
 from asynclint.finding import Edit, Position, Span
 from asynclint.project.config import PytestConfig
 from asynclint.project.ini import parse_ini
 from asynclint.source.text import SourceText
 
+_COMMENT = ("#", ";")
 _HEADER = re.compile(r"\s*(\[[^\[\]]+\])\s*([#;].*)?$")
 
 
@@ -45,6 +47,17 @@ class ConfigLines:
             number for number, line in self._own() if number >= start and any(w in line for w in written)
         )
         return next(below, start)
+
+    def remark(self, number: int) -> str:
+        """The comment at an entry, and the lines of the one above the entries that it stands among."""
+        lines = self.text.lines
+        said = [lines[number - 1].rpartition("#")[2]] if "#" in lines[number - 1] else []
+        above = [line.strip() for line in reversed(lines[: number - 1])]
+        while above and above[0] and not above[0].startswith(_COMMENT):
+            if above.pop(0).endswith(("=", "[")):  # the key
+                above = []
+        said += takewhile(lambda line: line.startswith(_COMMENT), above)
+        return "\n".join(said)
 
     def span(self, number: int) -> Span:
         """What stands on a line, without the white space before and the comment behind it."""
@@ -88,7 +101,7 @@ class ConfigLines:
         for number, line in enumerate(self.text.lines, 1):
             if number in headers:
                 inside = headers[number] == self.config.section
-            elif inside and not line.lstrip().startswith(("#", ";")):
+            elif inside and not line.lstrip().startswith(_COMMENT):
                 yield number, line
 
     def _is_sound(self, edit: Edit) -> bool:

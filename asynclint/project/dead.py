@@ -1,4 +1,4 @@
-"""Code that is never run: behind a return, a raise, a break or a continue, and beside ``if True``.
+"""Code that is never run: behind a return, a raise, a break, a continue or a skip, and beside ``if True``.
 
 A name of a module that is given True or False once, and nothing else, decides as the word itself does:
 of sync code that is made from async code, or the reverse, half stands behind ``if not _IS_SYNC``. So does a
@@ -18,9 +18,11 @@ from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.python_version import target_version
 from asynclint.source.outline import FUNCTIONS, Outline, Scope
-from asynclint.source.written import uncalled
+from asynclint.source.written import called, uncalled
 
 JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+# What skips or fails a test by raising (docs.pytest.org, "API reference"; docs.python.org, unittest).
+RAISING = frozenset({"skip", "xfail", "fail", "exit", "skipTest"})
 SETTLED = (ast.Constant, ast.Compare)
 OLDEST = (3, 8)  # tests that support a Python older than this one run on newer ones, too
 # What skips a test, and which outcome of its condition does (docs.python.org, unittest; docs.pytest.org).
@@ -76,8 +78,20 @@ def _dead(nodes: Iterator[ast.AST], scope: Scope, project: Project) -> Iterator[
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list):
-                at = next((i for i, part in enumerate(block) if isinstance(part, JUMPS)), len(block))
+                at = next((i for i, s in enumerate(block) if _jumps(s, scope, project)), len(block))
                 yield block[at + 1 :]
+
+
+def _jumps(statement: ast.stmt, scope: Scope, project: Project) -> bool:
+    """``return``, ``raise``, and what raises by itself: ``pytest.skip("…")``, ``self.fail()``."""
+    if isinstance(statement, JUMPS):
+        return True
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or called(call) not in RAISING:
+        return False
+    func = call.func
+    of_self = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self"
+    return of_self or any(name.startswith("pytest.") for name in chain(func, scope, project.modules))
 
 
 def _outcome(test: ast.expr, scope: Scope, project: Project) -> bool | None:

@@ -27,6 +27,7 @@ BY_NAME = {name: resource for resource in RESOURCES for name in resource.makers}
 BY_METHOD = {name: resource for resource in RESOURCES for name in resource.methods}
 LAST_NAMES = frozenset(name.rpartition(".")[2] for name in BY_NAME)
 DIRECT = frozenset(LAST_NAMES | BY_METHOD.keys())
+HTTPX_MOCKS = re.compile(r"\b(httpx\d?_mock|respx_mock|respx)\b")
 STANDARD = re.compile(r"sys\.std(in|out|err)\b")  # open as long as the process is
 # What a factory does with what it makes that means that somebody else closes it.
 OWNING = re.compile(r"cleanup|finalizer|append|\.add\(|push|enter_|weakref")
@@ -207,7 +208,7 @@ def _resource(
         borrowed = BORROWED.get(found.title, frozenset())
         if borrowed and any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
             return None
-        return found
+        return None if borrowed and _has_mocked_transports(scope) else found
     if not whole or depth >= MAX_DEPTH or not may_be_plain(call.func, scope):
         return None
     value = project.inference.value(call.func, scope)
@@ -217,6 +218,13 @@ def _resource(
     if not value.scope.outline.text.has_any(DIRECT) or is_replaced(call.func, scope, project):
         return None
     return _given(value.scope, project, depth)
+
+
+def _has_mocked_transports(scope: Scope) -> bool:
+    """Whether pytest-httpx or respx answers in place of the network in a function: no connection is made."""
+    functions = [outer for outer in scope.around() if outer.is_function]
+    said = (ast.unparse(decorator) for outer in functions for decorator in outer.decorators)
+    return any(HTTPX_MOCKS.search(text) for text in (*said, *(outer.source for outer in functions)))
 
 
 def _known(call: ast.Call, scope: Scope, project: Project) -> Resource | None:

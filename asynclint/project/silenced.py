@@ -19,6 +19,8 @@ from asynclint.source.text import SourceError, SourceText
 QUIET = ("--disable-warnings", "--disable-pytest-warnings")
 STARTS_TESTS = re.compile(r"\bpytest\b|\btox\b|\bnox\b|\bunittest\b")
 ENVIRONMENT = re.compile(r"\s*\[\s*(testenv(:py[\w{},.-]*)?|env_run_base)\s*\]")
+# A remark that says why.
+EXPLAINS = re.compile(r"warning|unclosed|never awaited|leak|teardown|garbage|https?://|#\d+", re.IGNORECASE)
 RECIPES = frozenset({".yml", ".yaml", ".py", ".sh", ""})
 
 
@@ -69,6 +71,8 @@ def _of_filters(filters: list[Filter], lines: ConfigLines) -> Iterator[Silenced]
         written = filters[place].written
         in_file = written in config.filterwarnings
         number = lines.entry("filterwarnings", written) if in_file else lines.key("addopts")
+        if in_file and EXPLAINS.search(lines.remark(number)):
+            continue
         source = "the filter" if in_file else "-W"
         message = f"{source} {written} hides {titles(diagnostics)}"
         edit = lines.without(number, written) if in_file else None

@@ -105,7 +105,10 @@ def _is_brief(call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether tests let a moment pass, as debug mode does, with no task and no long loop about it."""
     seconds = _argument(call, 0, "secs")
     value = seconds.value if isinstance(seconds, ast.Constant) else None
-    around = _test_round(scope, project) or (scope if project.is_test_code(scope.outline.path) else None)
+    inside = scope.parent is None or scope.parent.is_function  # as what a server calls, who knows how often
+    around = _test_round(scope, project)
+    if around is None and not inside and project.is_test_code(scope.outline.path):
+        around = scope
     if not isinstance(value, (int, float)) or around is None or starts_tasks(around, project):
         return False
     return value * _times(call, around) < SLOW

@@ -74,7 +74,7 @@ rule.trigger(may_leave_tasks)
 @rule.check
 def check(function: Function, project: Project) -> Iterator[Finding]:
     """Each dropped task at the call that starts it."""
-    from asynclint.flow.announcing import tells_its_end
+    from asynclint.flow.announcing import stops_the_loop, tells_its_end
     from asynclint.flow.finishing import attempt, finish
     from asynclint.flow.lives import lives
 
@@ -84,8 +84,10 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             continue
         if _is_expected_to_fail(function, life.call) or _is_let_go(function, life.call):
             continue
-        if _is_last_resort(life.scope) or _is_cancelled_at_once(life) or tells_its_end(life, project):
+        if _is_last_resort(life.scope) or _is_cancelled_at_once(life) or stops_the_loop(life, project):
             continue
+        if "run_coroutine_threadsafe" in ast.unparse(life.call.func) and tells_its_end(life, project):
+            continue  # a thread can't await the task: that it waits for the event is its way to do so
         in_tests = project.is_test_code(function.scope.outline.path)
         if in_tests and _is_about_it(life.scope):
             continue

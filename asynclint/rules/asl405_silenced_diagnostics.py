@@ -9,8 +9,8 @@ PytestUnraisableExceptionWarning; ``-p no:warnings``, ``-p no:unraisableexceptio
 ``loop.set_exception_handler`` with a handler that does nothing. Which of several filters decides is
 worked out as pytest does it: the last that fits. The configuration is read at the command only.
 
-Filters for one message or module that is not asyncio's are silent, and so are a mark on one test, one
-with a remark that speaks of warnings, a filter inside ``catch_warnings``, and filters at the top of a
+Filters for one message or module that is not asyncio's are silent, and so are a mark on one test, a mark
+or filter with a remark that says why, a filter inside ``catch_warnings``, and filters at the top of a
 module, which pytest undoes. Where the rule is selected by its full code, it also reports
 ``error::RuntimeWarning`` without ``error::pytest.PytestUnraisableExceptionWarning``: the error then
 comes up in a finalizer, and fails no test.
