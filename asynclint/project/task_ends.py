@@ -17,6 +17,7 @@ from asynclint.source.written import last_name
 
 JOINING = ("gather", "shield", "wait_for", "wait")
 TAKING = ("result", "exception")  # of a task that is not done, these raise
+ANSWERED = (*TAKING, "add_done_callback")
 
 
 def may_leave_tasks(unit: Scope, project: Project) -> bool:
@@ -112,14 +113,17 @@ def _ended_by_others(scope: Scope) -> Iterator[str]:
 
 
 def _ends(scope: Scope, project: Project, value: ast.expr, names: Collection[str]) -> Iterable[str]:
-    """``await task``, ``await gather(*tasks)``, ``loop.run_until_complete(task)``, ``task.result()``."""
+    """``await task``, ``await gather(*tasks)``, ``loop.run_until_complete(task)``, ``task.result()``.
+
+    Who is called when a task is done answers for it, too.
+    """
     match value:
         case (
             ast.Await(value=waited)
             | ast.Call(func=ast.Attribute(attr="run_until_complete"), args=[waited], keywords=[])
         ):
             return names_of(_joined(waited, scope, project), names)
-        case ast.Call(func=ast.Attribute(value=ast.Name() as asked, attr=method)) if method in TAKING:
+        case ast.Call(func=ast.Attribute(value=ast.Name() as asked, attr=method)) if method in ANSWERED:
             return names_of([asked], names)
         case ast.Call():
             given = list(names_of(given_to(value), names))

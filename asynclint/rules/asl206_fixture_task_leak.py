@@ -48,7 +48,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Safety
-from asynclint.project.tasks import is_setup, starts_tasks
+from asynclint.project.task_ends import may_leave_tasks
+from asynclint.project.tasks import is_setup
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ rule = Rule("ASL206", "fixture-task-leak", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
-    """A fixture or method that prepares tests, and starts a task."""
-    return is_setup(unit, project) and starts_tasks(unit, project)
+    """A fixture or method that prepares tests, and starts a task that does not plainly come to its end."""
+    return is_setup(unit, project) and may_leave_tasks(unit, project)
 
 
 @rule.check
