@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import Enum
+from functools import cache
+from pathlib import Path
 
 from asynclint.knowledge.asyncs import PLAIN_BASES, RUNNING_PLUGINS
 from asynclint.project.config import PytestConfig, find_pytest_config
@@ -15,6 +18,7 @@ from asynclint.project.guards.hook_bounds import hooks
 from asynclint.project.guards.plugins import plugin_modules, unread_plugins
 from asynclint.project.guards.tests import Test, bases, is_collected, marks, read_marks, tests_in
 from asynclint.project.index.classes import is_dynamic
+from asynclint.project.index.modules import project_directories
 from asynclint.project.index.values import Class
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -28,6 +32,8 @@ RUNNING_METHODS = frozenset(
 )
 # Words of code that may put other functions in the place of a module's tests.
 REWRITING = ("setattr(", "vars(", "__dict__", "load_tests", "globals(")
+# A command, loader or runner of setuptools by which a project runs its unittest tests in its own way.
+TEST_COMMAND = re.compile(rb"cmdclass.*[\"']test[\"']\]?\s*[:=]|\btest_(loader|runner)\s*=", re.DOTALL)
 # Marks that run nothing (https://docs.pytest.org/en/stable/reference/reference.html#marks).
 PLAIN_MARKS = frozenset(
     ["filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "timeout"]
@@ -96,12 +102,24 @@ def _is_plain_case(test: Test, project: Project) -> bool:
     assert test.bases is not None
     if test.bases.unknown or not set(test.bases.outside) <= PLAIN_CASES | PLAIN_BASES:
         return False
+    if _has_test_command(test.scope.outline.directory):
+        return False
     for cls in test.bases.project:
         if is_dynamic(Class(cls), project.inference) or RUNNING_METHODS & cls.bindings.keys():
             return False
         if cls.node.keywords or any(word in cls.outline.text.text for word in REWRITING):  # type: ignore[union-attr]
             return False
     return True
+
+
+@cache
+def _has_test_command(directory: Path) -> bool:
+    """Whether the nearest ``setup.py`` upward has a command of its own by which tests are run."""
+    setup = next((found for found in project_directories(directory) if (found / "setup.py").is_file()), None)
+    try:
+        return setup is not None and TEST_COMMAND.search((setup / "setup.py").read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def _lacks_mark(test: Test, project: Project) -> bool:
