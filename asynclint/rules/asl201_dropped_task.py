@@ -6,7 +6,8 @@ comes next. This rule reports ``asyncio.create_task``, ``ensure_future``, ``run_
 and a loop's ``create_task`` as a bare statement, assigned to ``_``, kept only by
 ``.add_done_callback(…)``, or put into a local container that nobody uses. What a TaskGroup or nursery
 starts is theirs. In ``__del__`` nobody is left who could keep a task or wait for it, and one that ends
-with ``loop.stop()`` is over when the ``loop.run_forever()`` behind it comes back. A ``# noqa`` for RUF006
+with ``loop.stop()`` is over when the ``loop.run_forever()`` behind it comes back; what is cancelled where it
+is started never runs. A ``# noqa`` for RUF006
 or ASYNC300, which say the same, counts.
 
 Why it matters: the test passes whether or not the task does what it should.

@@ -1,12 +1,13 @@
 """ASL203 cancel-without-await: a task is cancelled, and nothing awaits its end.
 
-``task.cancel()`` only asks: the task ends when the loop comes round to it, and its ``finally`` blocks
-and handlers run then. Without an ``await`` behind it the test may be over before. This rule reports
-the ``cancel()`` of a task that reaches a normal end of its function asked to stop and never awaited,
-gathered or waited for. A test that asserts ``task.done()``, ``task.cancelled()``, or that the task is not
-in ``asyncio.all_tasks()``, afterwards is silent; so is one that sleeps behind the ``cancel()`` of a task
-that is seen to let itself be cancelled, and, outside tests, a task that does nothing but ``event.wait()``
-or sleep. What ``ensure_future`` is given may be a future, unless it is seen to be a coroutine.
+``task.cancel()`` only asks: the task ends when the loop comes round to it, and its ``finally`` blocks and
+handlers run then. Without an ``await`` behind it the test may be over before. This rule reports the
+``cancel()`` of a task that reaches a normal end of its function asked to stop and never awaited, gathered or
+waited for. A test that asserts ``task.done()``, ``task.cancelled()``, or that the task is not in
+``asyncio.all_tasks()``, afterwards is silent; so is one that sleeps behind the ``cancel()`` of a task that is
+seen to let itself be cancelled; one that waits for what the task sets last (``done.set()``); and, outside
+tests, a task that does nothing but ``event.wait()`` or sleep. What ``ensure_future`` is given may be a
+future, unless it is seen to be a coroutine.
 
 Why it matters: what the task does on its way out (and the error it may die of) is never seen, and it
 may happen in the middle of the next test, or after the loop is closed.

@@ -4,7 +4,8 @@ A plain ``unittest.TestCase`` calls an ``async def`` test, gets a coroutine and 
 without a line of it having run. This rule reports such tests, async generators, tests without a mark
 beside marked ones in pytest-asyncio's strict mode, and tests of a class that pytest does not collect
 because it has an ``__init__``. It speaks only where everything that might run the test is read: a
-decorator, a base class, a metaclass, a hook, a plugin that is not known leaves the test alone.
+decorator, a base class, a metaclass, a hook, a plugin that is not known leaves the test alone, and so does
+a test command in ``setup.py``. A class that its module makes objects of is none of tests.
 
 Why it matters: a test that never runs passes whatever the code does.
 

@@ -3,8 +3,8 @@
 This rule reports an asynchronous generator of the project that is gone through in part (``async for``
 with ``break`` or ``return``, ``anext``, ``asend``) and neither closed with ``aclose()`` or ``aclosing``
 nor gone through to its end nor handed on, where the generator yields inside ``try``/``finally`` or a
-``with`` block. Generators that have nothing to undo behind their ``yield``, or only close an iterable
-that they are given, are left alone.
+``with`` block. Generators that have nothing to undo behind their ``yield``, that may have yielded their last
+item, or that only close an iterable that they are given, are left alone.
 
 Why it matters: ``break`` does not close an asynchronous generator. Its ``finally`` runs when the garbage
 collector has found it and the loop has come round to it, in another task (with other context variables,
