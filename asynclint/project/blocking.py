@@ -9,9 +9,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
+from asynclint.project.alone import is_alone
 from asynclint.project.called import named
 from asynclint.project.dead import is_dead
-from asynclint.project.deliberate import is_async_in_name_only, is_on_purpose, is_the_point
+from asynclint.project.deliberate import is_on_purpose, is_the_point
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.reading import is_installed
@@ -19,7 +20,7 @@ from asynclint.project.index.values import Calling, Class, Function
 from asynclint.project.moments import NEVER, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
-from asynclint.project.standstill import SLOW, ends_at_once
+from asynclint.project.standstill import SLOW, ends_at_once, has_timeout
 from asynclint.project.tasks import is_setup
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called
@@ -31,7 +32,11 @@ WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 SYNC = re.compile(
     r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
 )
-HARMLESS = re.compile(r"time\.sleep$|concurrent\.futures\.")
+# What comes from the network, another process, a pool, or time.
+ELSEWHERE = re.compile(
+    r"time\.sleep$|concurrent\.futures\.|subprocess\.|os\.|multiprocessing\.process"
+    r"|requests\.|httpx\.|urllib|http\."
+)
 LAST = frozenset(name.rpartition(".")[2] for name in FUNCTIONS)
 MOCKS = re.compile(rf"\b({'|'.join(HTTP_MOCKS)})\b")
 NAMES = LAST | WORDS.keys() | {"input"}
@@ -74,15 +79,21 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
             and id(found.call) not in _of_sync_variant(scope, project)
             and not is_on_purpose(found.call, scope.outline)
             and not is_the_point(scope, project)
-            and not (_is_harmless(found) and is_async_in_name_only(scope, project))
+            and not (_needs_no_loop(found, project) and is_alone(found.call, scope, project))
             and not _precedes_exit(found.call, scope)
         ):
             yield found
 
 
-def _is_harmless(found: Blocking) -> bool:
-    """Whether it needs nothing of the network, nor of a thread that may need the loop, and polls nothing."""
-    return found.place is found.call and HARMLESS.match(found.name) is not None
+def _needs_no_loop(found: Blocking, project: Project) -> bool:
+    """Whether what is waited for comes without the loop, or not for long.
+
+    A ``sleep`` that could as well be awaited is let pass only in a test that awaits nothing at all.
+    """
+    if found.place is found.call and found.name == "time.sleep":
+        waits = moments(found.scope, project).first_wait != NEVER
+        return not waits and test_of(found.scope, project) is not None
+    return ELSEWHERE.match(found.name) is not None or has_timeout(found.name, found.place)
 
 
 def _of_sync_variant(scope: Scope, project: Project) -> set[int]:

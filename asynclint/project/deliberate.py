@@ -5,11 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from asynclint.project.guards.fixtures import reaching_fixtures
-from asynclint.project.guards.tests import test_of
-from asynclint.project.moments import NEVER, moments
 from asynclint.project.project import Project
-from asynclint.project.tasks import starts_tasks
 from asynclint.source.outline import FUNCTIONS, Outline, Scope
 
 # A remark that somebody blocks on purpose: the code of a sister rule, or words.
@@ -27,8 +23,6 @@ WORDS_ABOVE = re.compile(
 # Loops whose time stands still while others wait, so that nothing but blocking makes it pass.
 FAKE_LOOPS = ("looptime", "async_solipsism")
 MAX_ABOVE = 8
-# Methods of loops by which something is run later.
-SCHEDULING = frozenset({"call_soon", "call_soon_threadsafe", "call_later", "call_at", "run_in_executor"})
 # A function whose point it is.
 POINT = re.compile(
     r"(^|_)(un)?block(s|ed|ing)?(_|$|\()|blocking|slow_callback|long_exec|starv|stall|hog|(^|_)busy_",
@@ -46,16 +40,6 @@ def is_the_point(scope: Scope, project: Project) -> bool:
     """Whether a function blocks for its own sake, by its name, docstring, class, module or loop."""
     fake_time = scope.outline.text.has_any(FAKE_LOOPS)
     return fake_time or project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
-
-
-def is_async_in_name_only(scope: Scope, project: Project) -> bool:
-    """Whether a test waits for nothing and starts nothing, so that its loop has nothing else to run."""
-    test = test_of(scope, project)
-    if test is None or moments(scope, project).first_wait != NEVER or starts_tasks(scope, project):
-        return False
-    if not SCHEDULING.isdisjoint(scope.facts.methods):
-        return False
-    return not any(fixture.is_async for fixture in reaching_fixtures(test, project))
 
 
 def _says_so(scope: Scope) -> bool:

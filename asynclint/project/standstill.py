@@ -159,6 +159,12 @@ def _is_forbidden(name: str, call: ast.Call) -> bool:
     return seconds is not None and _is_number(_argument(call, *seconds), 0)
 
 
+def has_timeout(name: str, call: ast.Call) -> bool:
+    """``event.wait(timeout=1)``, ``thread.join(1)``."""
+    given = _argument(call, *SECONDS[name]) if name in SECONDS else None
+    return isinstance(given, ast.Constant) and given.value is not None
+
+
 def _is_settled(call: ast.Call, when: Moments) -> bool:
     """``queue.put(1)`` and then ``queue.get()``; ``future.done()`` and then ``future.result()``."""
     method = called(call)
