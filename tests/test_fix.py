@@ -102,6 +102,11 @@ def test_touching_is_no_overlap() -> None:
     assert applied("ab\n", [(0, 1, "X")], [(1, 2, "Y")], [(1, 1, "_")]) == ("X_Y\n", [0, 1, 2], [])
 
 
+def test_line_behind_a_replaced_block_waits_for_the_next_round() -> None:
+    both = applied("if a:\n    b", [(6, 11, "    with c:\n        b")], [(11, 11, "\n    d")])
+    assert both == ("if a:\n    with c:\n        b", [0], [1])
+
+
 def test_fix_whose_own_edits_overlap_is_held() -> None:
     assert applied("abc\n", [(0, 2, "X"), (1, 3, "Y")], [(2, 3, "Z")]) == ("abZ\n", [1], [0])
 

@@ -104,13 +104,17 @@ def _fitting(changes: Sequence[_Change]) -> list[_Change]:
     """The changes that don't overlap, in the order of their places."""
     chosen: list[_Change] = []
     edits: set[tuple[tuple[int, int, str], ...]] = set()
-    reach = 0
+    reach, replaced = 0, -1
     # at one place insertions come first, and of stretches the longest, which is the outer one
     for change in sorted(changes, key=lambda c: (c.start, c.end > c.start, -c.end)):
-        if change.start >= reach or change.edits in edits:
+        # a line that is added where a replaced stretch ends may belong inside: the next round tells
+        within = change.start == replaced and change.edits[0][2].startswith(("\n", "\r"))
+        if (change.start >= reach and not within) or change.edits in edits:
             chosen.append(change)
             edits.add(change.edits)
             reach = max(reach, change.end)
+            start, end, _ = change.edits[-1] if change.edits else (0, 0, "")
+            replaced = end if end > start and end == reach else replaced
     return chosen
 
 
