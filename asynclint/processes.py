@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 MAX_JOBS = 61  # what Windows allows a pool
-CHUNK = 8  # items handed to a process at a time
+# How many items a process is handed at a time, at least and at most. Neighbours ask for the same modules,
+# which each process reads for itself; the last chunk is waited for.
+CHUNKS = (8, 32)
+SHARES = 8  # of the items, that each process gets one after the other
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -20,11 +23,12 @@ def spread(items: Sequence[S], work: Callable[[S], T], jobs: int, lost: Callable
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    done = 0
+    done, workers = 0, max(1, min(jobs, len(items), MAX_JOBS))
+    chunk = min(max(len(items) // (workers * SHARES), CHUNKS[0]), CHUNKS[1])
     try:
-        with ProcessPoolExecutor(max(1, min(jobs, len(items), MAX_JOBS)), initializer=_start_worker) as pool:
+        with ProcessPoolExecutor(workers, initializer=_start_worker) as pool:
             with _deaf_to_interrupts():
-                results = pool.map(work, items, chunksize=CHUNK)
+                results = pool.map(work, items, chunksize=chunk)
             for result in results:
                 done += 1
                 yield result
