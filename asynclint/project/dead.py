@@ -89,9 +89,10 @@ def _jumps(statement: ast.stmt, scope: Scope, project: Project) -> bool:
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call) or called(call) not in RAISING:
         return False
-    func = call.func
-    of_self = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "self"
-    return of_self or any(name.startswith("pytest.") for name in chain(func, scope, project.modules))
+    if any(name.startswith("pytest.") for name in chain(call.func, scope, project.modules)):
+        return True
+    method = project.inference.value(call.func, scope)
+    return isinstance(method, Function) and method.scope.outline.path.parent.name == "unittest"
 
 
 def _outcome(test: ast.expr, scope: Scope, project: Project) -> bool | None:
