@@ -13,9 +13,10 @@ from asynclint.project.project import Project
 from asynclint.source.nodes import start_of
 from asynclint.source.outline import Scope
 from asynclint.source.walk import child_fields
-from asynclint.source.written import called, last_name, uncalled
+from asynclint.source.written import called, last_name, uncalled, written
 
 MAX_DEPTH = 3  # generators that go over generators
+STOPPING = frozenset({"cancel", "close", "aclose", "stop", "shutdown"})
 STEPS = frozenset({"__anext__", "asend"})
 # Context managers that leave nothing undone.
 IDLE = frozenset({"suppress", "nullcontext", "raises"})
@@ -88,8 +89,34 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
         made = value.function.scope
         names = {called(call), made.enclosing_class.name if made.enclosing_class is not None else ""}
         replaced = not names.isdisjoint(replaced_names(scope, project))
-        if not made.outline.is_stub and cleans_up(made, project) and not replaced:
+        if made.outline.is_stub or replaced or _is_stopped(call, scope) or _is_watched(made, scope):
+            continue
+        if cleans_up(made, project):
             yield call
+
+
+def _is_stopped(call: ast.Call, scope: Scope) -> bool:
+    """``result.cancel()`` beside ``result.events()``: what the generator is of is told to stop."""
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    owner = written(call.func.value)
+    stops = (stop.func for name in STOPPING for stop in scope.facts.methods.get(name, ()))
+    return any(isinstance(stop, ast.Attribute) and written(stop.value) == owner for stop in stops)
+
+
+def _is_watched(made: Scope, scope: Scope) -> bool:
+    """Whether a test asserts upon what a generator inside it does at last: to leave it is the point then."""
+    unit = [scope, *(outer for outer in scope.around() if outer.is_function)][-1]
+    if made not in unit.nested():
+        return False
+    tries = (node for node in ast.walk(made.node) if isinstance(node, (ast.Try, ast.TryStar)))
+    used = _names(statement for node in tries for statement in node.finalbody) - made.bindings.keys()
+    asserts = [statement for inner in unit.nested() for statement in inner.facts.asserts]
+    return not used.isdisjoint(_names(asserts))
+
+
+def _names(nodes: Iterable[ast.AST]) -> set[str]:
+    return {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def stepped(call: ast.Call) -> ast.expr:

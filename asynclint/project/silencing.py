@@ -97,7 +97,8 @@ def _filters(outline: Outline, project: Project) -> Iterator[Silencing]:
     own = [] if config.broken else filters_of(config)
     for function in outline.functions:
         configures = function.name in CONFIGURING and outline.path.name == "conftest.py"
-        if not (configures or _is_before_each(function, project)):
+        reaches = outline.path.name == "conftest.py" or _has_async_code(outline, project)
+        if not (configures or (reaches and _is_before_each(function, project))):
             continue
         sheltered = _sheltered(function)
         for call in function.facts.calls:
@@ -110,6 +111,13 @@ def _filters(outline: Outline, project: Project) -> Iterator[Silencing]:
             if found:
                 message = f"{ast.unparse(call)} hides {titles(found)}"
                 yield Silencing(call, message)
+
+
+def _has_async_code(outline: Outline, project: Project) -> bool:
+    """Whether a module defines a coroutine function: what hides warnings of its tests alone needs one."""
+    return project.remembered(
+        ("has async code", outline), lambda: any(scope.is_async for scope in outline.scope.nested())
+    )
 
 
 def _is_before_each(function: Scope, project: Project) -> bool:
