@@ -27,7 +27,7 @@ from asynclint.project.index.values import (
     Value,
 )
 from asynclint.project.index.witnesses import is_awaited_elsewhere, is_told_apart, is_variant, loose_calls
-from asynclint.project.plain import naming, parts
+from asynclint.project.plain import names_of, naming, parts
 from asynclint.project.project import Project
 from asynclint.source.nodes import start_of
 from asynclint.source.outline import Outline, Scope
@@ -79,10 +79,21 @@ def _is_plainly_taken(call: ast.Call, scope: Scope, unit: Scope, project: Projec
     if named is None:
         return call in taken or _is_asked_for_its_own(call, scope, project)
     if len(scope.bindings[named.name]) > 1:
-        return False
+        return _is_driven(named.name, call, scope)
     loads = project.remembered(("loads", unit), lambda: _loads(unit)).get(named.name, set())
     fine = loads <= (taken | spread if named.many else taken)
     return bool(loads) and fine and all(start_of(load) > start_of(call) for load in loads)
+
+
+def _is_driven(name: str, call: ast.Call, scope: Scope) -> bool:
+    """``result.send(None)``, where a call is the last that gives the name."""
+    steps = (step.func for method in DRIVING for step in scope.facts.methods.get(method, ()))
+    stepped = list(names_of((step.value for step in steps if isinstance(step, ast.Attribute)), {name}))
+    bindings = scope.bindings[name]
+    assigned = all(
+        binding.kind == "assign" and start_of(binding.node) <= start_of(call) for binding in bindings
+    )
+    return bool(stepped) and assigned
 
 
 def _is_asked_for_its_own(call: ast.Call, scope: Scope, project: Project) -> bool:

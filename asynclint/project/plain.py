@@ -156,6 +156,10 @@ class Endings:
             return False
         return _Walk(self, self._layout, rebound, named.many).leads_to_end(named)
 
+    def has_any(self, name: str) -> bool:
+        """Whether any statement ends what a name is given."""
+        return any(name in self.ended[statement] for statement in self._where.get(name, ()))
+
     def positions(self, name: str) -> Positions:
         """Where the statements that do something with a name stand."""
         if name not in self._positions:
@@ -186,7 +190,7 @@ class _Walk(NamedTuple):
                 holder = outer
         except _ReboundError:
             return False
-        return way in (Way.ENDED, Way.RETURNED)
+        return way in (Way.ENDED, Way.RETURNED) or (way is Way.GONE and self.endings.has_any(named.name))
 
     def _behind(self, block: list[ast.stmt], holder: ast.stmt, way: Way, names: Collection[str]) -> Way:
         """How what is made in a block leaves the statement that holds it."""
@@ -195,7 +199,7 @@ class _Walk(NamedTuple):
                 raise _ReboundError
             return self._behind_loop(holder, way, names)
         if not isinstance(holder, TRIES) or block is holder.finalbody:
-            return way
+            return Way.OPEN if way is Way.GONE and swallows(holder) else way
         if block is holder.body:
             ways = [self._block(holder.orelse, names) if way is Way.OPEN else way]
             way = _joined([*ways, *(self._block(handler.body, names) for handler in holder.handlers)])

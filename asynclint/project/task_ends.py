@@ -33,6 +33,16 @@ def may_leave_tasks(unit: Scope, project: Project) -> bool:
     )
 
 
+def runs_on_trio(scope: Scope, project: Project) -> bool:
+    """A function of trio in guest mode: it can cancel a task of asyncio, and can't await it."""
+    return project.remembered(("runs on trio", scope), lambda: _runs_on_trio(scope, project))
+
+
+def _runs_on_trio(scope: Scope, project: Project) -> bool:
+    names = (name for call in scope.facts.calls for name in chain(call.func, scope, project.modules))
+    return scope.is_async and any(name.startswith("trio.") for name in names)
+
+
 def _is_plainly_ended(call: ast.Call, scope: Scope, project: Project) -> bool:
     if call in project.remembered(("ended at once", scope), lambda: set(_ended_at_once(scope, project))):
         return True
@@ -125,6 +135,8 @@ def _ends(scope: Scope, project: Project, value: ast.expr, names: Collection[str
             return names_of(_joined(waited, scope, project), names)
         case ast.Call(func=ast.Attribute(value=ast.Name() as asked, attr=method)) if method in ANSWERED:
             return names_of([asked], names)
+        case ast.Call(func=ast.Attribute(value=ast.Name() as asked, attr="cancel")):
+            return names_of([asked], names) if runs_on_trio(scope, project) else ()
         case ast.Call():
             given = list(names_of(given_to(value), names))
             return given if given and hands_on(value, scope, project) else ()

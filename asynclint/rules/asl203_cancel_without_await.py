@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Safety
 from asynclint.knowledge.asyncs import SLEEPS
-from asynclint.project.task_ends import may_leave_tasks
+from asynclint.project.task_ends import may_leave_tasks, runs_on_trio
 from asynclint.rule import Rule, Scope
 from asynclint.source.written import called
 
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from asynclint.flow.lives import Life
     from asynclint.project.project import Project
     from asynclint.source.function import Function
-    from asynclint.source.outline import Scope as Unit
 
 rule = Rule("ASL203", "cancel-without-await", Scope.FUNCTION, fix=Safety.SAFE)
 
@@ -75,7 +74,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     asked: dict[cst.CSTNode, list[Life]] = {}
     for life in lives(function, project):
         left = not life.is_dropped and not life.is_unfinished and life.end & State.CANCELLED
-        if not left or _runs_on_trio(life.scope, project) or _only_waits(life, project):
+        if not left or runs_on_trio(life.scope, project) or _only_waits(life, project):
             continue
         if not _is_over(function, life, project):
             asked.setdefault(life.trace.nodes(Fate.CANCELLED)[-1], []).append(life)
@@ -119,14 +118,6 @@ def _only_waits(life: Life, project: Project) -> bool:
     if not isinstance(waited, ast.Call) or project.is_test_code(life.scope.outline.path):
         return False
     return called(waited) == "sleep" or (called(waited) == "wait" and not waited.args)
-
-
-def _runs_on_trio(scope: Unit, project: Project) -> bool:
-    """A function of trio in guest mode: it can cancel a task of asyncio, and can't await it."""
-    from asynclint.project.names import chain
-
-    names = (name for call in scope.facts.calls for name in chain(call.func, scope, project.modules))
-    return scope.is_async and any(name.startswith("trio.") for name in names)
 
 
 def _written(function: Function, node: cst.CSTNode) -> str:
