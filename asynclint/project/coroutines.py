@@ -33,6 +33,7 @@ from asynclint.source.nodes import start_of
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called
 
+STEPS = ("send", "throw")
 DISPLAYS = (ast.List, ast.Tuple, ast.Set)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp)
 ASYNC_WORDS = (b"async def", b"Awaitable", b"Coroutine")
@@ -87,7 +88,7 @@ def _is_plainly_taken(call: ast.Call, scope: Scope, unit: Scope, project: Projec
 
 def _is_driven(name: str, call: ast.Call, scope: Scope) -> bool:
     """``result.send(None)``, where a call is the last that gives the name."""
-    steps = (step.func for method in DRIVING for step in scope.facts.methods.get(method, ()))
+    steps = (step.func for method in STEPS for step in scope.facts.methods.get(method, ()))
     stepped = list(names_of((step.value for step in steps if isinstance(step, ast.Attribute)), {name}))
     bindings = scope.bindings[name]
     assigned = all(
