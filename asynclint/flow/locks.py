@@ -13,8 +13,7 @@ from asynclint.flow.fates import Event, Fate, written_name
 from asynclint.flow.lives import Life, life
 from asynclint.flow.trace import Trace, unit
 from asynclint.knowledge.locks import CALM_CALLS, CALM_METHODS
-from asynclint.project.guards.tests import test_of
-from asynclint.project.locks import Acquired, acquired, is_never_released, is_signal, lock_calls
+from asynclint.project.locks import Acquired, acquired, held
 from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
@@ -43,34 +42,18 @@ def holds(function: Function, project: Project) -> Sequence[Hold]:
 
 def _holds(function: Function, project: Project) -> Iterator[Hold]:
     for scope in function.scope.nested():
-        sites = acquired(scope, project) if scope.is_async else []
-        order = {id(call): place for place, call in enumerate(scope.facts.calls)} if sites else {}
+        own = dict(held(scope, project)) if scope.is_async else {}
+        sites = acquired(scope, project) if own else []
+        order = {id(call): place for place, call in enumerate(scope.facts.calls)} if own else {}
         for index, found in enumerate(sites):
-            lock = ast.unparse(found.lock)
-            if _dies_with_test(found.lock, scope, project) or is_signal(found.lock, scope, project):
-                continue
-            calls = lock_calls(_around(lock, scope), project)
-            if calls.is_released_elsewhere(lock, scope):
-                continue
-            releases = calls.releases.get((scope, lock), [])
-            if not releases and not is_never_released(found.lock, scope.outline, project):
-                continue
-            if not releases and _drains(function, found):
+            releases = own.get(found)
+            if releases is None or (not releases and _drains(function, found)):
                 continue
             if _are_counted(function, found, releases):
                 continue
             near = _until_next(function, found, sites[index + 1 :], releases, order)
             life = _life(function, project, found, near, scope)
             yield Hold(found, near, life)
-
-
-def _around(lock: str, scope: Scope) -> Scope:
-    """The class whose methods share a lock of ``self``; else the outermost function."""
-    outer = list(scope.around())
-    method = next((s for s in outer if s.enclosing_class is not None), None)
-    if method is not None and method.enclosing_class is not None and "." in lock:
-        return method.enclosing_class
-    return [s for s in outer if s.is_function][-1]
 
 
 def _drains(function: Function, found: Acquired) -> bool:
@@ -111,19 +94,6 @@ def _until_next(
 
 def _block(function: Function, node: cst.CSTNode) -> cst.CSTNode | None:
     return next((outer for outer in function.parents(node) if isinstance(outer, cst.BaseSuite)), None)
-
-
-def _dies_with_test(lock: ast.expr, scope: Scope, project: Project) -> bool:
-    """Whether a test acquires what was made for it alone: where it fails, nobody needs the lock any more."""
-    test = [outer for outer in scope.around() if outer.is_function][-1]
-    own = test.parameters[0].arg if test.enclosing_class is not None and test.parameters else ""
-    root = lock.value if isinstance(lock, ast.Attribute) else lock
-    while isinstance(root, ast.Attribute):
-        root = root.value
-    if not isinstance(root, ast.Name):
-        return False
-    of_self = root is not lock and root.id == own
-    return (of_self or root.id in test.bindings) and test_of(test, project) is not None
 
 
 def _life(

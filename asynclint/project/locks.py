@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from asynclint.knowledge.locks import LOCKS
-from asynclint.project.guards.tests import bases
+from asynclint.project.guards.tests import bases, test_of
 from asynclint.project.index.values import Calling, Function, Instance
 from asynclint.project.names import known
 from asynclint.project.project import Project
@@ -100,9 +100,52 @@ def acquired(scope: Scope, project: Project) -> list[Acquired]:
     return project.remembered(("acquired", scope), lambda: list(_acquired(scope, project)))
 
 
-def acquires(unit: Scope, project: Project) -> bool:
-    """Whether a function, or what is nested in it, acquires a lock by hand."""
-    return any(acquired(scope, project) for scope in unit.nested() if scope.is_async)
+def may_hold(unit: Scope, project: Project) -> bool:
+    """Whether a function, or what is nested in it, acquires a lock that is for it to release."""
+    return any(held(scope, project) for scope in unit.nested() if scope.is_async)
+
+
+def held(scope: Scope, project: Project) -> list[tuple[Acquired, Sequence[ast.Call]]]:
+    """The locks that a scope's own body acquires by hand, with the calls in it that release them.
+
+    Not those that others release too, and those that a test makes for itself and that end with it.
+    """
+    return project.remembered(("held", scope), lambda: list(_held(scope, project)))
+
+
+def _held(scope: Scope, project: Project) -> Iterator[tuple[Acquired, Sequence[ast.Call]]]:
+    for found in acquired(scope, project):
+        lock = ast.unparse(found.lock)
+        if _dies_with_test(found.lock, scope, project) or is_signal(found.lock, scope, project):
+            continue
+        calls = lock_calls(_around(lock, scope), project)
+        releases = calls.releases.get((scope, lock), [])
+        if calls.is_released_elsewhere(lock, scope):
+            continue
+        if releases or is_never_released(found.lock, scope.outline, project):
+            yield found, releases
+
+
+def _around(lock: str, scope: Scope) -> Scope:
+    """The class whose methods share a lock of ``self``; else the outermost function."""
+    outer = list(scope.around())
+    method = next((s for s in outer if s.enclosing_class is not None), None)
+    if method is not None and method.enclosing_class is not None and "." in lock:
+        return method.enclosing_class
+    return [s for s in outer if s.is_function][-1]
+
+
+def _dies_with_test(lock: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether a test acquires what was made for it alone: where it fails, nobody needs the lock any more."""
+    test = [outer for outer in scope.around() if outer.is_function][-1]
+    own = test.parameters[0].arg if test.enclosing_class is not None and test.parameters else ""
+    root = lock.value if isinstance(lock, ast.Attribute) else lock
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    if not isinstance(root, ast.Name):
+        return False
+    of_self = root is not lock and root.id == own
+    return (of_self or root.id in test.bindings) and test_of(test, project) is not None
 
 
 def _acquired(scope: Scope, project: Project) -> Iterator[Acquired]:

@@ -51,7 +51,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Related, Safety
-from asynclint.project.locks import acquires
+from asynclint.project.locks import may_hold
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ rule = Rule("ASL501", "unprotected-acquire", Scope.FUNCTION, fix=Safety.UNSAFE)
 
 @rule.trigger
 def trigger(unit: Unit, project: Project) -> bool:
-    """A lock that is acquired by hand."""
-    return acquires(unit, project)
+    """A lock that is acquired by hand, and that nobody else is there to release."""
+    return may_hold(unit, project)
 
 
 @rule.check
