@@ -273,7 +273,7 @@ class Paths:
             if endless:  # what a turn loses is lost, although no path leads out
                 returned |= after & State.LOST
         out.returned |= returned
-        out.entered |= inner.entered
+        out.entered |= inner.entered | (after if endless else State.NOWHERE)
         out.returns = inner.returns
         out.raises = out.raises or inner.raises
         out.end = State.NOWHERE if endless else settled(after) if ends else after

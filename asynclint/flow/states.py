@@ -43,9 +43,9 @@ _NEXT: dict[Fate, dict[int, int]] = {
 class Outcome:
     """How a block is left: at its end, by ``return``, ``break``, ``continue``; each with its states.
 
-    ``entered`` is how things stand where a ``return`` begins. ``returns`` is the ``return`` that leaves it
-    while the value is unfinished, ``raises`` what can fail in it while the value is live and end the
-    function so.
+    ``entered`` is how things stand where a ``return`` begins, or behind a turn of an endless loop.
+    ``returns`` is the ``return`` that leaves it while the value is unfinished, ``raises`` what can fail in it
+    while the value is live and end the function so.
     """
 
     end: int
@@ -58,7 +58,7 @@ class Outcome:
 
     @property
     def settled_before_return(self) -> int:
-        """How it stands where a ``return`` begins, if nothing is left to do there; else nowhere."""
+        """How it stands where no end is reached, if nothing is left to do there; else nowhere."""
         return State.NOWHERE if self.entered & UNSETTLED else self.entered
 
     def join(self, other: Outcome) -> None:
