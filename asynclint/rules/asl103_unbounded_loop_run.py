@@ -66,12 +66,11 @@ def trigger(unit: Unit, project: Project) -> bool:
 
 def _is_unbounded(unit: Unit, project: Project) -> bool:
     test = tests.test_of(unit, project)
-    if test is None or bounds.stated_bound(test, project) is not None:
+    if test is None or not any(drives.can_hang(drive, project) for drive in drives.drives(unit, project)):
         return False
     if bounds.own_body(test, project).guards:  # signal.alarm(5), say
         return False
-    hanging = any(drives.can_hang(drive, project) for drive in drives.drives(unit, project))
-    return hanging and bounds.bound(test, project) is None
+    return bounds.bound(test, project) is None
 
 
 @rule.check

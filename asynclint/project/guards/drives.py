@@ -6,11 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from asynclint.knowledge.asyncs import (
-    LOOP_GETTERS,
-    LOOP_RUNS,
-    RUNNERS,
-)
+from asynclint.knowledge.asyncs import LOOP_GETTERS, LOOP_RUNS, RUNNERS
+from asynclint.project.called import named
 from asynclint.project.guards.body import awaited, body, covered_waits
 from asynclint.project.guards.replaced import is_replaced
 from asynclint.project.guards.runner import Runner
@@ -22,6 +19,7 @@ from asynclint.source.outline import Scope
 
 # Loop methods that only tidy up.
 TIDYING = frozenset({"shutdown_asyncgens", "shutdown_default_executor", "aclose"})
+_RUNS = frozenset({"run"})  # the last part of each name in LOOP_RUNS, and of a runner's method
 
 
 class Drive(NamedTuple):
@@ -51,7 +49,7 @@ def _runs_here(function: Scope) -> bool:
 
 def own_drives(scope: Scope, project: Project) -> Iterator[Drive]:
     """Loop-driving calls in a function's own body."""
-    for call in scope.facts.calls:
+    for call in (*named(scope, _RUNS, LOOP_RUNS, project), *scope.facts.methods.get("run_until_complete", ())):
         if not call.args or isinstance(call.args[0], ast.Starred):
             continue
         what = call.args[0]
