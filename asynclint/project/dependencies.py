@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from asynclint.settings import SettingsError, read_pyproject
+
 if TYPE_CHECKING:
     from packaging.markers import Marker
 
@@ -127,14 +129,13 @@ def _is_root(directory: Path) -> bool:
 
 
 def _toml(path: Path) -> Mapping[str, Any]:
-    import tomllib
-
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_pyproject(path)
+    except SettingsError:
         return {}
 
 
+@cache
 def _ini(path: Path) -> ConfigParser:
     parser = ConfigParser(strict=False, interpolation=None)
     try:

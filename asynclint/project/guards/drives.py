@@ -49,7 +49,8 @@ def _runs_here(function: Scope) -> bool:
 
 def own_drives(scope: Scope, project: Project) -> Iterator[Drive]:
     """Loop-driving calls in a function's own body."""
-    for call in (*named(scope, _RUNS, LOOP_RUNS, project), *scope.facts.methods.get("run_until_complete", ())):
+    runs = named(scope, _RUNS, LOOP_RUNS, project)
+    for call in (*runs, *scope.facts.methods.get("run_until_complete", ())):
         if not call.args or isinstance(call.args[0], ast.Starred):
             continue
         what = call.args[0]

@@ -8,6 +8,7 @@ found by those Modules that were given any; what the project has itself comes fi
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from collections.abc import Hashable, Sequence
 from functools import cache, cached_property
@@ -285,14 +286,11 @@ class Modules:
 @cache
 def project_directories(directory: Path) -> tuple[Path, ...]:
     """Directories from here upward that hold a project file, up to the repository's root."""
-    found = []
-    for here in (directory, *directory.parents):
-        repository = (here / ".git").exists()
-        if repository or any((here / name).is_file() for name in PROJECT_FILES):
-            found.append(here)
-        if repository:
-            break
-    return tuple(found)
+    is_repository = (directory / ".git").exists()
+    is_project = is_repository or any((directory / name).is_file() for name in PROJECT_FILES)
+    here = (directory,) if is_project else ()
+    last = is_repository or directory == directory.parent
+    return here if last else here + project_directories(directory.parent)
 
 
 def _unless_installed_stub(path: Path | None) -> Path | None:
@@ -338,6 +336,15 @@ def _module_file(root: Path, module: str) -> Path | None:
 @cache
 def _is_file(path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.name in _names_in(path.parent) and path.is_file()
     except (OSError, ValueError):
         return False
+
+
+@cache
+def _names_in(directory: Path) -> frozenset[str]:
+    """The names in a directory, which is asked for many that are not there."""
+    try:
+        return frozenset(os.listdir(directory))  # noqa: PTH208 (names, not paths)
+    except (OSError, ValueError):
+        return frozenset()
