@@ -6,6 +6,7 @@ What Python itself says was run on 3.11, 3.12 and 3.13 with ``-X dev``; what oth
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -132,6 +133,13 @@ RESOURCES = (WRITER, SERVER, PROCESS, TRANSPORT, LOOP, RUNNER, SESSION, CLIENT)
 BORROWED = {
     # https://www.python-httpx.org/advanced/transports/
     "client": frozenset({"transport", "mounts", "app"}),
+}
+# What a function says in which nothing is connected or started, by resource.
+MOCKED = {
+    # https://colin-b.github.io/pytest_httpx, https://lundberg.github.io/respx
+    "client": re.compile(r"\b(httpx\d?_mock|respx_mock|respx)\b"),
+    # https://pytest-subprocess.readthedocs.io/en/latest/usage.html: one fixture by three names
+    "process": re.compile(r"\bfp\.register\b|\bfake_(sub)?process\b"),
 }
 # Functions of asyncio that are given a loop, and leave it to others to close it.
 LENDING = frozenset({"asyncio.set_event_loop", "asyncio.events.set_event_loop"})

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import EXPECTING
-from asynclint.knowledge.resources import BORROWED, DRIVERS, LENDING, LOOP, RESOURCES, Resource
+from asynclint.knowledge.resources import BORROWED, DRIVERS, LENDING, LOOP, MOCKED, RESOURCES, Resource
 from asynclint.project.called import kept, may_be_plain, named, passed
 from asynclint.project.closers import is_closed_elsewhere, is_lent
 from asynclint.project.guards.replaced import is_replaced
@@ -27,7 +27,6 @@ BY_NAME = {name: resource for resource in RESOURCES for name in resource.makers}
 BY_METHOD = {name: resource for resource in RESOURCES for name in resource.methods}
 LAST_NAMES = frozenset(name.rpartition(".")[2] for name in BY_NAME)
 DIRECT = frozenset(LAST_NAMES | BY_METHOD.keys())
-HTTPX_MOCKS = re.compile(r"\b(httpx\d?_mock|respx_mock|respx)\b")
 STANDARD = re.compile(r"sys\.std(in|out|err)\b")  # open as long as the process is
 # What a factory does with what it makes that means that somebody else closes it.
 OWNING = re.compile(r"cleanup|finalizer|append|\.add\(|push|enter_|weakref")
@@ -208,7 +207,7 @@ def _resource(
         borrowed = BORROWED.get(found.title, frozenset())
         if borrowed and any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
             return None
-        return None if borrowed and _has_mocked_transports(scope) else found
+        return None if _is_mocked(found, scope) else found
     if not whole or depth >= MAX_DEPTH or not may_be_plain(call.func, scope):
         return None
     value = project.inference.value(call.func, scope)
@@ -220,11 +219,14 @@ def _resource(
     return _given(value.scope, project, depth)
 
 
-def _has_mocked_transports(scope: Scope) -> bool:
-    """Whether pytest-httpx or respx answers in place of the network in a function: no connection is made."""
+def _is_mocked(resource: Resource, scope: Scope) -> bool:
+    """Whether something stands in a function for the network or for processes: nothing is there to close."""
+    mocks = MOCKED.get(resource.title)
+    if mocks is None:
+        return False
     functions = [outer for outer in scope.around() if outer.is_function]
     said = (ast.unparse(decorator) for outer in functions for decorator in outer.decorators)
-    return any(HTTPX_MOCKS.search(text) for text in (*said, *(outer.source for outer in functions)))
+    return any(mocks.search(text) for text in (*said, *(outer.source for outer in functions)))
 
 
 def _known(call: ast.Call, scope: Scope, project: Project) -> Resource | None:

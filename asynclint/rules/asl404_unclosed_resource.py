@@ -9,9 +9,10 @@ comes back to it, so it has to be closed behind the ``yield``; what a ``setUp`` 
 class.
 
 Silent where nothing is held: an ``AsyncClient`` with a transport of its own, one that is mocked by
-pytest-httpx or respx, or that sends nothing; a connector without a session; a transport whose protocol may
-close it; a public attribute, which others may close, unless its class is one of tests or has a ``close`` of
-its own. A process that is only killed is reported, because it is never reaped before the loop is closed.
+pytest-httpx or respx, or that sends nothing; a process that pytest-subprocess fakes; a connector without a
+session; a transport whose protocol may close it; a public attribute, which others may close, unless its
+class is one of tests or has a ``close`` of its own. A process that is only killed is reported, because it
+is never reaped before the loop is closed.
 
 Why it matters: debug mode (``-X dev``, ``asyncio_debug``) reports "unclosed transport", "unclosed
 <StreamWriter …>", "unclosed event loop" or "Unclosed client session" when the garbage collector comes
