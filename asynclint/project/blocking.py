@@ -32,6 +32,10 @@ WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 SYNC = re.compile(
     r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
 )
+# A condition that asks which system it runs on: ``if os.name == "nt":``, ``if is_windows():``.
+PLATFORM = re.compile(
+    r"\b(sys\.platform|os\.name|platform\.system)\b|windows|win32|cygwin|darwin|mac_?os|linux", re.IGNORECASE
+)
 # What comes from the network, another process, a pool, or time.
 ELSEWHERE = re.compile(
     r"time\.sleep$|concurrent\.futures\.|subprocess\.|os\.|multiprocessing\.process"
@@ -241,11 +245,11 @@ def _counts(name: str, call: ast.Call, helper: Scope, project: Project) -> bool:
 def _optional(helper: Scope, project: Project) -> set[int]:
     """Calls that a plain function may well leave out, whoever calls it.
 
-    In tests those that a parameter switches off; in a package any under a condition: there retries,
-    recovery and variants for other threads block, and what a test calls seldom comes to them.
+    In tests those that a parameter or the platform switches off; in a package any under a condition: there
+    retries, recovery and variants for other threads block, and what a test calls seldom comes to them.
     """
     in_tests = project.is_test_code(helper.outline.path)
-    find = _chosen_by_caller if in_tests else _conditional
+    find = _chosen_from_outside if in_tests else _conditional
     return project.remembered(("optional calls", helper), lambda: find(helper))
 
 
@@ -271,15 +275,16 @@ def _leaves(condition: ast.If) -> bool:
     return any(isinstance(node, (ast.Return, ast.Raise)) for node in ast.walk(condition))
 
 
-def _chosen_by_caller(helper: Scope) -> set[int]:
-    """Calls that a parameter of a function can switch off: ``if wait: time.sleep(1)``."""
+def _chosen_from_outside(helper: Scope) -> set[int]:
+    """Calls that a parameter of a function, or the platform, can switch off: ``if wait: time.sleep(1)``."""
     names = {parameter.arg for parameter in helper.parameters}
     left: set[int] = set()
     stack = [(node, False) for node in ast.iter_child_nodes(helper.node)]
     while stack:
         node, optional = stack.pop()
         if isinstance(node, (ast.If, ast.IfExp)) and not optional:
-            optional = any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node.test))
+            asked = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
+            optional = not asked.isdisjoint(names) or bool(PLATFORM.search(ast.unparse(node.test)))
         if optional and isinstance(node, ast.Call):
             left.add(id(node))
         stack.extend((child, optional) for child in ast.iter_child_nodes(node))

@@ -27,6 +27,7 @@ SETTLED = (ast.Constant, ast.Compare)
 OLDEST = (3, 8)  # tests that support a Python older than this one run on newer ones, too
 # What skips a test, and which outcome of its condition does (docs.python.org, unittest; docs.pytest.org).
 SKIPS = {"unittest.skipIf": True, "unittest.skipUnless": False, "pytest.mark.skipif": True}
+ALWAYS = frozenset({"unittest.skip", "pytest.mark.skip"})
 
 
 def is_dead(node: ast.expr, scope: Scope, project: Project) -> bool:
@@ -148,12 +149,15 @@ def _skips(decorator: ast.expr, scope: Scope, project: Project) -> bool:
     """``@unittest.skipUnless(not _IS_SYNC, "…")``; what else asks such a name may skip, too."""
     outside = scope.parent or scope
     func = uncalled(decorator)
-    outcomes = [SKIPS[name] for name in chain(func, outside, project.modules) if name in SKIPS]
+    names = chain(func, outside, project.modules)
+    if not ALWAYS.isdisjoint(names):
+        return True
+    outcomes = [SKIPS[name] for name in names if name in SKIPS]
     if outcomes:
         test = decorator.args[:1] if isinstance(decorator, ast.Call) else []
         return bool(test) and _outcome(test[0], outside, project) is outcomes[0]
     asked = project.inference.value(func, outside)
     if not isinstance(asked, Function) or asked.scope.outline.is_stub:
         return False
-    names = (node for node in ast.walk(asked.scope.node) if isinstance(node, ast.Name))
-    return any(_outcome(name, asked.scope, project) is not None for name in names)
+    asks = (node for node in ast.walk(asked.scope.node) if isinstance(node, ast.Name))
+    return any(_outcome(name, asked.scope, project) is not None for name in asks)

@@ -96,6 +96,8 @@ def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> b
         return _is_fresh(call, scope, when)
     if name.endswith((".result", ".exception")) and not _is_made_here(call, scope):
         return True
+    if name == "threading.Barrier.wait" and _is_met(call, scope):
+        return True
     if THREADS.match(name):
         return _is_over(call, scope, project)
     return bool(PROCESSES.match(name)) and when.stop <= call.lineno
@@ -287,6 +289,13 @@ def _is_over(call: ast.Call, scope: Scope, project: Project) -> bool:
         and (bool(call.args or call.keywords) or not when.is_in_group(call))
         and not any(_asks_loop(function, project) for function in functions)
     )
+
+
+def _is_met(call: ast.Call, scope: Scope) -> bool:
+    """Whether a plain function inside comes to the same barrier: two threads start together, at once."""
+    plain = (inner for inner in scope.nested() if inner.is_function and not inner.is_async)
+    waits = (other for inner in plain for other in inner.facts.methods.get("wait", ()))
+    return any(other is not call and _receiver(other) == _receiver(call) for other in waits)
 
 
 def _thread_functions(call: ast.Call, scope: Scope, project: Project) -> list[Scope]:
