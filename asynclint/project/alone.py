@@ -11,6 +11,7 @@ from asynclint.project.guards.fixtures import reaching_fixtures, requested
 from asynclint.project.guards.tests import Test, test_of
 from asynclint.project.moments import NEVER, moments
 from asynclint.project.project import Project
+from asynclint.project.standstill import asks_loop
 from asynclint.project.tasks import is_setup, sites, starts_tasks
 from asynclint.source.nodes import start_of
 from asynclint.source.outline import Scope
@@ -81,7 +82,12 @@ def _holds(node: ast.AST, call: ast.Call) -> bool:
 
 
 def _starts_something(scope: Scope, project: Project, before: ast.Call | None = None) -> bool:
-    """Whether a function starts a task, or has something run later; ``before`` a call, if there is one."""
+    """Whether a function starts a task, has something run later, or has a thread ask the loop for something.
+
+    In its own body, only what stands ``before`` a call, if there is one.
+    """
+    if any(asks_loop(inner, project) for inner in scope.nested() if inner.is_function):
+        return True
     if before is None:
         return starts_tasks(scope, project) or not SCHEDULING.isdisjoint(scope.facts.methods)
     scheduled = (call for name in SCHEDULING for call in scope.facts.methods.get(name, ()))

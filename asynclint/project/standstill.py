@@ -287,7 +287,7 @@ def _is_over(call: ast.Call, scope: Scope, project: Project) -> bool:
         has_waited
         and not when.will_wait(call)
         and (bool(call.args or call.keywords) or not when.is_in_group(call))
-        and not any(_asks_loop(function, project) for function in functions)
+        and not any(asks_loop(function, project) for function in functions)
     )
 
 
@@ -309,7 +309,7 @@ def _thread_functions(call: ast.Call, scope: Scope, project: Project) -> list[Sc
     return [value.scope for value in values if isinstance(value, Function)]
 
 
-def _asks_loop(function: Scope, project: Project) -> bool:
+def asks_loop(function: Scope, project: Project) -> bool:
     """Whether it waits for what the loop is to do: joining its thread there never ends."""
     for call in function.facts.calls:
         names = chain(call.func, function, project.modules)

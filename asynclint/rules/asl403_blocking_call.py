@@ -17,7 +17,9 @@ waits for, where its condition speaks of ``sync``. ``open``, the methods of file
 ``sqlite3`` are never reported: they are local and fast, and tests use them all the time. A remark on the
 line that it blocks on purpose counts, as does a ``# noqa`` for ``ASYNC2xx``; so do names such as
 ``BlockingClient``, and a docstring that speaks of blocking the loop. A test that never waits may sleep and
-wait for a pool, unless an async fixture stands behind it, and may use the blocking helpers of sync tests.
+wait for a pool, unless an async fixture that waits stands behind it, and may use the blocking helpers of
+sync tests. For another process, a pool or the network it may wait before it waits for the loop, and after
+its last ``await`` unless it has started, opened or served something; two threads may meet at a ``Barrier``.
 
 Why it matters: while a test blocks, the server, client or task that it waits for can't run, and no
 timeout in the loop can fire: it is slow, passes by luck, or hangs for ever.
