@@ -261,11 +261,16 @@ class Fates:
             yield Event(Fate.LOOKED if name in CONTAINER_LOOKS else Fate.HANDED, call)
 
     def _inspected(self, call: cst.Call, name: str) -> Fate:
-        """``assert task.done()`` proves that it is over; ``over = task.done()`` may well be acted on."""
+        """``assert task.done()`` proves that it is over, ``.cancelled()`` that nothing comes of it.
+
+        ``over = task.done()`` may well be acted on.
+        """
         if isinstance(self._function.parent(call), (cst.Assign, cst.NamedExpr)):
             return Fate.HANDED
         proves = name in ("done", "cancelled") and is_asserted(self._function, call)
-        return Fate.PROVED if proves and not is_denied(self._function, call) else Fate.LOOKED
+        if not proves or is_denied(self._function, call):
+            return Fate.LOOKED
+        return Fate.FINISHED if name == "cancelled" else Fate.PROVED
 
     def _seen(self, node: cst.CSTNode) -> Fate:
         if not is_asserted(self._function, node):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # What a requirement begins with (https://packaging.python.org/en/latest/specifications/name-normalization/).
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+# What sets a limit to releases: ``==0.14.0``, ``<0.19``, ``~=0.14.0`` (``~=0.14`` sets none to 0.19).
+BEFORE = re.compile(r"(<=|<|==|~=(?=\s*\d+\.\d+\.))\s*(\d+)(?:\.(\d+))?")
 REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "requirements/*.txt", "requirements/*.in")
 
 
@@ -69,6 +71,15 @@ class Dependencies:
             reached = any((int(major), int(minor or 0)) >= version for major, minor in bounds)
             statements[item.path] = statements.get(item.path, False) or reached
         return bool(statements) and all(statements.values())
+
+    def is_before(self, name: str, version: tuple[int, int]) -> bool:
+        """Whether a file that names ``name`` asks for releases before that version only."""
+        for item in self.of(name):
+            for operator, major, minor in BEFORE.findall(item.versions):
+                bound = int(major), int(minor or 0)
+                if bound < version or (bound == version and operator == "<"):
+                    return True
+        return False
 
     def of(self, name: str) -> Sequence[Dependency]:
         """What is required of one name (in any spelling of PEP 503); lines that can't be parsed are none."""

@@ -3,7 +3,8 @@
 In pytest-asyncio's strict mode, ``@pytest.fixture`` on an async function is pytest's own fixture: the test
 is given a coroutine or an async generator in place of what it returns or yields. This rule reports such
 a fixture where tests of its module get it, all of them are marked for pytest-asyncio, and neither
-another plugin nor a hook could set it up: anyio and trio take such fixtures in their own tests.
+another plugin nor a hook could set it up: anyio and trio take such fixtures in their own tests. Silent
+where a requirement keeps pytest-asyncio before 0.19, which took every async fixture by default.
 
 Why it matters: pytest 8.4 warns of it, and pytest 9 makes it an error; before, a test that only asks for
 the fixture passes without the set-up.

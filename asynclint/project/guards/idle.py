@@ -39,6 +39,8 @@ PLAIN_MARKS = frozenset(
     ["filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "timeout"]
 )
 ASYNCIO_MARK = "asyncio"
+# Before, it took every async fixture unless it was told not to: "legacy" (its changelog, 0.17.0 and 0.19.0).
+PLUGIN, STRICT_SINCE = "pytest-asyncio", (0, 19)
 
 
 class Idle(Enum):
@@ -150,7 +152,7 @@ def _is_strict(outline: Outline, config: PytestConfig) -> bool:
     """Whether pytest-asyncio runs a module's async tests, in strict mode, and no other plugin does."""
     if config.asyncio_mode != "strict" or config.anyio_mode or config.trio_mode:
         return False
-    return "asyncio_mode" in config.options or dependencies(outline.directory).has("pytest-asyncio", (3, 11))
+    return "asyncio_mode" in config.options or dependencies(outline.directory).has(PLUGIN, (3, 11))
 
 
 def _has_others(outline: Outline, project: Project) -> bool:
@@ -206,7 +208,12 @@ def ignored_fixture(function: Scope, project: Project) -> bool:
     Only tests of its own module count as users; without any, nobody knows who they are.
     """
     outline = function.outline
-    if not _is_strict(outline, find_pytest_config(outline.directory)):
+    config = find_pytest_config(outline.directory)
+    if not _is_strict(outline, config):
+        return False
+    if "asyncio_mode" not in config.options and dependencies(outline.directory).is_before(
+        PLUGIN, STRICT_SINCE
+    ):
         return False
     if _has_others(outline, project) or may_be_driven(outline, project):
         return False
