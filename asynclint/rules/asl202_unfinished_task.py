@@ -6,8 +6,8 @@ containers, helper functions, branches, loops, ``try`` and ``with`` to every nor
 function, and reports one that reaches an end untouched, or only looked at (``task.done()``), or
 whose only name is given another value before. Fixtures and ``setUp`` methods are ASL206's. A task is
 over when a test has waited for the event that it sets as the last thing it does, or has asserted that a
-name holds what it puts there last or that the task is ``cancelled()``, or when the test, or a function of the project that it calls, has
-ended all that ``asyncio.all_tasks()`` gives.
+name holds what it puts there last or that the task is ``cancelled()``, or when the test, or a function of
+the project that it calls, has ended all that ``asyncio.all_tasks()`` gives.
 
 Why it matters: an assertion inside the task, or the error that it met, is never seen; the task
 then runs on into the next test, or dies with "Task was destroyed but it is pending".
