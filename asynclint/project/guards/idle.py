@@ -211,9 +211,8 @@ def ignored_fixture(function: Scope, project: Project) -> bool:
     config = find_pytest_config(outline.directory)
     if not _is_strict(outline, config):
         return False
-    if "asyncio_mode" not in config.options and dependencies(outline.directory).is_before(
-        PLUGIN, STRICT_SINCE
-    ):
+    is_old = dependencies(outline.directory).is_before(PLUGIN, STRICT_SINCE)
+    if is_old and "asyncio_mode" not in config.options:
         return False
     if _has_others(outline, project) or may_be_driven(outline, project):
         return False
