@@ -7,7 +7,7 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -132,7 +132,7 @@ def assert_fixes_well(bench: Bench, raw: bytes, found: Result, fixing: Fixing, *
 
 
 def assert_edits_alone(before: SourceText, once: Applied) -> None:
-    """What is outside the edits of the fixes is there as it was; only lines with imports have come."""
+    """What is outside the edits of the fixes is there as it was; only imports have come, or gone."""
     fixes = {finding.fix for finding in once.applied if finding.fix is not None}
     edits = {
         (before.offset(edit.span.start), before.offset(edit.span.end), edit.text)
@@ -144,12 +144,13 @@ def assert_edits_alone(before: SourceText, once: Applied) -> None:
         expected += before.text[done:start] + new
         done = end
     expected += before.text[done:]
-    if not any(fix.imports for fix in fixes):
+    left = without_unused_imports(expected, once.text)
+    if left == expected and not any(fix.imports for fix in fixes):
         assert once.text == expected, "a byte outside the edits changed"
         return
-    lines = iter(io.StringIO(once.text, newline=""))
+    lines = lines_of(once.text, blank=left == expected)
     added: list[str] = []
-    for line in io.StringIO(expected, newline=""):
+    for line in lines_of(left, blank=left == expected):
         for other in lines:
             if other == line or other.rstrip("\r\n") == line:  # a last line may get an end
                 break
@@ -159,6 +160,23 @@ def assert_edits_alone(before: SourceText, once: Applied) -> None:
             raise AssertionError(message)
     added += lines
     assert all(re.match(r"\s*(?:import \w+.*)?$", line) for line in added), added
+
+
+def without_unused_imports(text: str, fixed: str) -> str:
+    """A text without the lines that import one thing each, which the fixed one neither has nor uses."""
+    before, after = ast.parse(text), ast.parse(fixed)
+    used = {node.id for node in ast.walk(after) if isinstance(node, ast.Name)}
+    gone = Counter(map(ast.dump, before.body)) - Counter(map(ast.dump, after.body))
+    lines = list(io.StringIO(text, newline=""))
+    for node in before.body:
+        names = node.names if isinstance(node, (ast.Import, ast.ImportFrom)) and gone[ast.dump(node)] else ()
+        if len(names) == 1 and (names[0].asname or names[0].name) not in used:
+            lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or 0) - node.lineno + 1)
+    return "".join(lines)
+
+
+def lines_of(text: str, *, blank: bool) -> Iterator[str]:
+    return (line for line in io.StringIO(text, newline="") if blank or line.strip())
 
 
 # ``_ = task``, ``async with`` of what is not asynchronous, ``assert`` of a mock's assertion, acquire and
@@ -183,9 +201,12 @@ def assert_only_edited(before: SourceText, after: SourceText, findings: tuple[Fi
                 last += 1  # comments behind a body move with it
             touched |= set(range(span.start.line, last + 1))
     outside = Counter(line for number, line in enumerate(before.lines, 1) if number not in touched)
+    left = without_unused_imports(before.text, after.text)
+    if left != before.text:
+        outside &= Counter(lines_of(left, blank=False))
     assert not outside - Counter(after.lines)
     rest = iter("".join(after.text.split()))
-    kept = "".join(re.sub(MAY_GO, "", before.text, flags=re.MULTILINE).split())
+    kept = "".join(re.sub(MAY_GO, "", left, flags=re.MULTILINE).split())
     assert all(character in rest for character in kept), "a fix dropped something"
     assert not constants(before) - constants(after), "a fix changed a string"
     assert not re.search(r"(?<!\r)\n", after.text) or re.search(r"(?<!\r)\n", before.text), (

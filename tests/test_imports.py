@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asynclint.output.imports import add_imports
+from asynclint.output.imports import add_imports, drop_imports
 from asynclint.source.text import SourceError, SourceText
 
 CASES = {
@@ -181,6 +181,39 @@ def test_other_packages(before: str, after: str) -> None:
 def test_several_modules() -> None:
     after = "import asyncio\nimport os\n\nimport pytest\n\nx = 1\n"
     assert added("import os\n\nx = 1\n", "pytest", "asyncio", "os", "pytest") == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("import asyncio\nimport time\n\n\nx = 1\n", "import asyncio\n\n\nx = 1\n"),
+        ("import time\n\nimport trio\n", "import trio\n"),
+        ('"""Doc."""\n\nimport time\n\nimport trio\n', '"""Doc."""\n\nimport trio\n'),
+        ("import abc\n\nimport time\n\n\ndef f(): ...\n", "import abc\n\n\ndef f(): ...\n"),
+        ("import abc\r\nimport time\r\n", "import abc\r\n"),
+        ("from clock import (\n    now as time,\n)\nimport abc\n", "import abc\n"),
+        ("import abc\nimport time", "import abc\n"),
+    ],
+)
+def test_import_that_nothing_uses(before: str, after: str) -> None:
+    assert drop_imports(SourceText.from_lines([before]), ["time", "sleep"]) == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import time\n\ntime.sleep(1)\n",
+        "import time\n\n__all__ = ['time']\n",
+        "import time\n\npatch('shop.time.sleep')\n",
+        "import time  # noqa: F401\n",
+        "import abc; import time\n",
+        "from clock import time, date\n",
+        "if 1:\n    import time\n",
+        "import time as clock\n",
+    ],
+)
+def test_import_that_stays(text: str) -> None:
+    assert drop_imports(SourceText.from_lines([text]), ["time"]) == text
 
 
 def test_source_that_cannot_be_parsed() -> None:

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asynclint.finding import Finding, Fix, Safety
-from asynclint.output.imports import add_imports
+from asynclint.output.imports import add_imports, drop_imports
 from asynclint.source.text import SourceError, SourceText
 
 _TEMPORARY = re.compile(r"\.asynclint-(\d+)-[0-9a-f]+\.tmp")
+_NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")  # not of an attribute
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
@@ -57,7 +58,8 @@ def apply(text: SourceText, findings: Sequence[Finding], *, unsafe: bool) -> App
 
     Of two fixes whose stretches overlap the outer or earlier one is taken and the other held for the next
     round; fixes with the same edits count once; insertions at one place keep their order. The result
-    compiles: fixes that would break it are held. Text outside the edits and the imports stays as it is.
+    compiles: fixes that would break it are held. Text outside the edits and the imports stays as it is;
+    an import goes whose name was used by nothing but what is replaced.
     """
     changes = [
         _change(text, finding, finding.fix)
@@ -138,16 +140,22 @@ def _compiling(text: SourceText, changes: Sequence[_Change]) -> tuple[str, list[
 
 
 def _with(text: SourceText, changes: Sequence[_Change]) -> str | None:
-    """The text with the changes and the imports they need; None if it doesn't compile."""
+    """The text with the changes, the imports they need and without those they leave unused.
+
+    None if it doesn't compile.
+    """
     pieces: list[str] = []
     done = 0
+    gone: set[str] = set()
     for start, end, new in _edits(changes):
         pieces += (text.text[done:start], new)
         done = end
+        gone |= {*_NAME.findall(text.text, start, end)}.difference(_NAME.findall(new))
     edited = "".join([*pieces, text.text[done:]])
     modules = {module for change in changes for module in change.imports}
     try:
         fixed = add_imports(SourceText.from_lines([edited]), modules) if modules else edited
+        fixed = drop_imports(SourceText.from_lines([fixed]), gone) if gone else fixed
     except SourceError:
         return None
     return fixed if _compiles(fixed) else None

@@ -1,4 +1,4 @@
-"""Where ``import x`` goes in a file: into its isort block, as isort's and ruff's defaults sort it.
+"""Where ``import x`` goes in a file: into its isort block, as isort's and ruff's defaults sort it; and out.
 
 Blocks are standard library, other packages, relative imports; plain imports stand before ``from`` imports
 (https://docs.astral.sh/ruff/rules/unsorted-imports/). What comes first in a file stays first: shebang,
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _BLANK_LINE = re.compile(r"(?:\A|(?<=\n)|(?<=\r)(?!\n))[ \t\f]*(?:\r\n|\r|\n)")
 _BLANK_LINES = re.compile(r"(?:[ \t\f]*(?:\r\n|\r|\n))*")
 _BLANK_END = re.compile(r"(?:\A|\n|\r(?!\n))[ \t\f]*(?:\r\n|\r|\n)\Z")
+_BLANKS_AT_END = re.compile(r"(\A|\n|\r(?!\n))(?:[ \t\f]*(?:\r\n|\r|\n))*\Z")
 #: comments that stand above a file or a block rather than belong to the import below them
 _HEADING = re.compile(
     r"copyright|licen[cs]e|spdx|coding[:=]|standard lib|stdlib|built.?in|third.?party", re.IGNORECASE
@@ -71,6 +72,53 @@ def add_imports(text: SourceText, modules: Iterable[str]) -> str:
         if not _imports(tree, module):
             text = SourceText.from_lines([_added(text.text, _rows(text, tree), module, text.newline)])
     return text.text
+
+
+def drop_imports(text: SourceText, names: Iterable[str]) -> str:
+    """The text without the lines that import one of some names, and only that, where nothing else in it does.
+
+    A name in a string counts as used where it may be looked up by it: ``"time"``, ``"shop.time.sleep"``; and
+    a line with a comment stays. Raises SourceError if the text cannot be parsed.
+    """
+    tree = text.parse()
+    unused = set(names) - _used(tree)
+    rows = [row for row in _rows(text, tree) if _binds(row, unused, text.text)] if unused else []
+    left = text.text
+    for row in reversed(rows):
+        left = _without(left, row)
+    return left
+
+
+def _used(tree: ast.Module) -> set[str]:
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            used.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            used.update(node.value.split("."))
+    return used
+
+
+def _binds(row: _Row, names: Container[str], text: str) -> bool:
+    """Whether a line does nothing but to import one thing, by one of some names: ``import time``."""
+    if len(row.statements) != 1 or "#" in text[row.start : row.end]:
+        return False
+    match row.statements[0]:
+        case ast.Import(names=[alias]) | ast.ImportFrom(names=[alias]):
+            return (alias.asname or alias.name) in names
+    return False
+
+
+def _without(text: str, row: _Row) -> str:
+    """The text without a line, and with the wider of the gaps round it."""
+    before, after = text[: row.start], text[row.end :]
+    below = _BLANK_LINES.match(after)
+    gap = below.group() if below is not None else ""
+    above = _BLANKS_AT_END.search(before)
+    start = above.end(1) if above is not None else 0
+    if before and len(_LINE_END.findall(before[start:])) <= len(_LINE_END.findall(gap)):
+        return before[:start] + after
+    return before + after[len(gap) :]
 
 
 def _imports(tree: ast.Module, module: str) -> bool:

@@ -48,7 +48,7 @@ Good::
         await working
 
 Fix: unsafe, of ``time.sleep`` alone: ``await asyncio.sleep``, or the sleep of the library that runs the
-test. Other tasks then run meanwhile. An import of ``time`` stays.
+test. Other tasks then run meanwhile.
 """
 
 from __future__ import annotations
