@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from asynclint.flow.expiry import LOOPS
 from asynclint.flow.lives import Life
 from asynclint.project.index.values import Calling, Function
+from asynclint.project.plain import swallows
 from asynclint.project.project import Project
 from asynclint.source.nodes import end_of, own_nodes, start_of
 from asynclint.source.outline import Scope
@@ -40,12 +41,28 @@ def tells_its_end(life: Life, project: Project) -> bool:
     if stops_the_loop(life, project):
         return True
     nodes = own_nodes(life.scope)
+    unsure = _denied_or_tried(nodes)
     for method in ANNOUNCING:
         event = _event(method, made, coroutine, life.scope)
-        if event is not None and any(_asks(node, event, method) for node in nodes):
+        if event is not None and any(_asks(node, event, method) for node in nodes if id(node) not in unsure):
             return True
     proved = {name for node in _later(life) for name in _proved(node)}
     return any(_is_empty_before(name, life.scope) and _is_set_last(name, coroutine) for name in proved)
+
+
+def _denied_or_tried(nodes: Sequence[ast.AST]) -> set[int]:
+    """What is denied (``assert not done.is_set()``) or expected to fail (``with raises(TimeoutError):``)."""
+    found: set[int] = set()
+    until = {id(node.test) for node in nodes if isinstance(node, ast.While)}  # while not done.is_set():
+    for node in nodes:
+        match node:
+            case ast.UnaryOp(op=ast.Not(), operand=operand) if id(node) not in until:
+                found.update(map(id, ast.walk(operand)))
+            case ast.With() if swallows(node):
+                found.update(id(part) for statement in node.body for part in ast.walk(statement))
+            case ast.Call(func=func) if last_name(func) == "assertFalse":
+                found.update(map(id, ast.walk(node)))
+    return found
 
 
 def stops_the_loop(life: Life, project: Project) -> bool:

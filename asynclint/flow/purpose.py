@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
@@ -57,7 +58,7 @@ def is_on_purpose(function: Unit, made: ast.AST, project: Project, *, used: bool
             return True
         if isinstance(outer, ast.Try) and not fits and any(_may_catch(h, errors) for h in outer.handlers):
             return True
-        if isinstance(outer, ast.Try) and used and outer.handlers and _fails(outer.body):
+        if isinstance(outer, ast.Try) and used and outer.handlers and _fails(outer.body, made):
             return True
         if isinstance(outer, (ast.With, ast.AsyncWith)):
             scope = function.scope_round(outer)
@@ -148,10 +149,21 @@ def _fits(call: ast.Call, scope: Scope, project: Project) -> bool:
     )
 
 
-def _fails(block: list[ast.stmt]) -> bool:
-    """``self.fail("it should raise")``, ``pytest.fail("…")``."""
-    nodes = (node for statement in block for node in ast.walk(statement))
-    return any(isinstance(node, ast.Call) and called(node) == "fail" for node in nodes)
+def _fails(block: list[ast.stmt], made: ast.AST) -> bool:
+    """``self.fail("it should raise")``, ``pytest.fail("…")``, in any case, once something has been done."""
+    calls = (statement.value for statement in _statements(block, made) if isinstance(statement, ast.Expr))
+    funcs = (call.func for call in calls if isinstance(call, ast.Call) and called(call) == "fail")
+    receivers = (func.value for func in funcs if isinstance(func, ast.Attribute))
+    return any(isinstance(value, ast.Name) and value.id in ("self", "cls", "pytest") for value in receivers)
+
+
+def _statements(block: list[ast.stmt], made: ast.AST) -> Iterator[ast.stmt]:
+    """The statements of a block behind one that holds something, and so on inside that one."""
+    for number, statement in enumerate(block):
+        if any(part is made for part in ast.walk(statement)):
+            yield from block[number + 1 :]
+            if isinstance(statement, (ast.With, ast.AsyncWith)):
+                yield from _statements(statement.body, made)
 
 
 def _may_catch(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:

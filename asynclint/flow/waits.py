@@ -9,7 +9,7 @@ import libcst as cst
 
 from asynclint.source.function import Function
 from asynclint.source.outline import Scope
-from asynclint.source.written import called, written
+from asynclint.source.written import called
 
 
 def is_timed(call: cst.Call) -> bool:
@@ -66,13 +66,13 @@ def count(function: Function, call: cst.Call, left: cst.BaseExpression | None = 
 
 
 def _count_named(name: str, scope: Scope) -> int:
-    """How many there are in ``tasks = [task]`` where no method of it is called."""
+    """How many there are in ``tasks = [task]`` where nothing else is done with it."""
     bindings = scope.bindings.get(name, ())
     value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
     if not isinstance(value, (ast.List, ast.Set, ast.Tuple)):
         return 0
-    methods = (call.func for calls in scope.facts.methods.values() for call in calls)
-    changed = any(isinstance(m, ast.Attribute) and written(m.value) == name for m in methods)
+    loads = [node for node in ast.walk(scope.node) if isinstance(node, ast.Name) and node.id == name]
+    changed = len(loads) > 2  # where it is bound, and where it is waited for: a helper could add to it
     return 0 if changed or any(isinstance(part, ast.Starred) for part in value.elts) else len(value.elts)
 
 

@@ -6,7 +6,6 @@ What Python itself says was run on 3.11, 3.12 and 3.13 with ``-X dev``; what oth
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 
@@ -134,12 +133,12 @@ BORROWED = {
     # https://www.python-httpx.org/advanced/transports/
     "client": frozenset({"transport", "mounts", "app"}),
 }
-# What a function says in which nothing is connected or started, by resource.
+# Names in a function in which nothing is connected or started, by resource.
 MOCKED = {
     # https://colin-b.github.io/pytest_httpx, https://lundberg.github.io/respx
-    "client": re.compile(r"\b(httpx\d?_mock|respx_mock|respx)\b"),
+    "client": frozenset({"httpx_mock", "httpx2_mock", "respx_mock", "respx"}),
     # https://pytest-subprocess.readthedocs.io/en/latest/usage.html: one fixture by three names
-    "process": re.compile(r"\bfp\.register\b|\bfake_(sub)?process\b"),
+    "process": frozenset({"fp", "fake_process", "fake_subprocess"}),
 }
 # Functions of asyncio that are given a loop, and leave it to others to close it.
 LENDING = frozenset({"asyncio.set_event_loop", "asyncio.events.set_event_loop"})

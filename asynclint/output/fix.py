@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asynclint.finding import Finding, Fix, Safety
-from asynclint.output.imports import add_imports, drop_imports
+from asynclint.output.imports import add_imports, drop_imports, left_behind
 from asynclint.source.text import SourceError, SourceText
 
 _TEMPORARY = re.compile(r"\.asynclint-(\d+)-[0-9a-f]+\.tmp")
-_NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")  # not of an attribute
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 
@@ -150,7 +149,7 @@ def _with(text: SourceText, changes: Sequence[_Change]) -> str | None:
     for start, end, new in _edits(changes):
         pieces += (text.text[done:start], new)
         done = end
-        gone |= {*_NAME.findall(text.text, start, end)}.difference(_NAME.findall(new))
+        gone |= left_behind(text.text[start:end], new)
     edited = "".join([*pieces, text.text[done:]])
     modules = {module for change in changes for module in change.imports}
     try:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from asynclint.finding import Edit, Finding, Fix, Safety, Span
-from asynclint.output.imports import add_imports
+from asynclint.output.imports import add_imports, drop_imports, left_behind
 from asynclint.source.files import Problem
 from asynclint.source.text import SourceError, SourceText
 
@@ -57,17 +59,28 @@ class Gathered:
 
 
 def complete(fix: Fix, text: SourceText) -> Fix | None:
-    """The fix with edits in ``text`` for the imports that it needs, all by place; None if they have none.
+    """The fix with edits in ``text`` for imports that it needs or leaves unused; None where it can't be.
 
     A place behind a line's end is the beginning of the next line, as editors want it.
     """
-    edits = tuple(edit._replace(span=_span(text, edit.span)) for edit in fix.edits)
-    if fix.imports:
-        try:
-            edits = (*_difference(text, add_imports(text, fix.imports)), *edits)
-        except SourceError:
-            return None
-    return fix._replace(edits=tuple(sorted(edits, key=lambda edit: edit.span)), imports=())
+    edits = tuple(sorted((e._replace(span=_span(text, e.span)) for e in fix.edits), key=lambda e: e.span))
+    gone: set[str] = set()
+    fixed = text.text
+    for edit in reversed(edits):
+        start, end = text.offset(edit.span.start), text.offset(edit.span.end)
+        gone |= left_behind(text.text[start:end], edit.text)
+        fixed = fixed[:start] + edit.text + fixed[end:]
+    try:
+        added = add_imports(text, fix.imports) if fix.imports else text.text
+    except SourceError:
+        return None
+    whole = sorted((*_difference(text, added), *edits), key=lambda edit: edit.span)
+    with suppress(SourceError):  # the fix alone may not compile
+        dropped = drop_imports(SourceText.from_lines([added]), gone, SourceText.from_lines([fixed]))
+        with_dropped = sorted((*_difference(text, dropped), *edits), key=lambda edit: edit.span)
+        if all(one.span.end <= two.span.start for one, two in pairwise(with_dropped)):
+            whole = with_dropped
+    return fix._replace(edits=tuple(whole), imports=())
 
 
 def _span(text: SourceText, span: Span) -> Span:

@@ -22,6 +22,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _BLANK_LINE = re.compile(r"(?:\A|(?<=\n)|(?<=\r)(?!\n))[ \t\f]*(?:\r\n|\r|\n)")
 _BLANK_LINES = re.compile(r"(?:[ \t\f]*(?:\r\n|\r|\n))*")
 _BLANK_END = re.compile(r"(?:\A|\n|\r(?!\n))[ \t\f]*(?:\r\n|\r|\n)\Z")
+_NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")  # not of an attribute
 _BLANKS_AT_END = re.compile(r"(\A|\n|\r(?!\n))(?:[ \t\f]*(?:\r\n|\r|\n))*\Z")
 #: comments that stand above a file or a block rather than belong to the import below them
 _HEADING = re.compile(
@@ -74,14 +75,20 @@ def add_imports(text: SourceText, modules: Iterable[str]) -> str:
     return text.text
 
 
-def drop_imports(text: SourceText, names: Iterable[str]) -> str:
-    """The text without the lines that import one of some names, and only that, where nothing else in it does.
+def left_behind(old: str, new: str) -> set[str]:
+    """The names in a text that is replaced which the new one has not; attributes are none."""
+    return {*_NAME.findall(old)}.difference(_NAME.findall(new))
 
-    A name in a string counts as used where it may be looked up by it: ``"time"``, ``"shop.time.sleep"``; and
-    a line with a comment stays. Raises SourceError if the text cannot be parsed.
+
+def drop_imports(text: SourceText, names: Iterable[str], fixed: SourceText | None = None) -> str:
+    """The text without the lines that import one of some names, and only that, where nothing uses it.
+
+    Uses are looked for in ``fixed``, what the text is to become, if that is given. A name in a string counts
+    where something may be looked up by it: ``"time"``, ``"shop.time.sleep"``; and a line with a comment
+    stays. Raises SourceError if one of the texts cannot be parsed.
     """
     tree = text.parse()
-    unused = set(names) - _used(tree)
+    unused = set(names) - _used(tree if fixed is None else fixed.parse())
     rows = [row for row in _rows(text, tree) if _binds(row, unused, text.text)] if unused else []
     left = text.text
     for row in reversed(rows):

@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from asynclint.project.called import passed
 from asynclint.project.guards.fixtures import reaching_fixtures, requested
 from asynclint.project.guards.tests import Test, test_of
-from asynclint.project.moments import NEVER, moments
+from asynclint.project.index.values import Class, Function
+from asynclint.project.moments import NEVER, loops_round, moments
 from asynclint.project.project import Project
 from asynclint.project.standstill import asks_loop
-from asynclint.project.tasks import is_setup, sites, starts_tasks
-from asynclint.source.nodes import start_of
+from asynclint.project.tasks import is_setup, sites
+from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import Scope
 from asynclint.source.written import uncalled
 
-LOOPS = (ast.For, ast.AsyncFor, ast.While)
-WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+# Classes that run nothing but their tests.
+CASES = frozenset(
+    f"unittest.{part}{name}"
+    for part, name in (
+        ("", "TestCase"),
+        ("case.", "TestCase"),
+        ("", "IsolatedAsyncioTestCase"),
+        ("async_case.", "IsolatedAsyncioTestCase"),
+    )
+)
 # What a coroutine function is called that may leave something running on the loop, or what it is a method of.
 LEAVING = re.compile(
     r"start|serve|listen|launch|connect|subscri|spawn|open|create|enter|set_?up|init"
     r"|client|session|channel|worker|broker|pool",
     re.IGNORECASE,
 )
-# Methods of loops by which something is run later, or now.
+# What runs something later, or now: methods of loops, and functions that make tasks of coroutines.
 SCHEDULING = frozenset(
-    ["call_soon", "call_soon_threadsafe", "call_later", "call_at", "run_in_executor", "run_until_complete"]
+    [
+        "gather",
+        "call_soon",
+        "call_soon_threadsafe",
+        "call_later",
+        "call_at",
+        "run_in_executor",
+        "run_until_complete",
+    ]
 )
 # Fixtures that run nothing: https://docs.pytest.org/en/stable/reference/fixtures.html, and pytest-mock's.
 PLAIN = frozenset(
@@ -46,17 +63,17 @@ def is_alone(call: ast.Call, scope: Scope, project: Project) -> bool:
     It has started no task by then and not waited; or it starts none at all, and has waited for all that it
     waits for, none of which sounds as if it left something. And no fixture behind it is unknown or does so.
     """
-    first = not moments(scope, project).has_waited(call)
-    if not first and not _is_last(call, scope, project):
+    loops = loops_round(call, scope, project)
+    first = not moments(scope, project).has_waited(call) and not _waits_in(loops, scope)
+    if not first and (_waits_in(loops, scope) or not _is_last(call, scope, project)):
         return False
-    before = call if first and not any(_holds(loop, call) for loop in _all(LOOPS, scope)) else None
-    if _starts_something(scope, project, before):
+    if _starts_something(scope, project, call if first and not loops else None):
         return False
     test = test_of(scope, project)
     if test is None:
         return first and is_setup(scope, project) and _is_plain_setup(scope)
     if test.is_unittest:
-        return test.bases is not None and not test.bases.unknown and not _prepares(test)
+        return not _prepares(test)
     fixtures = reaching_fixtures(test, project)
     if requested(test, project) - PLAIN - {fixture.name for fixture in fixtures}:
         return False
@@ -64,21 +81,20 @@ def is_alone(call: ast.Call, scope: Scope, project: Project) -> bool:
 
 
 def _is_last(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether a function has done all its waiting by a call, and what it has waited for is over."""
+    """Whether a function has done all its waiting by a call, and what it has waited for sounds over."""
     waited = (passed(wait.value) for wait in scope.facts.awaits)
     funcs = (uncalled(value) for value in waited)
     if moments(scope, project).will_wait(call) or any(LEAVING.search(ast.unparse(func)) for func in funcs):
         return False
-    around = (node for node in _all((*LOOPS, ast.AsyncWith), scope) if _holds(node, call))
-    return not any(isinstance(part, WAITS) for node in around for part in ast.walk(node))
+    entered = (statement for statement in scope.facts.withs if isinstance(statement, ast.AsyncWith))
+    return not any(start_of(held) <= start_of(call) <= end_of(held) for held in entered)
 
 
-def _all(kinds: tuple[type[ast.AST], ...], scope: Scope) -> Iterator[ast.AST]:
-    return (node for node in ast.walk(scope.node) if isinstance(node, kinds))
-
-
-def _holds(node: ast.AST, call: ast.Call) -> bool:
-    return any(part is call for part in ast.walk(node))
+def _waits_in(loops: Sequence[ast.AST], scope: Scope) -> bool:
+    """Whether a function waits in a loop: what stands there may come behind it."""
+    waits = [node for node in (*scope.facts.awaits, *scope.facts.withs) if not isinstance(node, ast.With)]
+    inside = (loop for loop in loops for wait in waits if start_of(loop) <= start_of(wait) <= end_of(loop))
+    return any(True for _ in inside) or any(isinstance(loop, ast.AsyncFor) for loop in loops)
 
 
 def _starts_something(scope: Scope, project: Project, before: ast.Call | None = None) -> bool:
@@ -88,13 +104,27 @@ def _starts_something(scope: Scope, project: Project, before: ast.Call | None = 
     """
     if any(asks_loop(inner, project) for inner in scope.nested() if inner.is_function):
         return True
-    if before is None:
-        return starts_tasks(scope, project) or not SCHEDULING.isdisjoint(scope.facts.methods)
-    scheduled = (call for name in SCHEDULING for call in scope.facts.methods.get(name, ()))
-    if any(start_of(call) < start_of(before) for call in (*sites(scope, project), *scheduled)):
+    started = project.remembered(("starts something", scope), lambda: list(_started(scope, project)))
+    if any(before is None or start_of(call) < start_of(before) for call in started):
         return True
     inner = (nested for nested in scope.nested() if nested is not scope and nested.is_function)
     return any(_starts_something(nested, project) for nested in inner)
+
+
+def _started(scope: Scope, project: Project) -> Iterator[ast.Call]:
+    """Calls in a function's own body that start a task or schedule something, or call what does."""
+    facts = scope.facts
+    yield from sites(scope, project)
+    awaited = {id(wait.value) for wait in facts.awaits}
+    for name in SCHEDULING:
+        named = (*facts.methods.get(name, ()), *facts.functions.get(name, ()))
+        yield from (call for call in named if id(call) not in awaited)
+    for call in facts.calls:
+        value = project.inference.value(call.func, scope)
+        if isinstance(value, Class):
+            value = project.inference.attribute(value, "__init__")
+        if isinstance(value, Function) and not value.scope.outline.is_stub and sites(value.scope, project):
+            yield call
 
 
 def _leaves_something(fixture: Scope, project: Project) -> bool:
@@ -109,6 +139,7 @@ def _is_plain_setup(scope: Scope) -> bool:
 
 
 def _prepares(test: Test) -> bool:
-    """Whether the class of a test prepares it on the loop."""
-    assert test.bases is not None
+    """Whether the class of a test may prepare it on the loop."""
+    if test.bases is None or test.bases.unknown or not CASES.issuperset(test.bases.outside):
+        return True
     return any("asyncSetUp" in cls.bindings or "setUp" in cls.bindings for cls in test.bases.project)

@@ -49,13 +49,10 @@ class ConfigLines:
         return next(below, start)
 
     def remark(self, number: int) -> str:
-        """The comment at an entry, and the lines of the one above the entries that it stands among."""
+        """The comment at an entry, and the lines of the one right above it."""
         lines = self.text.lines
         said = [lines[number - 1].rpartition("#")[2]] if "#" in lines[number - 1] else []
         above = [line.strip() for line in reversed(lines[: number - 1])]
-        while above and above[0] and not above[0].startswith(_COMMENT):
-            if above.pop(0).endswith(("=", "[")):  # the key
-                above = []
         said += takewhile(lambda line: line.startswith(_COMMENT), above)
         return "\n".join(said)
 

@@ -88,7 +88,11 @@ def _is_plainly_taken(call: ast.Call, scope: Scope, unit: Scope, project: Projec
 
 def _is_driven(name: str, call: ast.Call, scope: Scope) -> bool:
     """``result.send(None)``, where a call is the last that gives the name."""
-    steps = (step.func for method in STEPS for step in scope.facts.methods.get(method, ()))
+    awaited = {id(wait.value) for wait in scope.facts.awaits}
+    later = (
+        s for method in STEPS for s in scope.facts.methods.get(method, ()) if start_of(s) > start_of(call)
+    )
+    steps = (step.func for step in later if id(step) not in awaited)
     stepped = list(names_of((step.value for step in steps if isinstance(step, ast.Attribute)), {name}))
     bindings = scope.bindings[name]
     assigned = all(

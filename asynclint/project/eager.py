@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from asynclint.project.index.classes import ancestors
@@ -13,6 +14,7 @@ from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called
 
 MAX_DEPTH = 3
+LOGS = re.compile(r"^(self\.)?_?(log|logger|logging|warnings)\b", re.IGNORECASE)
 
 
 def has_started_a_task(call: ast.Call, scope: Scope, project: Project) -> bool:
@@ -29,9 +31,8 @@ def may_work_at_once(call: ast.Call, scope: Scope, project: Project) -> bool:
     inference = project.inference
     value = inference.value(call.func, scope)
     if value is None and isinstance(call.func, ast.Attribute):
-        families = (ancestors(cls, inference) for cls in _imported(scope.outline, project))
-        methods = [_method(called(call), family) for family in families]
-        found = [method for method in methods if method is not None]
+        key = ("imported methods", scope.outline, called(call))
+        found = project.remembered(key, lambda: _imported_methods(called(call), scope.outline, project))
     else:
         if isinstance(value, Instance):
             value = inference.attribute(value, "__call__")
@@ -45,6 +46,12 @@ def _plain(value: object) -> Scope | None:
     if not isinstance(value, Function) or value.calling is not Calling.SYNC or value.scope.outline.is_stub:
         return None
     return value.scope
+
+
+def _imported_methods(name: str, outline: Outline, project: Project) -> list[Scope]:
+    """The methods of one name that the classes have which a module imports."""
+    families = (ancestors(cls, project.inference) for cls in _imported(outline, project))
+    return [method for method in (_method(name, family) for family in families) if method is not None]
 
 
 def _imported(outline: Outline, project: Project) -> list[Class]:
@@ -75,7 +82,8 @@ def _works(function: Scope, project: Project, depth: int = 0) -> bool:
     facts = function.facts
     if facts.attributes or facts.fors or facts.withs:
         return True
-    if any(isinstance(statement.value, ast.Call) for statement in facts.expressions):
+    acts = (statement.value for statement in facts.expressions if isinstance(statement.value, ast.Call))
+    if any(not LOGS.search(ast.unparse(act.func)) for act in acts):
         return True
     calls = (statement.value for statement in facts.returns if isinstance(statement.value, ast.Call))
     inner = (_plain(project.inference.value(call.func, function)) for call in calls)

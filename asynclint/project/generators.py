@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from asynclint.project.guards.replaced import replaced_names
 from asynclint.project.handing import hands_on
-from asynclint.project.index.values import Calling, Result
+from asynclint.project.index.values import Calling, Function, Result
 from asynclint.project.plain import Endings, given_to, layout_of, names_of, naming, swallows
 from asynclint.project.project import Project
 from asynclint.source.nodes import start_of
@@ -89,19 +89,43 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
         made = value.function.scope
         names = {called(call), made.enclosing_class.name if made.enclosing_class is not None else ""}
         replaced = not names.isdisjoint(replaced_names(scope, project))
-        if made.outline.is_stub or replaced or _is_stopped(call, scope) or _is_watched(made, scope):
+        if (
+            made.outline.is_stub
+            or replaced
+            or _is_stopped(call, made, scope, project)
+            or _is_watched(made, scope)
+        ):
             continue
         if cleans_up(made, project):
             yield call
 
 
-def _is_stopped(call: ast.Call, scope: Scope) -> bool:
+def _is_stopped(call: ast.Call, made: Scope, scope: Scope, project: Project) -> bool:
     """``result.cancel()`` beside ``result.events()``: what the generator is of is told to stop."""
     if not isinstance(call.func, ast.Attribute):
         return False
     owner = written(call.func.value)
-    stops = (stop.func for name in STOPPING for stop in scope.facts.methods.get(name, ()))
-    return any(isinstance(stop, ast.Attribute) and written(stop.value) == owner for stop in stops)
+    stops = [stop for name in STOPPING for stop in scope.facts.methods.get(name, ())]
+    return any(
+        isinstance(stop.func, ast.Attribute)
+        and written(stop.func.value) == owner
+        and start_of(stop) > start_of(call)
+        and _may_end(stop, made, scope, project)
+        for stop in stops
+    )
+
+
+def _may_end(stop: ast.Call, made: Scope, scope: Scope, project: Project) -> bool:
+    """Whether what stops an owner may end its generator: not where it is read, and shares nothing with it."""
+    value = project.inference.value(stop.func, scope)
+    if not isinstance(value, Function) or value.scope.outline.is_stub:
+        return True
+    calls = any(call.func for call in value.scope.facts.calls)
+    return calls and not _attributes(value.scope).isdisjoint(_attributes(made))
+
+
+def _attributes(scope: Scope) -> set[str]:
+    return {node.attr for node in ast.walk(scope.node) if isinstance(node, ast.Attribute)} - {"sleep"}
 
 
 def _is_watched(made: Scope, scope: Scope) -> bool:
@@ -111,6 +135,7 @@ def _is_watched(made: Scope, scope: Scope) -> bool:
         return False
     tries = (node for node in ast.walk(made.node) if isinstance(node, (ast.Try, ast.TryStar)))
     used = _names(statement for node in tries for statement in node.finalbody) - made.bindings.keys()
+    used &= {name for outer in made.around() if outer.is_function for name in outer.bindings} - {"self"}
     asserts = [statement for inner in unit.nested() for statement in inner.facts.asserts]
     return not used.isdisjoint(_names(asserts))
 

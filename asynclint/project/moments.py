@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from asynclint.knowledge.asyncs import TASK_GROUPS
 from asynclint.project.names import known
 from asynclint.project.project import Project
+from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 
@@ -20,6 +21,7 @@ STOPS = re.compile(
 STOP_FLAG = re.compile(r"stop|exit|quit|done|running|clos|shut|finish|alive|kill|end", re.IGNORECASE)
 SENDING = ("connect", "create_connection", "send", "write")
 NEVER = 10**9
+LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass
@@ -59,6 +61,13 @@ class Moments:
 def moments(scope: Scope, project: Project) -> Moments:
     """The moments of one function's own body."""
     return project.remembered(("moments", scope), lambda: _moments(scope, project))
+
+
+def loops_round(node: ast.expr, scope: Scope, project: Project) -> list[ast.AST]:
+    """The loops and comprehensions of a function that an expression stands in."""
+    key = ("loops", scope)
+    loops = project.remembered(key, lambda: [n for n in ast.walk(scope.node) if isinstance(n, LOOPS)])
+    return [loop for loop in loops if start_of(loop) <= start_of(node) <= end_of(loop)]
 
 
 def _moments(scope: Scope, project: Project) -> Moments:

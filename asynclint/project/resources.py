@@ -224,9 +224,10 @@ def _is_mocked(resource: Resource, scope: Scope) -> bool:
     mocks = MOCKED.get(resource.title)
     if mocks is None:
         return False
-    functions = [outer for outer in scope.around() if outer.is_function]
-    said = (ast.unparse(decorator) for outer in functions for decorator in outer.decorators)
-    return any(mocks.search(text) for text in (*said, *(outer.source for outer in functions)))
+    functions = [outer.node for outer in scope.around() if outer.is_function]
+    parts = [node for function in functions for node in ast.walk(function)]
+    names = {node.id for node in parts if isinstance(node, ast.Name)}
+    return not mocks.isdisjoint(names | {node.arg for node in parts if isinstance(node, ast.arg)})
 
 
 def _known(call: ast.Call, scope: Scope, project: Project) -> Resource | None:

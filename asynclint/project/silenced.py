@@ -20,7 +20,10 @@ QUIET = ("--disable-warnings", "--disable-pytest-warnings")
 STARTS_TESTS = re.compile(r"\bpytest\b|\btox\b|\bnox\b|\bunittest\b")
 ENVIRONMENT = re.compile(r"\s*\[\s*(testenv(:py[\w{},.-]*)?|env_run_base)\s*\]")
 # A remark that says why.
-EXPLAINS = re.compile(r"warning|unclosed|never awaited|leak|teardown|garbage|https?://|#\d+", re.IGNORECASE)
+EXPLAINS = re.compile(
+    r"(resource|runtime)warning|unraisable|unclosed|never awaited|leak|teardown|garbage|https?://|#\d+",
+    re.IGNORECASE,
+)
 RECIPES = frozenset({".yml", ".yaml", ".py", ".sh", ""})
 
 

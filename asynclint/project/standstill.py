@@ -8,7 +8,7 @@ import re
 
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.values import Function
-from asynclint.project.moments import NEVER, Moments, moments
+from asynclint.project.moments import NEVER, Moments, loops_round, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.tasks import starts_tasks
@@ -57,8 +57,9 @@ THREADS = re.compile(
 )
 PROCESSES = re.compile(r"^(subprocess\.Popen|multiprocessing\.process)\.")
 WAITING_SOCKET = re.compile(r"^_?socket\.socket\.(accept|recv)")
+SHORT = 30  # seconds; a wait for no longer is seen to end
 SLOW = 0.1  # seconds; loop.slow_callback_duration, docs.python.org, "Developing with asyncio", debug mode
-LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.comprehension)
+MANY = 1_000  # turns of a loop; more is no brief moment, whatever is slept in each
 ANY = "*"  # every socket of a function
 FUTURE_MAKERS = frozenset({"submit", "run_coroutine_threadsafe", "start_task_soon"})
 # Calls on the same object, before, after which there is nothing to wait for.
@@ -104,28 +105,32 @@ def ends_at_once(name: str, call: ast.Call, scope: Scope, project: Project) -> b
 
 
 def _is_brief(call: ast.Call, scope: Scope, project: Project) -> bool:
-    """Whether tests let a moment pass, as debug mode does, with no task and no long loop about it."""
+    """Whether tests let a moment pass, as debug mode does, with no task and no long loop about it.
+
+    What tests call has a tenth of that: who knows how often they do.
+    """
     seconds = _argument(call, 0, "secs")
     value = seconds.value if isinstance(seconds, ast.Constant) else None
-    inside = scope.parent is None or scope.parent.is_function  # as what a server calls, who knows how often
-    around = _test_round(scope, project)
+    inside = scope.parent is None or scope.parent.is_function  # as what a server calls
+    around, limit = _test_round(scope, project), SLOW
     if around is None and not inside and project.is_test_code(scope.outline.path):
-        around = scope
-    if not isinstance(value, (int, float)) or around is None or starts_tasks(around, project):
+        around, limit = scope, SLOW / 10
+    if not isinstance(value, (int, float)) or value >= limit:
         return False
-    return value * _times(call, around) < SLOW
+    if around is None or starts_tasks(around, project):
+        return False
+    return value * _times(call, around, project) < limit
 
 
-def _times(call: ast.Call, around: Scope) -> float:
+def _times(call: ast.Call, around: Scope, project: Project) -> float:
     """How often a function makes a call, by the loops round it that count."""
     times = 1.0
-    for node in ast.walk(around.node):
-        if isinstance(node, LOOPS) and call in ast.walk(node):
-            match node:
-                case ast.For(iter=ast.Call(ast.Name("range"), [ast.Constant(int(count))])):
-                    times *= count
-                case _:
-                    return math.inf
+    for node in loops_round(call, around, project):
+        match node:
+            case ast.For(iter=ast.Call(ast.Name("range"), [ast.Constant(int(count))])) if count < MANY:
+                times *= count
+            case _:
+                return math.inf
     return times
 
 
@@ -164,7 +169,8 @@ def _is_forbidden(name: str, call: ast.Call) -> bool:
 def has_timeout(name: str, call: ast.Call) -> bool:
     """``event.wait(timeout=1)``, ``thread.join(1)``."""
     given = _argument(call, *SECONDS[name]) if name in SECONDS else None
-    return isinstance(given, ast.Constant) and given.value is not None
+    seconds = given.value if isinstance(given, ast.Constant) else None
+    return isinstance(seconds, (int, float)) and seconds <= SHORT
 
 
 def _is_settled(call: ast.Call, when: Moments) -> bool:

@@ -51,6 +51,7 @@ from typing import TYPE_CHECKING
 from asynclint.finding import Finding, Safety
 from asynclint.project.task_ends import may_leave_tasks
 from asynclint.rule import Rule, Scope
+from asynclint.source.written import called
 
 if TYPE_CHECKING:
     from asynclint.flow.lives import Life
@@ -113,6 +114,8 @@ def _is_last_resort(scope: Unit) -> bool:
 
 def _is_cancelled_at_once(life: Life) -> bool:
     """``ensure_future(work()).cancel()``: the coroutine never runs, which is a way to be rid of it."""
+    if called(life.call) == "run_coroutine_threadsafe":  # the other thread may have begun by then
+        return False
     calls = life.scope.facts.methods.get("cancel", ())
     return any(isinstance(call.func, ast.Attribute) and call.func.value is life.call for call in calls)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import ast
 from collections.abc import Iterator
 from enum import Enum
 from functools import cache
@@ -32,8 +32,8 @@ RUNNING_METHODS = frozenset(
 )
 # Words of code that may put other functions in the place of a module's tests.
 REWRITING = ("setattr(", "vars(", "__dict__", "load_tests", "globals(")
-# A command, loader or runner of setuptools by which a project runs its unittest tests in its own way.
-TEST_COMMAND = re.compile(rb"cmdclass.*[\"']test[\"']\]?\s*[:=]|\btest_(loader|runner)\s*=", re.DOTALL)
+# A loader or runner by which setuptools runs a project's unittest tests in the project's own way.
+TEST_RUNNERS = ("test_loader", "test_runner")
 # Marks that run nothing (https://docs.pytest.org/en/stable/reference/reference.html#marks).
 PLAIN_MARKS = frozenset(
     ["filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "timeout"]
@@ -119,9 +119,25 @@ def _has_test_command(directory: Path) -> bool:
     """Whether the nearest ``setup.py`` upward has a command of its own by which tests are run."""
     setup = next((found for found in project_directories(directory) if (found / "setup.py").is_file()), None)
     try:
-        return setup is not None and TEST_COMMAND.search((setup / "setup.py").read_bytes()) is not None
-    except OSError:
+        tree = ast.parse((setup / "setup.py").read_bytes()) if setup is not None else None
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return False
+    return tree is not None and any(map(_is_test_command, ast.walk(tree)))
+
+
+def _is_test_command(node: ast.AST) -> bool:
+    """``cmdclass={"test": …}``, ``cmdclass["test"] = …``, ``test_runner="…"``."""
+    match node:
+        case ast.keyword(arg=str(name)) if name in TEST_RUNNERS:
+            return True
+        case (
+            ast.keyword(arg="cmdclass", value=ast.Dict(keys=keys))
+            | ast.Assign(targets=[ast.Name("cmdclass")], value=ast.Dict(keys=keys))
+        ):
+            return any(isinstance(key, ast.Constant) and key.value == "test" for key in keys)
+        case ast.Subscript(ast.Name("cmdclass"), ast.Constant("test"), ast.Store()):
+            return True
+    return False
 
 
 def _lacks_mark(test: Test, project: Project) -> bool:
