@@ -102,7 +102,9 @@ def _starts_something(scope: Scope, project: Project, before: ast.Call | None = 
 
     In its own body, only what stands ``before`` a call, if there is one.
     """
-    if any(asks_loop(inner, project) for inner in scope.nested() if inner.is_function):
+    inside = [inner for inner in scope.nested() if inner.is_function]
+    key = ("asks the loop", scope)
+    if project.remembered(key, lambda: any(asks_loop(inner, project) for inner in inside)):
         return True
     started = project.remembered(("starts something", scope), lambda: list(_started(scope, project)))
     if any(before is None or start_of(call) < start_of(before) for call in started):
