@@ -163,7 +163,8 @@ def _statements(block: list[ast.stmt], made: ast.AST) -> Iterator[ast.stmt]:
         if any(part is made for part in ast.walk(statement)):
             yield from block[number + 1 :]
             if isinstance(statement, (ast.With, ast.AsyncWith)):
-                yield from _statements(statement.body, made)
+                inside = any(part is made for inner in statement.body for part in ast.walk(inner))
+                yield from _statements(statement.body, made) if inside else statement.body
 
 
 def _may_catch(handler: ast.ExceptHandler, errors: frozenset[str]) -> bool:
