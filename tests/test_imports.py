@@ -205,6 +205,8 @@ def test_import_that_nothing_uses(before: str, after: str) -> None:
         "import time\n\ntime.sleep(1)\n",
         "import time\n\n__all__ = ['time']\n",
         "import time\n\npatch('shop.time.sleep')\n",
+        "import time\n\nsince: 'dict[str, time.struct_time]'\n",
+        "from fixtures import time\n\ndef test_shop(time): ...\n",
         "import time  # noqa: F401\n",
         "import abc; import time\n",
         "from clock import time, date\n",

@@ -41,9 +41,9 @@ def tells_its_end(life: Life, project: Project) -> bool:
     if stops_the_loop(life, project):
         return True
     nodes = own_nodes(life.scope)
-    unsure = _denied_or_tried(nodes)
-    for method in ANNOUNCING:
-        event = _event(method, made, coroutine, life.scope)
+    events = {method: _event(method, made, coroutine, life.scope) for method in ANNOUNCING}
+    unsure = _denied_or_tried(nodes) if any(events.values()) else ()
+    for method, event in events.items():
         if event is not None and any(_asks(node, event, method) for node in nodes if id(node) not in unsure):
             return True
     proved = {name for node in _later(life) for name in _proved(node)}
@@ -51,18 +51,22 @@ def tells_its_end(life: Life, project: Project) -> bool:
 
 
 def _denied_or_tried(nodes: Sequence[ast.AST]) -> set[int]:
-    """What is denied (``assert not done.is_set()``) or expected to fail (``with raises(TimeoutError):``)."""
+    """What is denied (``assert not done.is_set()``) or expected to expire (``raises(TimeoutError)``)."""
     found: set[int] = set()
     until = {id(node.test) for node in nodes if isinstance(node, ast.While)}  # while not done.is_set():
     for node in nodes:
         match node:
             case ast.UnaryOp(op=ast.Not(), operand=operand) if id(node) not in until:
                 found.update(map(id, ast.walk(operand)))
-            case ast.With() if swallows(node):
+            case ast.With() | ast.AsyncWith() if swallows(node) and _expects_timeout(node):
                 found.update(id(part) for statement in node.body for part in ast.walk(statement))
             case ast.Call(func=func) if last_name(func) == "assertFalse":
                 found.update(map(id, ast.walk(node)))
     return found
+
+
+def _expects_timeout(statement: ast.With | ast.AsyncWith) -> bool:
+    return any("Timeout" in ast.unparse(item.context_expr) for item in statement.items)
 
 
 def stops_the_loop(life: Life, project: Project) -> bool:

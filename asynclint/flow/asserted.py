@@ -20,6 +20,12 @@ def is_asserted(function: Function, node: cst.CSTNode) -> bool:
     return False
 
 
+def is_alternative(function: Function, node: cst.CSTNode) -> bool:
+    """``task.cancelled() or task.done()``: something else may hold in its place."""
+    outer = function.parents(node)
+    return any(isinstance(one, cst.BooleanOperation) and isinstance(one.operator, cst.Or) for one in outer)
+
+
 def is_denied(function: Function, node: cst.CSTNode) -> bool:
     """``assert not task.done()``, ``assert task.done() is False``, ``self.assertFalse(task.done())``."""
     match function.parent(node):

@@ -11,6 +11,11 @@ from asynclint.source.function import Function
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 
+# Functions that leave a container as it is.
+READING = frozenset(
+    {"wait", "gather", "len", "list", "tuple", "set", "all", "any", "next", "iter", "enumerate", "zip"}
+)
+
 
 def is_timed(call: cst.Call) -> bool:
     """Whether it may come back because the time is up."""
@@ -66,14 +71,22 @@ def count(function: Function, call: cst.Call, left: cst.BaseExpression | None = 
 
 
 def _count_named(name: str, scope: Scope) -> int:
-    """How many there are in ``tasks = [task]`` where nothing else is done with it."""
+    """How many there are in ``tasks = [task]`` where nothing is done with it that could add to it."""
     bindings = scope.bindings.get(name, ())
     value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
     if not isinstance(value, (ast.List, ast.Set, ast.Tuple)):
         return 0
-    loads = [node for node in ast.walk(scope.node) if isinstance(node, ast.Name) and node.id == name]
-    changed = len(loads) > 2  # where it is bound, and where it is waited for: a helper could add to it
+    calls = (node for node in ast.walk(scope.node) if isinstance(node, ast.Call))
+    changed = any(name in _taken(call) for call in calls)
     return 0 if changed or any(isinstance(part, ast.Starred) for part in value.elts) else len(value.elts)
+
+
+def _taken(call: ast.Call) -> set[str]:
+    """The names of what a call is a method of, or is given and may change."""
+    given = [] if called(call) in READING else [*call.args, *(keyword.value for keyword in call.keywords)]
+    if isinstance(call.func, ast.Attribute):
+        given.append(call.func.value)
+    return {value.id for value in given if isinstance(value, ast.Name)}
 
 
 def _is_none(node: cst.CSTNode) -> bool:

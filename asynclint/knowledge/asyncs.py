@@ -194,6 +194,7 @@ TEST_CASES = {
     "tornado.testing.AsyncHTTPTestCase": ("", False),
     "twisted.trial.unittest.TestCase": ("", True),
 }
+UNITTEST_CASES = frozenset(name for name in TEST_CASES if name.startswith("unittest."))
 PLAIN_BASES = frozenset(
     ["object", "abc.ABC", "typing.Generic", "typing.Protocol", "enum.Enum", "unittest.mock.Mock"]
 )

@@ -133,13 +133,15 @@ BORROWED = {
     # https://www.python-httpx.org/advanced/transports/
     "client": frozenset({"transport", "mounts", "app"}),
 }
-# Names in a function in which nothing is connected or started, by resource.
+# Fixtures with which nothing is connected or started, by resource.
 MOCKED = {
     # https://colin-b.github.io/pytest_httpx, https://lundberg.github.io/respx
-    "client": frozenset({"httpx_mock", "httpx2_mock", "respx_mock", "respx"}),
+    "client": frozenset({"httpx_mock", "httpx2_mock", "respx_mock"}),
     # https://pytest-subprocess.readthedocs.io/en/latest/usage.html: one fixture by three names
     "process": frozenset({"fp", "fake_process", "fake_subprocess"}),
 }
+# Modules that do the same in a function that speaks of them.
+MOCKING = {"client": frozenset({"respx"})}
 # Functions of asyncio that are given a loop, and leave it to others to close it.
 LENDING = frozenset({"asyncio.set_event_loop", "asyncio.events.set_event_loop"})
 # Ways to drive a coroutine that give back what it returns.

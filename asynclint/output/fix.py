@@ -154,7 +154,7 @@ def _with(text: SourceText, changes: Sequence[_Change]) -> str | None:
     modules = {module for change in changes for module in change.imports}
     try:
         fixed = add_imports(SourceText.from_lines([edited]), modules) if modules else edited
-        fixed = drop_imports(SourceText.from_lines([fixed]), gone) if gone else fixed
+        fixed = drop_imports(SourceText.from_lines([fixed]), gone)
     except SourceError:
         return None
     return fixed if _compiles(fixed) else None

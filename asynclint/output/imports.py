@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from itertools import pairwise
+from keyword import kwlist
 from typing import NamedTuple
 
 from asynclint.finding import Position
@@ -23,6 +24,7 @@ _BLANK_LINE = re.compile(r"(?:\A|(?<=\n)|(?<=\r)(?!\n))[ \t\f]*(?:\r\n|\r|\n)")
 _BLANK_LINES = re.compile(r"(?:[ \t\f]*(?:\r\n|\r|\n))*")
 _BLANK_END = re.compile(r"(?:\A|\n|\r(?!\n))[ \t\f]*(?:\r\n|\r|\n)\Z")
 _NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")  # not of an attribute
+_WORD = re.compile(r"\w+")
 _BLANKS_AT_END = re.compile(r"(\A|\n|\r(?!\n))(?:[ \t\f]*(?:\r\n|\r|\n))*\Z")
 #: comments that stand above a file or a block rather than belong to the import below them
 _HEADING = re.compile(
@@ -76,17 +78,20 @@ def add_imports(text: SourceText, modules: Iterable[str]) -> str:
 
 
 def left_behind(old: str, new: str) -> set[str]:
-    """The names in a text that is replaced which the new one has not; attributes are none."""
-    return {*_NAME.findall(old)}.difference(_NAME.findall(new))
+    """The names in a text that is replaced which the new one has not; attributes and keywords are none."""
+    return {*_NAME.findall(old)}.difference(_NAME.findall(new), kwlist)
 
 
-def drop_imports(text: SourceText, names: Iterable[str], fixed: SourceText | None = None) -> str:
+def drop_imports(text: SourceText, names: Collection[str], fixed: SourceText | None = None) -> str:
     """The text without the lines that import one of some names, and only that, where nothing uses it.
 
-    Uses are looked for in ``fixed``, what the text is to become, if that is given. A name in a string counts
-    where something may be looked up by it: ``"time"``, ``"shop.time.sleep"``; and a line with a comment
-    stays. Raises SourceError if one of the texts cannot be parsed.
+    Uses are looked for in ``fixed``, what the text is to become, if that is given. A parameter counts, which
+    may ask for a fixture, and a word of a string that is no docstring: ``"time"``, ``"shop.time.sleep"``,
+    ``"list[time.struct_time]"``. A line with a comment stays. Raises SourceError if one of the texts cannot
+    be parsed.
     """
+    if not names:
+        return text.text
     tree = text.parse()
     unused = set(names) - _used(tree if fixed is None else fixed.parse())
     rows = [row for row in _rows(text, tree) if _binds(row, unused, text.text)] if unused else []
@@ -98,11 +103,14 @@ def drop_imports(text: SourceText, names: Iterable[str], fixed: SourceText | Non
 
 def _used(tree: ast.Module) -> set[str]:
     used: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            used.add(node.id)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
-            used.update(node.value.split("."))
+    nodes = list(ast.walk(tree))
+    said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+    for node in nodes:
+        match node:
+            case ast.Name(name) | ast.arg(name):
+                used.add(name)
+            case ast.Constant(str() as value) if id(node) not in said:
+                used.update(_WORD.findall(value))
     return used
 
 

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 
+from asynclint.knowledge.asyncs import UNITTEST_CASES
 from asynclint.project.called import passed
 from asynclint.project.guards.fixtures import reaching_fixtures, requested
 from asynclint.project.guards.tests import Test, test_of
@@ -18,16 +19,6 @@ from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import Scope
 from asynclint.source.written import uncalled
 
-# Classes that run nothing but their tests.
-CASES = frozenset(
-    f"unittest.{part}{name}"
-    for part, name in (
-        ("", "TestCase"),
-        ("case.", "TestCase"),
-        ("", "IsolatedAsyncioTestCase"),
-        ("async_case.", "IsolatedAsyncioTestCase"),
-    )
-)
 # What a coroutine function is called that may leave something running on the loop, or what it is a method of.
 LEAVING = re.compile(
     r"start|serve|listen|launch|connect|subscri|spawn|open|create|enter|set_?up|init"
@@ -37,13 +28,8 @@ LEAVING = re.compile(
 # What runs something later, or now: methods of loops, and functions that make tasks of coroutines.
 SCHEDULING = frozenset(
     [
-        "gather",
-        "call_soon",
-        "call_soon_threadsafe",
-        "call_later",
-        "call_at",
-        "run_in_executor",
-        "run_until_complete",
+        *("gather", "run_in_executor", "run_until_complete"),
+        *("call_soon", "call_soon_threadsafe", "call_later", "call_at"),
     ]
 )
 # Fixtures that run nothing: https://docs.pytest.org/en/stable/reference/fixtures.html, and pytest-mock's.
@@ -64,8 +50,8 @@ def is_alone(call: ast.Call, scope: Scope, project: Project) -> bool:
     waits for, none of which sounds as if it left something. And no fixture behind it is unknown or does so.
     """
     loops = loops_round(call, scope, project)
-    first = not moments(scope, project).has_waited(call) and not _waits_in(loops, scope)
-    if not first and (_waits_in(loops, scope) or not _is_last(call, scope, project)):
+    first = not moments(scope, project).has_waited(call)
+    if _waits_in(loops, scope) or not (first or _is_last(call, scope, project)):
         return False
     if _starts_something(scope, project, call if first and not loops else None):
         return False
@@ -97,36 +83,38 @@ def _waits_in(loops: Sequence[ast.AST], scope: Scope) -> bool:
     return any(True for _ in inside) or any(isinstance(loop, ast.AsyncFor) for loop in loops)
 
 
-def _starts_something(scope: Scope, project: Project, before: ast.Call | None = None) -> bool:
+def _starts_something(unit: Scope, project: Project, before: ast.Call | None = None) -> bool:
     """Whether a function starts a task, has something run later, or has a thread ask the loop for something.
 
-    In its own body, only what stands ``before`` a call, if there is one.
+    Only what stands ``before`` a call, if there is one.
     """
-    inside = [inner for inner in scope.nested() if inner.is_function]
-    key = ("asks the loop", scope)
-    if project.remembered(key, lambda: any(asks_loop(inner, project) for inner in inside)):
-        return True
-    started = project.remembered(("starts something", scope), lambda: list(_started(scope, project)))
-    if any(before is None or start_of(call) < start_of(before) for call in started):
-        return True
-    inner = (nested for nested in scope.nested() if nested is not scope and nested.is_function)
-    return any(_starts_something(nested, project) for nested in inner)
+    started = project.remembered(("starts something", unit), lambda: list(_started(unit, project)))
+    return any(before is None or start_of(node) < start_of(before) for node in started)
 
 
-def _started(scope: Scope, project: Project) -> Iterator[ast.Call]:
-    """Calls in a function's own body that start a task or schedule something, or call what does."""
-    facts = scope.facts
-    yield from sites(scope, project)
-    awaited = {id(wait.value) for wait in facts.awaits}
-    for name in SCHEDULING:
-        named = (*facts.methods.get(name, ()), *facts.functions.get(name, ()))
-        yield from (call for call in named if id(call) not in awaited)
-    for call in facts.calls:
-        value = project.inference.value(call.func, scope)
-        if isinstance(value, Class):
-            value = project.inference.attribute(value, "__init__")
-        if isinstance(value, Function) and not value.scope.outline.is_stub and sites(value.scope, project):
-            yield call
+def _started(unit: Scope, project: Project) -> Iterator[ast.AST]:
+    """What starts something in a function and those inside it: calls, also of what does so itself."""
+    for scope in unit.nested():
+        if not scope.is_function:
+            continue
+        if asks_loop(scope, project):
+            yield scope.node
+        yield from sites(scope, project)
+        facts = scope.facts
+        awaited = {id(wait.value) for wait in facts.awaits}
+        for name in SCHEDULING:
+            named = (*facts.methods.get(name, ()), *facts.functions.get(name, ()))
+            yield from (call for call in named if id(call) not in awaited)
+        for call in facts.calls:
+            value = project.inference.value(call.func, scope)
+            if isinstance(value, Class):
+                value = project.inference.attribute(value, "__init__")
+            if (
+                isinstance(value, Function)
+                and not value.scope.outline.is_stub
+                and sites(value.scope, project)
+            ):
+                yield call
 
 
 def _leaves_something(fixture: Scope, project: Project) -> bool:
@@ -142,6 +130,6 @@ def _is_plain_setup(scope: Scope) -> bool:
 
 def _prepares(test: Test) -> bool:
     """Whether the class of a test may prepare it on the loop."""
-    if test.bases is None or test.bases.unknown or not CASES.issuperset(test.bases.outside):
+    if test.bases is None or test.bases.unknown or not UNITTEST_CASES.issuperset(test.bases.outside):
         return True
     return any("asyncSetUp" in cls.bindings or "setUp" in cls.bindings for cls in test.bases.project)

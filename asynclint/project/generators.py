@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from asynclint.project.guards.replaced import replaced_names
 from asynclint.project.handing import hands_on
 from asynclint.project.index.values import Calling, Function, Result
-from asynclint.project.plain import Endings, given_to, layout_of, names_of, naming, swallows
+from asynclint.project.plain import Endings, given_to, is_of_self, layout_of, names_of, naming, swallows
 from asynclint.project.project import Project
 from asynclint.source.nodes import start_of
 from asynclint.source.outline import Scope
@@ -120,12 +120,13 @@ def _may_end(stop: ast.Call, made: Scope, scope: Scope, project: Project) -> boo
     value = project.inference.value(stop.func, scope)
     if not isinstance(value, Function) or value.scope.outline.is_stub:
         return True
-    calls = any(call.func for call in value.scope.facts.calls)
-    return calls and not _attributes(value.scope).isdisjoint(_attributes(made))
+    return not _of_owner(value.scope).isdisjoint(_of_owner(made))
 
 
-def _attributes(scope: Scope) -> set[str]:
-    return {node.attr for node in ast.walk(scope.node) if isinstance(node, ast.Attribute)} - {"sleep"}
+def _of_owner(method: Scope) -> set[str]:
+    """The attributes that a method speaks of, of the object that it is a method of."""
+    nodes = (node for node in ast.walk(method.node) if isinstance(node, ast.Attribute))
+    return {node.attr for node in nodes if is_of_self(node, method)}
 
 
 def _is_watched(made: Scope, scope: Scope) -> bool:

@@ -8,10 +8,21 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import EXPECTING
-from asynclint.knowledge.resources import BORROWED, DRIVERS, LENDING, LOOP, MOCKED, RESOURCES, Resource
+from asynclint.knowledge.resources import (
+    BORROWED,
+    DRIVERS,
+    LENDING,
+    LOOP,
+    MOCKED,
+    MOCKING,
+    RESOURCES,
+    Resource,
+)
 from asynclint.project.called import kept, may_be_plain, named, passed
 from asynclint.project.closers import is_closed_elsewhere, is_lent
+from asynclint.project.guards.fixtures import requested
 from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.guards.tests import test_of
 from asynclint.project.handing import hands_on
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain
@@ -207,7 +218,7 @@ def _resource(
         borrowed = BORROWED.get(found.title, frozenset())
         if borrowed and any(keyword.arg is None or keyword.arg in borrowed for keyword in call.keywords):
             return None
-        return None if _is_mocked(found, scope) else found
+        return None if _is_mocked(found, scope, project) else found
     if not whole or depth >= MAX_DEPTH or not may_be_plain(call.func, scope):
         return None
     value = project.inference.value(call.func, scope)
@@ -219,15 +230,25 @@ def _resource(
     return _given(value.scope, project, depth)
 
 
-def _is_mocked(resource: Resource, scope: Scope) -> bool:
+def _is_mocked(resource: Resource, scope: Scope, project: Project) -> bool:
     """Whether something stands in a function for the network or for processes: nothing is there to close."""
-    mocks = MOCKED.get(resource.title)
-    if mocks is None:
+    fixtures = MOCKED.get(resource.title)
+    if fixtures is None:
         return False
-    functions = [outer.node for outer in scope.around() if outer.is_function]
-    parts = [node for function in functions for node in ast.walk(function)]
-    names = {node.id for node in parts if isinstance(node, ast.Name)}
-    return not mocks.isdisjoint(names | {node.arg for node in parts if isinstance(node, ast.arg)})
+    functions = [outer for outer in scope.around() if outer.is_function]
+    wanted = {parameter.arg for function in functions for parameter in function.parameters}
+    test = test_of(functions[-1], project) if functions else None
+    if test is not None:
+        wanted |= requested(test, project)
+    if not fixtures.isdisjoint(wanted):
+        return True
+    modules = MOCKING.get(resource.title, frozenset())
+    names = (
+        {node.id for node in ast.walk(functions[-1].node) if isinstance(node, ast.Name)}
+        if functions
+        else set()
+    )
+    return not modules.isdisjoint(names)
 
 
 def _known(call: ast.Call, scope: Scope, project: Project) -> Resource | None:

@@ -4,7 +4,8 @@ This rule reports an asynchronous generator of the project that is gone through 
 with ``break`` or ``return``, ``anext``, ``asend``) and neither closed with ``aclose()`` or ``aclosing``
 nor gone through to its end nor handed on, where the generator yields inside ``try``/``finally`` or a
 ``with`` block. Generators that have nothing to undo behind their ``yield``, that may have yielded their last
-item, or that only close an iterable that they are given, are left alone.
+item, or that only close an iterable that they are given, are left alone. So are those whose owner is told
+to stop behind that, where it may end them, and those whose end a test asserts upon.
 
 Why it matters: ``break`` does not close an asynchronous generator. Its ``finally`` runs when the garbage
 collector has found it and the loop has come round to it, in another task (with other context variables,

@@ -122,22 +122,47 @@ def _has_test_command(directory: Path) -> bool:
         tree = ast.parse((setup / "setup.py").read_bytes()) if setup is not None else None
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return tree is not None and any(map(_is_test_command, ast.walk(tree)))
+    return tree is not None and _sets_test_command(tree)
 
 
-def _is_test_command(node: ast.AST) -> bool:
-    """``cmdclass={"test": …}``, ``cmdclass["test"] = …``, ``test_runner="…"``."""
-    match node:
-        case ast.keyword(arg=str(name)) if name in TEST_RUNNERS:
-            return True
-        case (
-            ast.keyword(arg="cmdclass", value=ast.Dict(keys=keys))
-            | ast.Assign(targets=[ast.Name("cmdclass")], value=ast.Dict(keys=keys))
-        ):
-            return any(isinstance(key, ast.Constant) and key.value == "test" for key in keys)
-        case ast.Subscript(ast.Name("cmdclass"), ast.Constant("test"), ast.Store()):
-            return True
+def _sets_test_command(tree: ast.Module) -> bool:
+    """``cmdclass={"test": …}``, also by a name or as a ``dict(test=…)``; ``test_runner="…"``."""
+    nodes = list(ast.walk(tree))
+    given = {node.arg: node.value for node in nodes if isinstance(node, ast.keyword) and node.arg}
+    if not given.keys().isdisjoint(TEST_RUNNERS):
+        return True
+    commands = given.get("cmdclass")
+    names = {"cmdclass"} | ({commands.id} if isinstance(commands, ast.Name) else set())
+    if commands is not None and _has_test(commands):
+        return True
+    for node in nodes:
+        match node:
+            case ast.Assign(targets=[ast.Name(name)], value=value) if name in names and _has_test(value):
+                return True
+            case ast.Subscript(ast.Name(name), ast.Constant("test"), ast.Store()) if name in names:
+                return True
+            case ast.Subscript(
+                ast.Subscript(slice=ast.Constant("cmdclass")), ast.Constant("test"), ast.Store()
+            ):
+                return True
+            case ast.Call(ast.Attribute(ast.Name(name), "update")) if name in names and _has_test(node):
+                return True
+            case ast.Dict(keys, values):
+                entries = zip(keys, values, strict=True)
+                if any(
+                    getattr(key, "value", "") == "cmdclass" and _has_test(value) for key, value in entries
+                ):
+                    return True
     return False
+
+
+def _has_test(commands: ast.expr) -> bool:
+    """Whether an expression makes a mapping with the key ``test``, or hands on one."""
+    parts = list(ast.walk(commands))
+    keys = (key for part in parts if isinstance(part, ast.Dict) for key in part.keys)
+    return any(isinstance(key, ast.Constant) and key.value == "test" for key in keys) or any(
+        isinstance(part, ast.keyword) and part.arg == "test" for part in parts
+    )
 
 
 def _lacks_mark(test: Test, project: Project) -> bool:
