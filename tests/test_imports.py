@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asynclint.output.imports import add_imports, drop_imports
+from asynclint.output.imports import add_imports, drop_imports, is_read_alone
 from asynclint.source.text import SourceError, SourceText
 
 CASES = {
@@ -212,10 +212,29 @@ def test_import_that_nothing_uses(before: str, after: str) -> None:
         "from clock import time, date\n",
         "if 1:\n    import time\n",
         "import time as clock\n",
+        "from clock import Time\n",
+        '"""\n>>> time.sleep(0)\n"""\n\nimport time\n',
     ],
 )
 def test_import_that_stays(text: str) -> None:
-    assert drop_imports(SourceText.from_lines([text]), ["time"]) == text
+    assert drop_imports(SourceText.from_lines([text]), ["time", "Time"]) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "alone"),
+    [
+        ("tests/test_shop.py", True),
+        ("test_shop.py", True),
+        ("shop_test.py", True),
+        ("tests\\conftest.py", True),
+        ("tests/common.py", False),
+        ("tests/test_shop/common.py", False),
+        ("latest.py", False),
+        ("-", False),
+    ],
+)
+def test_files_that_others_may_import(path: str, *, alone: bool) -> None:
+    assert is_read_alone(path) == alone
 
 
 def test_source_that_cannot_be_parsed() -> None:

@@ -18,7 +18,7 @@ from samples import BAD, DROPPED, GOOD, Asynclint, spawn
 
 from asynclint.finding import Edit, Position
 from asynclint.output import fix
-from asynclint.output.gathered import complete
+from asynclint.output.gathered import Completing
 from asynclint.rule import all_rules
 from asynclint.source.text import SourceText
 
@@ -151,7 +151,7 @@ def test_a_completed_fix_is_the_whole_fix(tmp_path: Path, monkeypatch: pytest.Mo
             for finding in result.findings:
                 if finding.fix is None:
                     continue
-                whole = complete(finding.fix, text)
+                whole = Completing(text).fix(finding)
                 assert whole is not None
                 assert all(one.span.end <= two.span.start for one, two in pairwise(whole.edits))
                 for place in (place for edit in whole.edits for place in (edit.span.start, edit.span.end)):

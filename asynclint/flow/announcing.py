@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from asynclint.flow.expiry import LOOPS
 from asynclint.flow.lives import Life
@@ -28,6 +30,16 @@ ANNOUNCING = {
 }
 
 
+class Heard(NamedTuple):
+    """Whom a function asks for their end: events and futures by name and method, and names that it proves.
+
+    Of these the last line where it does.
+    """
+
+    asked: AbstractSet[tuple[str, str]]
+    proved: Mapping[str, int]
+
+
 def tells_its_end(life: Life, project: Project) -> bool:
     """``await done.wait()``, ``assert done.is_set()``, where ``done.set()`` is the last that the task does.
 
@@ -40,29 +52,51 @@ def tells_its_end(life: Life, project: Project) -> bool:
         return False
     if stops_the_loop(life, project):
         return True
-    nodes = own_nodes(life.scope)
-    events = {method: _event(method, made, coroutine, life.scope) for method in ANNOUNCING}
-    unsure = _denied_or_tried(nodes) if any(events.values()) else ()
-    for method, event in events.items():
-        if event is not None and any(_asks(node, event, method) for node in nodes if id(node) not in unsure):
+    heard = project.remembered(("heard", life.scope), lambda: _hear(life.scope))
+    for method in ANNOUNCING:
+        event = _event(method, made, coroutine, life.scope, project)
+        if event is not None and (event, method) in heard.asked:
             return True
-    proved = {name for node in _later(life) for name in _proved(node)}
-    return any(_is_empty_before(name, life.scope) and _is_set_last(name, coroutine) for name in proved)
+    later = {name for name, line in heard.proved.items() if line > life.call.lineno}
+    return any(_is_empty_before(name, life.scope) and _is_set_last(name, coroutine) for name in later)
 
 
-def _denied_or_tried(nodes: Sequence[ast.AST]) -> set[int]:
+def _hear(scope: Scope) -> Heard:
+    nodes = own_nodes(scope)
+    unsure = set(_denied_or_tried(nodes))
+    asked = {event for node in nodes if id(node) not in unsure for event in _asked(node)}
+    proved = {name: node.lineno for node in nodes for name in _proved(node)}  # type: ignore[attr-defined]
+    return Heard(asked, proved)
+
+
+def _denied_or_tried(nodes: Sequence[ast.AST]) -> Iterator[int]:
     """What is denied (``assert not done.is_set()``) or expected to expire (``raises(TimeoutError)``)."""
-    found: set[int] = set()
-    until = {id(node.test) for node in nodes if isinstance(node, ast.While)}  # while not done.is_set():
     for node in nodes:
         match node:
-            case ast.UnaryOp(op=ast.Not(), operand=operand) if id(node) not in until:
-                found.update(map(id, ast.walk(operand)))
-            case ast.With() | ast.AsyncWith() if swallows(node) and _expects_timeout(node):
-                found.update(id(part) for statement in node.body for part in ast.walk(statement))
+            case ast.Assert(test=test):
+                yield from (id(part) for denied in _denied(test) for part in ast.walk(denied))
             case ast.Call(func=func) if last_name(func) == "assertFalse":
-                found.update(map(id, ast.walk(node)))
-    return found
+                yield from map(id, ast.walk(node))
+            case ast.With() | ast.AsyncWith() if swallows(node) and _expects_timeout(node):
+                yield from (id(part) for statement in node.body for part in ast.walk(statement))
+            case ast.Try(body=body, handlers=handlers) if any(map(_lets_expire, handlers)):
+                yield from (id(part) for statement in body for part in ast.walk(statement))
+
+
+def _denied(test: ast.expr) -> Iterator[ast.expr]:
+    """``not done.is_set()``, ``done.is_set() is False``."""
+    for part in ast.walk(test):
+        match part:
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                yield operand
+            case ast.Compare(ops=[ast.Is() | ast.Eq()], comparators=[ast.Constant(value=False)]):
+                yield part
+
+
+def _lets_expire(handler: ast.ExceptHandler) -> bool:
+    """``except TimeoutError: pass``."""
+    caught = handler.type is not None and "Timeout" in ast.unparse(handler.type)
+    return caught and all(isinstance(statement, ast.Pass) for statement in handler.body)
 
 
 def _expects_timeout(statement: ast.With | ast.AsyncWith) -> bool:
@@ -72,7 +106,7 @@ def _expects_timeout(statement: ast.With | ast.AsyncWith) -> bool:
 def stops_the_loop(life: Life, project: Project) -> bool:
     """``loop.run_forever()``, where ``loop.stop()`` is the last that the one task does."""
     _, coroutine = _run_by(life, project)
-    stopped = _ends_with(coroutine.node, "stop") if coroutine is not None else None
+    stopped = _ends_with(coroutine, "stop", project) if coroutine is not None else None
     if stopped is None or life.trace.many or _is_repeated(life):
         return False
     running = isinstance(stopped, ast.Call) and last_name(stopped.func) in RUNNING
@@ -105,21 +139,24 @@ def _later(life: Life) -> Iterator[ast.AST]:
     return (node for node in own_nodes(life.scope) if getattr(node, "lineno", 0) > life.call.lineno)
 
 
-def _asks(node: ast.AST, event: str, method: str) -> bool:
-    """``event.wait``, ``event.is_set``; ``await future``, ``wait_for(future, 1)``, ``future.done``."""
+def _asked(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """``event.wait``, ``event.is_set``; ``await future``, ``wait_for(future, 1)``, ``future.done``.
+
+    The name of what is asked, and what it may have heard by then.
+    """
     match node:
         case ast.Attribute(ast.Name(name), asked):
-            return name == event and asked in ANNOUNCING[method]
+            yield from ((name, method) for method, hears in ANNOUNCING.items() if asked in hears)
         case ast.Await(ast.Name(name)):
-            return name == event
+            yield from ((name, method) for method in ANNOUNCING)
         case ast.Call(func, args) if last_name(func) in WAITING:
-            return any(isinstance(arg, ast.Name) and arg.id == event for arg in args)
-    return False
+            names = (arg.id for arg in args if isinstance(arg, ast.Name))
+            yield from ((name, method) for name in names for method in ANNOUNCING)
 
 
-def _event(method: str, made: ast.Call, coroutine: Scope, starter: Scope) -> str | None:
+def _event(method: str, made: ast.Call, coroutine: Scope, starter: Scope, project: Project) -> str | None:
     """What the one who starts a coroutine calls the event that it sets last: its own, or one it is given."""
-    event: str | None = getattr(_ends_with(coroutine.node, method), "id", None)
+    event: str | None = getattr(_ends_with(coroutine, method, project), "id", None)
     if event is None or coroutine.lookup(event) == starter.lookup(event):
         return event
     assert isinstance(coroutine.node, (ast.FunctionDef, ast.AsyncFunctionDef))
@@ -132,19 +169,36 @@ def _event(method: str, made: ast.Call, coroutine: Scope, starter: Scope) -> str
     return value.id if isinstance(value, ast.Name) else None
 
 
-def _ends_with(coroutine: ast.AST, method: str) -> ast.expr | None:
+def _ends_with(coroutine: Scope, method: str, project: Project) -> ast.expr | None:
     """``done`` where a coroutine function ends with ``done.set()``, in a ``finally`` too, for ``set``."""
-    last: ast.AST = coroutine
+    last: ast.AST = coroutine.node
     while True:
         if isinstance(last, TRYING) and last.finalbody:
             last = last.finalbody[-1]
-        elif isinstance(last, (ast.AsyncFunctionDef, ast.With)):
+        elif isinstance(last, ast.AsyncWith) and not _is_left_at_once(last, coroutine, project):
+            break
+        elif isinstance(last, (ast.AsyncFunctionDef, ast.With, ast.AsyncWith)):
             last = last.body[-1]
         else:
             break
     call = last.value if isinstance(last, ast.Expr) else None
     func = call.func if isinstance(call, ast.Call) else None
     return func.value if isinstance(func, ast.Attribute) and func.attr == method else None
+
+
+def _is_left_at_once(statement: ast.AsyncWith, scope: Scope, project: Project) -> bool:
+    """Whether nothing that an ``async with`` enters waits when it is left."""
+    return all(_ends_at_once(item.context_expr, scope, project) for item in statement.items)
+
+
+def _ends_at_once(entered: ast.expr, scope: Scope, project: Project) -> bool:
+    """Whether a context manager of the project, made of a generator, waits for nothing behind its yield."""
+    value = project.inference.value(entered.func, scope) if isinstance(entered, ast.Call) else None
+    if not isinstance(value, Function) or value.calling is not Calling.ASYNC_CONTEXT:
+        return False
+    yields = value.scope.facts.yields
+    waits = (node for node in own_nodes(value.scope) if isinstance(node, WAITS))
+    return bool(yields) and not any(end_of(node) > start_of(yields[0]) for node in waits)
 
 
 def _proved(node: ast.AST) -> Iterator[str]:

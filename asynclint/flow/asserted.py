@@ -20,17 +20,47 @@ def is_asserted(function: Function, node: cst.CSTNode) -> bool:
     return False
 
 
-def is_alternative(function: Function, node: cst.CSTNode) -> bool:
-    """``task.cancelled() or task.done()``: something else may hold in its place."""
-    outer = function.parents(node)
-    return any(isinstance(one, cst.BooleanOperation) and isinstance(one.operator, cst.Or) for one in outer)
+def is_demanded(function: Function, node: cst.CSTNode) -> bool:
+    """Whether an assertion fails unless a node is true: alone, with ``and``, in ``all(…)``.
+
+    Nothing else may hold in its place, nor is it a part of something that is compared.
+    """
+    inner = node
+    for outer in function.parents(node):
+        match outer:
+            case cst.Assert():
+                return outer.test is inner
+            case cst.Comparison(left=left):
+                demanded = left is inner and not is_denied(function, inner)
+            case cst.BooleanOperation(operator=operator):
+                demanded = isinstance(operator, cst.And)
+            case cst.GeneratorExp(elt=element) | cst.ListComp(elt=element):
+                demanded = element is inner
+            case cst.Arg():
+                demanded = True
+            case cst.Call(args=[first, *others]) if _assertion(function, outer):
+                name = _assertion(function, outer)
+                values = [arg.value for arg in others if isinstance(arg.value, cst.Name)]
+                equals_true = name in ("assertEqual", "assertIs") and [v.value for v in values[:1]] == [
+                    "True"
+                ]
+                return first is inner and (name == "assertTrue" or equals_true)
+            case cst.Call(func=cst.Name(value=name)):
+                demanded = name == "all"
+            case _:
+                demanded = False
+        if not demanded:
+            return False
+        inner = outer
+    return False
 
 
 def is_denied(function: Function, node: cst.CSTNode) -> bool:
     """``assert not task.done()``, ``assert task.done() is False``, ``self.assertFalse(task.done())``."""
     match function.parent(node):
-        case cst.Comparison(comparisons=[cst.ComparisonTarget(comparator=right), *_]):
-            return not (isinstance(right, cst.Name) and right.value == "True")
+        case cst.Comparison(comparisons=[cst.ComparisonTarget(operator=operator, comparator=right), *_]):
+            affirming = "False" if isinstance(operator, (cst.NotEqual, cst.IsNot)) else "True"
+            return not (isinstance(right, cst.Name) and right.value == affirming)
         case cst.Arg() as arg:
             call = function.parent(arg)
             others = [a.value for a in call.args[:2] if a is not arg] if isinstance(call, cst.Call) else []

@@ -30,19 +30,25 @@ def ends_when_cancelled(life: Life, project: Project) -> bool:
     names = chain(life.call.func, life.scope, project.modules)
     if test_of(life.scope, project) is None or life.trace.many or not any(n in OWN_LOOP for n in names):
         return False
-    return lets_itself_be_cancelled(life, project)
+    return lets_itself_be_cancelled(life, project, surely=True)
 
 
-def lets_itself_be_cancelled(life: Life, project: Project) -> bool:
-    """Whether a task is over as soon as it comes to run again, as far as its coroutine is read."""
-    return bool(life.call.args) and _lets_itself_be_cancelled(life.call.args[0], life.scope, project, 0)
+def lets_itself_be_cancelled(life: Life, project: Project, *, surely: bool = False) -> bool:
+    """Whether a task is over as soon as it comes to run again, as far as its coroutine is read.
+
+    ``surely`` also where an object may be of an heir or a patched one, whose methods may be others.
+    """
+    args = life.call.args
+    return bool(args) and _lets_itself_be_cancelled(args[0], life.scope, project, 0, surely=surely)
 
 
-def _lets_itself_be_cancelled(coroutine: ast.expr, scope: Scope, project: Project, depth: int) -> bool:
+def _lets_itself_be_cancelled(
+    coroutine: ast.expr, scope: Scope, project: Project, depth: int, *, surely: bool
+) -> bool:
     """Whether all that a coroutine awaits is read, and nothing in it catches or outlasts a cancellation."""
     if isinstance(coroutine, ast.Name):
         return _is_future(coroutine.id, scope)
-    if not isinstance(coroutine, ast.Call) or is_replaced(coroutine.func, scope, project):
+    if not isinstance(coroutine, ast.Call) or (surely and is_replaced(coroutine.func, scope, project)):
         return False
     if any(name in SLEEPS for name in chain(coroutine.func, scope, project.modules)):
         return True
@@ -53,13 +59,15 @@ def _lets_itself_be_cancelled(coroutine: ast.expr, scope: Scope, project: Projec
         return _is_of_asyncio(value)
     facts, nodes = value.scope.facts, own_nodes(value.scope)
     # a method may be another one's in an heir, a decorator may do anything
-    may_be_others = value.receiver is not None and value.receiver.open
+    may_be_others = surely and value.receiver is not None and value.receiver.open
     if depth >= MAX_DEPTH or may_be_others or value.scope.decorators or facts.async_fors:
         return False
     if any(isinstance(node, HOLDING) or _holds_on(node) for node in nodes):
         return False
     awaits = [node.value for node in nodes if isinstance(node, ast.Await)]
-    return all(_lets_itself_be_cancelled(wait, value.scope, project, depth + 1) for wait in awaits)
+    return all(
+        _lets_itself_be_cancelled(wait, value.scope, project, depth + 1, surely=surely) for wait in awaits
+    )
 
 
 def _holds_on(node: ast.AST) -> bool:

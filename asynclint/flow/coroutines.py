@@ -18,11 +18,13 @@ from asynclint.project.coroutines import Evidence, has_of_its_own, loose
 from asynclint.project.index.values import Function as Method
 from asynclint.project.project import Project
 from asynclint.source.function import Function
+from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import Scope
 
 # Assertions whose point may be that something is a coroutine.
 OF_IDENTITY = frozenset({"assertIs", "assertIsNot", "assertIsInstance", "assertNotIsInstance"})
 FUTURE_METHODS = frozenset({"result", "exception", "done", "cancel", "cancelled", "add_done_callback"})
+LOOPS = (ast.For, ast.AsyncFor)
 VALUES = (
     cst.Assert,
     cst.BinaryOperation,
@@ -138,7 +140,11 @@ class Coroutine(NamedTuple):
     def _is_misused(self, function: Function) -> bool:
         """Whether it is used where it is made, or an attribute is read, or it is taken for data."""
         made = function.text.span(self.call).start
-        used = [node for node in self.trace.nodes(Fate.USED) if _place(node, function, made) >= made]
+        used = [
+            node
+            for node in self.trace.nodes(Fate.USED)
+            if _place(node, function, made) >= made and not self._is_another(node, function)
+        ]
         return any(
             isinstance(node, cst.Attribute)
             or not (self.trace.names or isinstance(node, cst.Name))
@@ -146,6 +152,17 @@ class Coroutine(NamedTuple):
             or _is_compared_with_literal(function.parent(node))
             for node in used
         )
+
+    def _is_another(self, used: cst.CSTNode, function: Function) -> bool:
+        """``for job in done: job.exception()``, where ``job`` was the coroutine before: these are tasks."""
+        name = used.value if isinstance(used, cst.Attribute) else used
+        for outer in function.parents(used):
+            loop = function.ast_of(outer) if isinstance(outer, cst.For) else None
+            if isinstance(loop, LOOPS) and getattr(loop.target, "id", None) == getattr(name, "value", ""):
+                given = {part.id for part in ast.walk(loop.iter) if isinstance(part, ast.Name)}
+                made = start_of(loop) <= start_of(self.call) <= end_of(loop)
+                return not made and given.isdisjoint(self.trace.names)
+        return False
 
 
 def coroutines(function: Function, project: Project) -> Sequence[Coroutine]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from asynclint.flow.asserted import is_alternative, is_asserted, is_denied, is_gone
+from asynclint.flow.asserted import is_asserted, is_demanded, is_denied, is_gone
 from asynclint.flow.waits import count, is_timed, left_over, sets_of
 from asynclint.knowledge.asyncs import (
     BOUNDED_CALLS,
@@ -270,7 +270,7 @@ class Fates:
         proves = name in ("done", "cancelled") and is_asserted(self._function, call)
         if not proves or is_denied(self._function, call):
             return Fate.LOOKED
-        sure = name == "cancelled" and not is_alternative(self._function, call)
+        sure = name == "cancelled" and is_demanded(self._function, call)
         return Fate.FINISHED if sure else Fate.PROVED
 
     def _seen(self, node: cst.CSTNode) -> Fate:

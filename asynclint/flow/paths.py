@@ -300,15 +300,18 @@ class Paths:
         return out
 
     def _match(self, node: cst.Match, out: Outcome) -> Outcome:
+        """One of several cases is taken to fit what has a name: a test is given what it has cases for."""
         self._eval(node.subject, out)
         state, after = out.end, State.NOWHERE
         for case in node.cases:
             inner = self.suite(case.body, state)
             out.join(inner)
             after |= inner.end
-        last = node.cases[-1].pattern if node.cases else None
-        catches_all = isinstance(last, cst.MatchAs) and last.pattern is None
-        out.end = after if catches_all else after | state
+        last = node.cases[-1]
+        catches_all = isinstance(last.pattern, cst.MatchAs) and last.pattern.pattern is None
+        given = isinstance(node.subject, cst.Name) and len(node.cases) > 1
+        fits = given or (catches_all and last.guard is None)
+        out.end = after if fits else after | state
         return out
 
     def _try(self, node: cst.Try | cst.TryStar, state: int) -> Outcome:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.project import Project
 from asynclint.source.function import Function as Unit
+from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import Scope
 from asynclint.source.written import called
 
@@ -23,6 +24,7 @@ OTHER_WARNINGS = frozenset(
     {"ResourceWarning", "UserWarning", "SyntaxWarning", "ImportWarning", "BytesWarning"}
 )
 RAISES = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
+FAILING = frozenset({"fail", "pytest.fail", "self.fail", "cls.fail"})
 # Who asks these of a function knows which of two it may be.
 QUESTIONS = frozenset({"iscoroutinefunction", "is_coroutine_function", "is_async_callable", "iscoroutine"})
 # A remark on the line of a call, or right above it.
@@ -105,8 +107,11 @@ def _is_remarked(made: ast.AST, unit: Scope) -> bool:
 
 
 def _is_made_to_fail(scope: Scope, unit: Scope) -> bool:
-    """Whether a function inside a test is used in blocks that expect an exception, and nowhere else."""
-    expecting = [
+    """Whether a function inside a test is used in blocks that expect an exception, and nowhere else.
+
+    Or in other functions of which that is so.
+    """
+    expecting: list[ast.AST] = [
         statement
         for inner in unit.nested()
         for statement in inner.facts.withs
@@ -117,9 +122,25 @@ def _is_made_to_fail(scope: Scope, unit: Scope) -> bool:
     ]
     if scope is unit or not scope.is_function or not expecting:
         return False
-    uses = [n.lineno for n in ast.walk(unit.node) if isinstance(n, ast.Name) and n.id == scope.name]
+    names = [node for node in ast.walk(unit.node) if isinstance(node, ast.Name)]
+    inner = [function for function in unit.nested() if function.is_function and function is not unit]
+    failing: set[Scope] = set()
+    while True:
+        more = {
+            function
+            for function in inner
+            if function not in failing and _is_used_only_in(expecting, function.name, names)
+        }
+        if not more:
+            return scope in failing
+        failing |= more
+        expecting += [function.node for function in more]
+
+
+def _is_used_only_in(places: Sequence[ast.AST], name: str, names: Sequence[ast.Name]) -> bool:
+    uses = [node for node in names if node.id == name]
     return bool(uses) and all(
-        any(s.lineno <= line <= (s.end_lineno or 0) for s in expecting) for line in uses
+        any(start_of(place) <= start_of(use) <= end_of(place) for place in places) for use in uses
     )
 
 
@@ -152,9 +173,8 @@ def _fits(call: ast.Call, scope: Scope, project: Project) -> bool:
 def _fails(block: list[ast.stmt], made: ast.AST) -> bool:
     """``self.fail("it should raise")``, ``pytest.fail("…")``, in any case, once something has been done."""
     calls = (statement.value for statement in _statements(block, made) if isinstance(statement, ast.Expr))
-    funcs = (call.func for call in calls if isinstance(call, ast.Call) and called(call) == "fail")
-    receivers = (func.value for func in funcs if isinstance(func, ast.Attribute))
-    return any(isinstance(value, ast.Name) and value.id in ("self", "cls", "pytest") for value in receivers)
+    funcs = (call.func for call in calls if isinstance(call, ast.Call))
+    return any(ast.unparse(func) in FAILING for func in funcs)
 
 
 def _statements(block: list[ast.stmt], made: ast.AST) -> Iterator[ast.stmt]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
@@ -13,7 +13,11 @@ from asynclint.source.written import called
 
 # Functions that leave a container as it is.
 READING = frozenset(
-    {"wait", "gather", "len", "list", "tuple", "set", "all", "any", "next", "iter", "enumerate", "zip"}
+    [
+        *("wait", "gather", "as_completed", "len", "list", "tuple", "set", "sorted", "all", "any", "sum"),
+        *("next", "iter", "enumerate", "zip", "bool", "repr", "str", "isinstance", "print"),
+        *("debug", "info", "warning", "error", "exception", "log"),
+    ]
 )
 
 
@@ -64,25 +68,32 @@ def count(function: Function, call: cst.Call, left: cst.BaseExpression | None = 
     if isinstance(given, cst.BooleanOperation) and isinstance(given.operator, cst.Or):
         given = given.right if left is not None and given.left.deep_equals(left) else None
     if isinstance(given, cst.Name):
-        return _count_named(given.value, function.scope_of(given))
+        return _count_named(given.value, function.scope_of(given), function)
     if isinstance(given, (cst.List, cst.Set, cst.Tuple)):
         return len(given.elements) if all(isinstance(e, cst.Element) for e in given.elements) else 0
     return 0
 
 
-def _count_named(name: str, scope: Scope) -> int:
+def _count_named(name: str, scope: Scope, function: Function) -> int:
     """How many there are in ``tasks = [task]`` where nothing is done with it that could add to it."""
     bindings = scope.bindings.get(name, ())
     value = bindings[0].value if len(bindings) == 1 and bindings[0].kind == "assign" else None
     if not isinstance(value, (ast.List, ast.Set, ast.Tuple)):
         return 0
-    calls = (node for node in ast.walk(scope.node) if isinstance(node, ast.Call))
-    changed = any(name in _taken(call) for call in calls)
-    return 0 if changed or any(isinstance(part, ast.Starred) for part in value.elts) else len(value.elts)
+    taken = function.once(("taken names", scope), lambda: set(_taken_in(scope)))
+    return (
+        0 if name in taken or any(isinstance(part, ast.Starred) for part in value.elts) else len(value.elts)
+    )
+
+
+def _taken_in(scope: Scope) -> Iterator[str]:
+    """The names of what calls in a function are methods of, or are given and may change."""
+    for node in ast.walk(scope.node):
+        if isinstance(node, ast.Call):
+            yield from _taken(node)
 
 
 def _taken(call: ast.Call) -> set[str]:
-    """The names of what a call is a method of, or is given and may change."""
     given = [] if called(call) in READING else [*call.args, *(keyword.value for keyword in call.keywords)]
     if isinstance(call.func, ast.Attribute):
         given.append(call.func.value)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asynclint.finding import Finding, Fix, Safety
-from asynclint.output.imports import add_imports, drop_imports, left_behind
+from asynclint.output.imports import add_imports, drop_imports, is_read_alone, left_behind
 from asynclint.source.text import SourceError, SourceText
 
 _TEMPORARY = re.compile(r"\.asynclint-(\d+)-[0-9a-f]+\.tmp")
@@ -58,7 +58,7 @@ def apply(text: SourceText, findings: Sequence[Finding], *, unsafe: bool) -> App
     Of two fixes whose stretches overlap the outer or earlier one is taken and the other held for the next
     round; fixes with the same edits count once; insertions at one place keep their order. The result
     compiles: fixes that would break it are held. Text outside the edits and the imports stays as it is;
-    an import goes whose name was used by nothing but what is replaced.
+    an import of a test module goes whose name was used by nothing but what is replaced.
     """
     changes = [
         _change(text, finding, finding.fix)
@@ -150,6 +150,8 @@ def _with(text: SourceText, changes: Sequence[_Change]) -> str | None:
         pieces += (text.text[done:start], new)
         done = end
         gone |= left_behind(text.text[start:end], new)
+    if not all(is_read_alone(change.finding.path) for change in changes):
+        gone.clear()
     edited = "".join([*pieces, text.text[done:]])
     modules = {module for change in changes for module in change.imports}
     try:

@@ -6,14 +6,14 @@ Findings are kept without the texts they were found in, so that memory doesn't g
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
 from asynclint.finding import Edit, Finding, Fix, Safety, Span
-from asynclint.output.imports import add_imports, drop_imports, left_behind
+from asynclint.output.imports import add_imports, drop_imports, is_read_alone, left_behind
 from asynclint.source.files import Problem
 from asynclint.source.text import SourceError, SourceText
 
@@ -41,10 +41,11 @@ class Gathered:
         if not findings:
             return
         text = SourceText.from_lines([source])
+        completing = Completing(text)
         for finding in findings:
             row = finding.span.start.line
             line = text.lines[row - 1].rstrip("\r\n") if row <= len(text.lines) else ""
-            fix = complete(finding.fix, text) if finding.fix is not None else None
+            fix = completing.fix(finding)
             self.findings.append(Reported(finding._replace(fix=fix), line))
 
     def sort(self) -> None:
@@ -58,36 +59,59 @@ class Gathered:
         return sum(one.finding.fix is not None and one.finding.fix.safety is safety for one in self.findings)
 
 
-def complete(fix: Fix, text: SourceText) -> Fix | None:
-    """The fix with edits in ``text`` for imports that it needs or leaves unused; None where it can't be.
+class Completing:
+    """Completes the fixes of one text; what an import adds to it is worked out once for all that need it."""
 
-    A place behind a line's end is the beginning of the next line, as editors want it.
-    """
-    edits = tuple(sorted((e._replace(span=_span(text, e.span)) for e in fix.edits), key=lambda e: e.span))
-    gone: set[str] = set()
-    fixed = text.text
-    for edit in reversed(edits):
-        start, end = text.offset(edit.span.start), text.offset(edit.span.end)
-        gone |= left_behind(text.text[start:end], edit.text)
-        fixed = fixed[:start] + edit.text + fixed[end:]
-    try:
-        added = add_imports(text, fix.imports) if fix.imports else text.text
-    except SourceError:
-        return None
-    whole = sorted((*_difference(text, added), *edits), key=lambda edit: edit.span)
-    with suppress(SourceError):  # the fix alone may not compile
-        dropped = drop_imports(SourceText.from_lines([added]), gone, SourceText.from_lines([fixed]))
-        with_dropped = sorted((*_difference(text, dropped), *edits), key=lambda edit: edit.span)
-        if all(one.span.end <= two.span.start for one, two in pairwise(with_dropped)):
-            whole = with_dropped
-    return fix._replace(edits=tuple(whole), imports=())
+    def __init__(self, text: SourceText) -> None:
+        self._text = text
+        self._added: dict[tuple[str, ...], tuple[str, Sequence[Edit]] | None] = {(): (text.text, ())}
+
+    def fix(self, finding: Finding) -> Fix | None:
+        """The fix with edits for imports that it needs or leaves unused; None if there is none, or can't be.
+
+        A place behind a line's end is the beginning of the next line, as editors want it.
+        """
+        fix, text = finding.fix, self._text
+        if fix is None:
+            return None
+        edits = tuple(sorted((e._replace(span=_span(text, e.span)) for e in fix.edits), key=lambda e: e.span))
+        gone: set[str] = set()
+        fixed = text.text
+        for edit in reversed(edits):
+            start, end = text.offset(edit.span.start), text.offset(edit.span.end)
+            gone |= left_behind(text.text[start:end], edit.text)
+            fixed = fixed[:start] + edit.text + fixed[end:]
+        added = self._with_imports(fix.imports)
+        if added is None:
+            return None
+        longer, imports = added
+        whole = sorted((*imports, *edits), key=lambda edit: edit.span)
+        if not gone or not is_read_alone(finding.path):
+            return fix._replace(edits=tuple(whole), imports=())
+        with suppress(SourceError):  # the fix alone may not compile
+            dropped = drop_imports(SourceText.from_lines([longer]), gone, SourceText.from_lines([fixed]))
+            changes = imports if dropped == longer else _difference(text, dropped)
+            with_dropped = sorted((*changes, *edits), key=lambda edit: edit.span)
+            if all(one.span.end <= two.span.start for one, two in pairwise(with_dropped)):
+                whole = with_dropped
+        return fix._replace(edits=tuple(whole), imports=())
+
+    def _with_imports(self, modules: tuple[str, ...]) -> tuple[str, Sequence[Edit]] | None:
+        """The text with imports, and the edits that put them there; None where it can't be parsed."""
+        if modules not in self._added:
+            try:
+                longer = add_imports(self._text, modules)
+                self._added[modules] = longer, _difference(self._text, longer)
+            except SourceError:
+                self._added[modules] = None
+        return self._added[modules]
 
 
 def _span(text: SourceText, span: Span) -> Span:
     return Span(text.position(text.offset(span.start)), text.position(text.offset(span.end)))
 
 
-def _difference(text: SourceText, after: str) -> Iterable[Edit]:
+def _difference(text: SourceText, after: str) -> Sequence[Edit]:
     """The one edit that makes ``after`` of a text; none if they are equal."""
     before = text.text
     if before == after:

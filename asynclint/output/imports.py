@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 from keyword import kwlist
 from typing import NamedTuple
@@ -25,6 +26,8 @@ _BLANK_LINES = re.compile(r"(?:[ \t\f]*(?:\r\n|\r|\n))*")
 _BLANK_END = re.compile(r"(?:\A|\n|\r(?!\n))[ \t\f]*(?:\r\n|\r|\n)\Z")
 _NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")  # not of an attribute
 _WORD = re.compile(r"\w+")
+_IN_ONE_LINE = 3  # of a name: ``from time import time as time``
+_LOADED = re.compile(r"(?:\A|[/\\])(?:test_[^/\\]*|[^/\\]*_test|conftest)\.py\Z")
 _BLANKS_AT_END = re.compile(r"(\A|\n|\r(?!\n))(?:[ \t\f]*(?:\r\n|\r|\n))*\Z")
 #: comments that stand above a file or a block rather than belong to the import below them
 _HEADING = re.compile(
@@ -82,18 +85,26 @@ def left_behind(old: str, new: str) -> set[str]:
     return {*_NAME.findall(old)}.difference(_NAME.findall(new), kwlist)
 
 
+def is_read_alone(path: str) -> bool:
+    """Whether a file is one that pytest loads by its name, rather than others by what it imports."""
+    return _LOADED.search(path) is not None
+
+
 def drop_imports(text: SourceText, names: Collection[str], fixed: SourceText | None = None) -> str:
     """The text without the lines that import one of some names, and only that, where nothing uses it.
 
     Uses are looked for in ``fixed``, what the text is to become, if that is given. A parameter counts, which
-    may ask for a fixture, and a word of a string that is no docstring: ``"time"``, ``"shop.time.sleep"``,
-    ``"list[time.struct_time]"``. A line with a comment stays. Raises SourceError if one of the texts cannot
-    be parsed.
+    may ask for a fixture, and a word of a string: ``"shop.time.sleep"``, ``"list[time.struct_time]"``, a
+    doctest. A line with a comment stays. Raises SourceError if one of the texts cannot be parsed.
     """
     if not names:
         return text.text
+    words = Counter(_NAME.findall((fixed or text).text))
+    seldom = {name for name in names if words[name] <= _IN_ONE_LINE}
+    if not seldom:
+        return text.text
     tree = text.parse()
-    unused = set(names) - _used(tree if fixed is None else fixed.parse())
+    unused = seldom - set(_used(tree if fixed is None else fixed.parse()))
     rows = [row for row in _rows(text, tree) if _binds(row, unused, text.text)] if unused else []
     left = text.text
     for row in reversed(rows):
@@ -101,26 +112,26 @@ def drop_imports(text: SourceText, names: Collection[str], fixed: SourceText | N
     return left
 
 
-def _used(tree: ast.Module) -> set[str]:
-    used: set[str] = set()
-    nodes = list(ast.walk(tree))
-    said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
-    for node in nodes:
+def _used(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         match node:
             case ast.Name(name) | ast.arg(name):
-                used.add(name)
-            case ast.Constant(str() as value) if id(node) not in said:
-                used.update(_WORD.findall(value))
-    return used
+                yield name
+            case ast.Constant(str() as value):
+                yield from _WORD.findall(value)
 
 
 def _binds(row: _Row, names: Container[str], text: str) -> bool:
-    """Whether a line does nothing but to import one thing, by one of some names: ``import time``."""
+    """Whether a line does nothing but to import one thing, by one of some names: ``import time``.
+
+    Not a class: other test modules may have it from this one.
+    """
     if len(row.statements) != 1 or "#" in text[row.start : row.end]:
         return False
     match row.statements[0]:
         case ast.Import(names=[alias]) | ast.ImportFrom(names=[alias]):
-            return (alias.asname or alias.name) in names
+            name = alias.asname or alias.name
+            return name in names and not name[:1].isupper()
     return False
 
 

@@ -32,6 +32,14 @@ SCHEDULING = frozenset(
         *("call_soon", "call_soon_threadsafe", "call_later", "call_at"),
     ]
 )
+# What serves from then on: functions and methods of asyncio, classes of aiohttp.
+SERVING = frozenset(
+    [
+        *("start_server", "start_unix_server", "create_server", "create_unix_server"),
+        *("create_datagram_endpoint", "TCPSite", "UnixSite", "SockSite"),
+    ]
+)
+MAX_DEPTH = 2  # functions that call functions
 # Fixtures that run nothing: https://docs.pytest.org/en/stable/reference/fixtures.html, and pytest-mock's.
 PLAIN = frozenset(
     [
@@ -53,7 +61,8 @@ def is_alone(call: ast.Call, scope: Scope, project: Project) -> bool:
     first = not moments(scope, project).has_waited(call)
     if _waits_in(loops, scope) or not (first or _is_last(call, scope, project)):
         return False
-    if _starts_something(scope, project, call if first and not loops else None):
+    until = max([start_of(call), *map(end_of, loops)]) if first else None
+    if _starts_something(scope, project, until):
         return False
     test = test_of(scope, project)
     if test is None:
@@ -70,7 +79,9 @@ def _is_last(call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether a function has done all its waiting by a call, and what it has waited for sounds over."""
     waited = (passed(wait.value) for wait in scope.facts.awaits)
     funcs = (uncalled(value) for value in waited)
-    if moments(scope, project).will_wait(call) or any(LEAVING.search(ast.unparse(func)) for func in funcs):
+    if moments(scope, project).will_wait(call):
+        return False
+    if any(LEAVING.search(ast.unparse(func)) or _leads_to_start(func, scope, project, 0) for func in funcs):
         return False
     entered = (statement for statement in scope.facts.withs if isinstance(statement, ast.AsyncWith))
     return not any(start_of(held) <= start_of(call) <= end_of(held) for held in entered)
@@ -83,13 +94,13 @@ def _waits_in(loops: Sequence[ast.AST], scope: Scope) -> bool:
     return any(True for _ in inside) or any(isinstance(loop, ast.AsyncFor) for loop in loops)
 
 
-def _starts_something(unit: Scope, project: Project, before: ast.Call | None = None) -> bool:
+def _starts_something(unit: Scope, project: Project, until: tuple[int, int] | None = None) -> bool:
     """Whether a function starts a task, has something run later, or has a thread ask the loop for something.
 
-    Only what stands ``before`` a call, if there is one.
+    Only what stands before a place (line and column as ast has them), if there is one.
     """
     started = project.remembered(("starts something", unit), lambda: list(_started(unit, project)))
-    return any(before is None or start_of(node) < start_of(before) for node in started)
+    return any(until is None or start_of(node) < until for node in started)
 
 
 def _started(unit: Scope, project: Project) -> Iterator[ast.AST]:
@@ -99,22 +110,47 @@ def _started(unit: Scope, project: Project) -> Iterator[ast.AST]:
             continue
         if asks_loop(scope, project):
             yield scope.node
-        yield from sites(scope, project)
-        facts = scope.facts
-        awaited = {id(wait.value) for wait in facts.awaits}
-        for name in SCHEDULING:
-            named = (*facts.methods.get(name, ()), *facts.functions.get(name, ()))
-            yield from (call for call in named if id(call) not in awaited)
-        for call in facts.calls:
-            value = project.inference.value(call.func, scope)
-            if isinstance(value, Class):
-                value = project.inference.attribute(value, "__init__")
-            if (
-                isinstance(value, Function)
-                and not value.scope.outline.is_stub
-                and sites(value.scope, project)
-            ):
+        yield from _direct_starts(scope, project)
+        for call in scope.facts.calls:
+            handed = (_function(arg, scope, project) for arg in call.args if isinstance(arg, ast.Name))
+            asks = any(function is not None and asks_loop(function, project) for function in handed)
+            if asks or _leads_to_start(call.func, scope, project, 0):
                 yield call
+
+
+def _direct_starts(scope: Scope, project: Project) -> Iterator[ast.AST]:
+    """Calls in a function's own body that start something."""
+    yield from sites(scope, project)
+    facts = scope.facts
+    awaited = {id(value) for wait in facts.awaits for value in (wait.value, passed(wait.value))}
+    for name in SCHEDULING | SERVING:
+        named = (*facts.methods.get(name, ()), *facts.functions.get(name, ()))
+        yield from (call for call in named if name in SERVING or id(call) not in awaited)
+
+
+def _leads_to_start(func: ast.expr, scope: Scope, project: Project, depth: int) -> bool:
+    """Whether a function of the project that is called starts something, or calls one that does."""
+    function = _function(func, scope, project)
+    if function is None or depth > MAX_DEPTH:
+        return False
+
+    def leads() -> bool:
+        if any(True for _ in _direct_starts(function, project)):
+            return True
+        calls = function.facts.calls
+        return any(_leads_to_start(call.func, function, project, depth + 1) for call in calls)
+
+    return project.remembered(("leads to start", function, depth), leads)
+
+
+def _function(func: ast.expr, scope: Scope, project: Project) -> Scope | None:
+    """The function of the project that a call of ``func`` runs; what makes an object is its ``__init__``."""
+    value = project.inference.value(func, scope)
+    if isinstance(value, Class):
+        value = project.inference.attribute(value, "__init__")
+    if not isinstance(value, Function) or value.scope.outline.is_stub or not value.scope.is_function:
+        return None
+    return value.scope
 
 
 def _leaves_something(fixture: Scope, project: Project) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS
 from asynclint.project.alone import is_alone
 from asynclint.project.called import named
 from asynclint.project.dead import is_dead
-from asynclint.project.deliberate import is_on_purpose, is_the_point
+from asynclint.project.deliberate import is_expected, is_on_purpose, is_the_point
 from asynclint.project.guards.replaced import is_replaced, replaced_names
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.reading import is_installed
@@ -34,8 +35,13 @@ SYNC = re.compile(
 )
 # A condition that asks which system it runs on: ``if os.name == "nt":``, ``if is_windows():``.
 PLATFORM = re.compile(
-    r"\b(sys\.platform|os\.name|platform\.system)\b|windows|win32|cygwin|darwin|mac_?os|linux", re.IGNORECASE
+    r"\b(sys\.platform|os\.name|platform\.system)\b"
+    r"|(?<![a-z_])((is|on|running_on)_?)?(windows|win32|cygwin|darwin|mac_?os|linux)(?![a-z_])",
+    re.IGNORECASE,
 )
+# One that is true where most suites run, unless it is denied.
+USUAL = re.compile(r"linux|posix", re.IGNORECASE)
+DENIED = re.compile(r"!=|\bnot\b")
 # What comes from the network, another process, a pool, or time.
 ELSEWHERE = re.compile(
     r"time\.sleep$|concurrent\.futures\.|subprocess\.|os\.|multiprocessing\.process"
@@ -82,9 +88,10 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
             and not is_dead(found.call, scope, project)
             and id(found.call) not in _of_sync_variant(scope, project)
             and not is_on_purpose(found.call, scope.outline)
+            and not is_expected(found.call, scope)
             and not is_the_point(scope, project)
             and not (_needs_no_loop(found, project) and is_alone(found.call, scope, project))
-            and not _precedes_exit(found.call, scope)
+            and found.call not in _before_exit(scope, project)
         ):
             yield found
 
@@ -92,11 +99,12 @@ def _in(scope: Scope, project: Project) -> Iterator[Blocking]:
 def _needs_no_loop(found: Blocking, project: Project) -> bool:
     """Whether what is waited for comes without the loop, or not for long.
 
-    A ``sleep`` that could as well be awaited is let pass only in a test that awaits nothing at all.
+    A ``sleep`` that could as well be awaited is let pass only in a test that awaits nothing at all; in a
+    plain function it can't be.
     """
-    if found.place is found.call and found.name == "time.sleep":
+    if found.name == "time.sleep":
         waits = moments(found.scope, project).first_wait != NEVER
-        return not waits and test_of(found.scope, project) is not None
+        return found.place is not found.call or (not waits and test_of(found.scope, project) is not None)
     return ELSEWHERE.match(found.name) is not None or has_timeout(found.name, found.place)
 
 
@@ -190,15 +198,18 @@ def _search(helper: Scope, project: Project, depth: int) -> tuple[str, ast.Call,
     return None
 
 
-def _precedes_exit(call: ast.Call, scope: Scope) -> bool:
+def _before_exit(scope: Scope, project: Project) -> AbstractSet[ast.AST]:
     """``done = subprocess.run(command)``, then ``sys.exit(done.returncode)``: nothing is left to run."""
+    return project.remembered(("before exit", scope), lambda: set(_leaving(scope)))
+
+
+def _leaving(scope: Scope) -> Iterator[ast.AST]:
     for node in ast.walk(scope.node):
         for block in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
             for statement, after in pairwise(block) if isinstance(block, list) else ():
                 is_exit = isinstance(after, ast.Expr) and _is_exit(after.value)
-                if is_exit and not hasattr(statement, "body") and call in ast.walk(statement):
-                    return True
-    return False
+                if is_exit and not hasattr(statement, "body"):
+                    yield from ast.walk(statement)
 
 
 def _ends_process(helper: Scope) -> bool:
@@ -282,13 +293,25 @@ def _chosen_from_outside(helper: Scope) -> set[int]:
     stack = [(node, False) for node in ast.iter_child_nodes(helper.node)]
     while stack:
         node, optional = stack.pop()
+        seldom: list[ast.AST] = []
         if isinstance(node, (ast.If, ast.IfExp)) and not optional:
             asked = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
-            optional = not asked.isdisjoint(names) or bool(PLATFORM.search(ast.unparse(node.test)))
+            optional = not asked.isdisjoint(names)
+            seldom = _for_other_systems(node)
         if optional and isinstance(node, ast.Call):
             left.add(id(node))
-        stack.extend((child, optional) for child in ast.iter_child_nodes(node))
+        stack.extend((child, optional or child in seldom) for child in ast.iter_child_nodes(node))
     return left
+
+
+def _for_other_systems(choice: ast.If | ast.IfExp) -> list[ast.AST]:
+    """What an ``if`` that asks for the system does elsewhere than where most suites run."""
+    test = ast.unparse(choice.test)
+    if not PLATFORM.search(test):
+        return []
+    usual = bool(USUAL.search(test)) != bool(DENIED.search(test))
+    branch = choice.orelse if usual else choice.body
+    return list(branch) if isinstance(branch, list) else [branch]
 
 
 # -- what a call is

@@ -6,6 +6,7 @@ import ast
 import re
 
 from asynclint.project.project import Project
+from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import FUNCTIONS, Outline, Scope
 
 # A remark that somebody blocks on purpose: the code of a sister rule, or words.
@@ -78,6 +79,15 @@ def _runs_in_thread(scope: Scope) -> bool:
         for keyword in call.keywords
         if keyword.arg in ("thread", "in_thread")
         if call in scope.decorators or scope.name in ast.unparse(call)
+    )
+
+
+def is_expected(call: ast.Call, scope: Scope) -> bool:
+    """``with raises(BlockingError):``, as of blockbuster, where what finds blocking calls is to find one."""
+    return any(
+        start_of(statement) <= start_of(call) <= end_of(statement)
+        and any("BlockingError" in ast.unparse(item.context_expr) for item in statement.items)
+        for statement in scope.facts.withs
     )
 
 

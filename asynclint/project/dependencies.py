@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from asynclint.project.python_version import as_pep440
 from asynclint.settings import SettingsError, read_pyproject
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 # What a requirement begins with (https://packaging.python.org/en/latest/specifications/name-normalization/).
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
-# What sets a limit to releases: ``==0.14.0``, ``<0.19``, ``~=0.14.0`` (``~=0.14`` sets none to 0.19).
-BEFORE = re.compile(r"(<=|<|==|~=(?=\s*\d+\.\d+\.))\s*(\d+)(?:\.(\d+))?")
+CLAUSES = re.compile(r"((==|!=|<=|>=|<|>|~=)\s*\d+(\.\d+)*(\.\*)?(,\s*)?)*")
 REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "requirements/*.txt", "requirements/*.in")
 
 
@@ -72,14 +72,17 @@ class Dependencies:
             statements[item.path] = statements.get(item.path, False) or reached
         return bool(statements) and all(statements.values())
 
-    def is_before(self, name: str, version: tuple[int, int]) -> bool:
-        """Whether a file that names ``name`` asks for releases before that version only."""
+    def is_before(self, name: str, version: tuple[int, int], python: tuple[int, int]) -> bool:
+        """Whether a file that names ``name`` asks ``python`` for releases before that version only."""
+        from packaging.specifiers import SpecifierSet
+
+        statements: dict[Path, bool] = {}
         for item in self.of(name):
-            for operator, major, minor in BEFORE.findall(item.versions):
-                bound = int(major), int(minor or 0)
-                if bound < version or (bound == version and operator == "<"):
-                    return True
-        return False
+            if _holds(item.marker, python):
+                wanted = SpecifierSet(item.versions)
+                before = not any(map(wanted.contains, _releases_since(version)))
+                statements[item.path] = statements.get(item.path, True) and before
+        return any(statements.values())
 
     def of(self, name: str) -> Sequence[Dependency]:
         """What is required of one name (in any spelling of PEP 503); lines that can't be parsed are none."""
@@ -195,10 +198,17 @@ def _poetry_lines(poetry: Mapping[str, Any]) -> Iterator[str]:
     for group in groups:
         for name, constraints in group.items() if isinstance(group, dict) else ():
             for constraint in constraints if isinstance(constraints, list) else [constraints]:
-                details = constraint if isinstance(constraint, dict) else {}
+                details = constraint if isinstance(constraint, dict) else {"version": constraint}
                 markers = [_python_marker(str(details.get("python", "*"))), str(details.get("markers", ""))]
                 marker = " and ".join(f"({marker})" for marker in markers if marker)
-                yield f"{name}; {marker}" if marker else name
+                wanted = name + _poetry_versions(str(details.get("version", "*")))
+                yield f"{wanted}; {marker}" if marker else wanted
+
+
+def _poetry_versions(constraint: str) -> str:
+    """A constraint on releases as PEP 508 has it; empty where it is none, or written in another way."""
+    versions = as_pep440(constraint)
+    return versions if CLAUSES.fullmatch(versions) else ""
 
 
 def _python_marker(constraint: str) -> str:
@@ -293,6 +303,14 @@ def _parsed(lines: Iterable[tuple[str, Path]]) -> Iterator[Dependency]:
         except InvalidRequirement:
             continue
         yield Dependency(requirement.marker, path, str(requirement.specifier))
+
+
+def _releases_since(version: tuple[int, int]) -> Iterator[str]:
+    """Releases of a version and later ones, first and last of each minor."""
+    major, minor = version
+    later = [(major, number) for number in range(minor, minor + 50)]
+    later += [(number, 0) for number in range(major + 1, major + 10)]
+    yield from (f"{one}.{two}.{three}" for one, two in later for three in (0, 99))
 
 
 def _normalised(name: str) -> str:

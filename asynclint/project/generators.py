@@ -130,15 +130,35 @@ def _of_owner(method: Scope) -> set[str]:
 
 
 def _is_watched(made: Scope, scope: Scope) -> bool:
-    """Whether a test asserts upon what a generator inside it does at last: to leave it is the point then."""
+    """Whether a test asserts upon what a generator does at last: to leave it is the point then.
+
+    On a name that one inside the test uses there, or an attribute that a method sets on its object.
+    """
     unit = [scope, *(outer for outer in scope.around() if outer.is_function)][-1]
-    if made not in unit.nested():
-        return False
     tries = (node for node in ast.walk(made.node) if isinstance(node, (ast.Try, ast.TryStar)))
-    used = _names(statement for node in tries for statement in node.finalbody) - made.bindings.keys()
-    used &= {name for outer in made.around() if outer.is_function for name in outer.bindings} - {"self"}
-    asserts = [statement for inner in unit.nested() for statement in inner.facts.asserts]
-    return not used.isdisjoint(_names(asserts))
+    undone = [statement for node in tries for statement in node.finalbody]
+    set_back = {node.attr for node in _attributes(undone, ast.Store) if is_of_self(node, made)}
+    used: set[str] = set()
+    if made in unit.nested():
+        used = _names(undone) - (made.bindings.keys() - made.facts.outer.keys())
+        used &= {name for outer in made.around() if outer.is_function for name in outer.bindings} - {"self"}
+    if not set_back and not used:
+        return False
+    asserted = list(_asserted(unit))
+    looked_at = (node.attr for node in _attributes(asserted, ast.Load))
+    return not set_back.isdisjoint(looked_at) or not used.isdisjoint(_names(asserted))
+
+
+def _asserted(unit: Scope) -> Iterator[ast.AST]:
+    """``assert stream.closed``, ``self.assertIsNone(stream.callback)``."""
+    for inner in unit.nested():
+        yield from inner.facts.asserts
+        yield from (call for call in inner.facts.calls if called(call).startswith("assert"))
+
+
+def _attributes(nodes: Iterable[ast.AST], context: type[ast.expr_context]) -> Iterator[ast.Attribute]:
+    parts = (part for node in nodes for part in ast.walk(node))
+    return (part for part in parts if isinstance(part, ast.Attribute) and isinstance(part.ctx, context))
 
 
 def _names(nodes: Iterable[ast.AST]) -> set[str]:

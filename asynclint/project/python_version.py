@@ -61,7 +61,7 @@ def lowest_minor(specifier: str) -> tuple[int, int] | None:
     lowest: list[int] = []
     try:
         for alternative in specifier.split("||"):
-            versions = SpecifierSet(_as_pep440(alternative))
+            versions = SpecifierSet(as_pep440(alternative))
             # Of the patch releases only those beside one that is named, the first and the last can differ.
             named = [int(patch) for patch in re.findall(r"\d+\.\d+\.(\d+)", alternative)]
             patches = sorted({0, 999, *named, *(patch + 1 for patch in named)})
@@ -76,7 +76,8 @@ def lowest_minor(specifier: str) -> tuple[int, int] | None:
     return (3, min(lowest)) if lowest else None
 
 
-def _as_pep440(specifier: str) -> str:
+def as_pep440(specifier: str) -> str:
+    """Poetry's ``^0.14``, ``~1.2``, ``1.2`` and ``*`` as PEP 440 has them; what else there is stays."""
     return ",".join(_clause(clause) for clause in re.split(r"\s*,\s*|\s+(?=[\^~<>=!])", specifier.strip()))
 
 
@@ -84,7 +85,7 @@ def _clause(clause: str) -> str:
     match = re.fullmatch(r"([\^~])\s*(\d+)(?:\.(\d+))?((?:\.\d+)*)", clause)
     if match is not None:
         caret, major, minor, rest = match.groups()
-        within_minor = caret == "~" and minor is not None
+        within_minor = (caret == "~" or major == "0") and minor is not None
         above = f"{major}.{int(minor) + 1}" if within_minor else str(int(major) + 1)
         return f">={major}.{minor or 0}{rest},<{above}"
     if re.fullmatch(r"[\d.]+(\.\*)?", clause):

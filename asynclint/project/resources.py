@@ -227,28 +227,28 @@ def _resource(
         return None
     if not value.scope.outline.text.has_any(DIRECT) or is_replaced(call.func, scope, project):
         return None
-    return _given(value.scope, project, depth)
+    made = _given(value.scope, project, depth)
+    return None if made is None or _is_mocked(made, scope, project) else made
 
 
 def _is_mocked(resource: Resource, scope: Scope, project: Project) -> bool:
     """Whether something stands in a function for the network or for processes: nothing is there to close."""
-    fixtures = MOCKED.get(resource.title)
-    if fixtures is None:
+    title = resource.title
+    if title not in MOCKED:
         return False
+    return project.remembered(("mocked", title, scope), lambda: _is_kind_mocked(title, scope, project))
+
+
+def _is_kind_mocked(title: str, scope: Scope, project: Project) -> bool:
     functions = [outer for outer in scope.around() if outer.is_function]
     wanted = {parameter.arg for function in functions for parameter in function.parameters}
     test = test_of(functions[-1], project) if functions else None
     if test is not None:
         wanted |= requested(test, project)
-    if not fixtures.isdisjoint(wanted):
-        return True
-    modules = MOCKING.get(resource.title, frozenset())
-    names = (
-        {node.id for node in ast.walk(functions[-1].node) if isinstance(node, ast.Name)}
-        if functions
-        else set()
-    )
-    return not modules.isdisjoint(names)
+    modules = MOCKING.get(title, frozenset())
+    if not MOCKED[title].isdisjoint(wanted) or not modules or not functions:
+        return not MOCKED[title].isdisjoint(wanted)
+    return any(isinstance(node, ast.Name) and node.id in modules for node in ast.walk(functions[-1].node))
 
 
 def _known(call: ast.Call, scope: Scope, project: Project) -> Resource | None:

@@ -126,12 +126,23 @@ def _times(call: ast.Call, around: Scope, project: Project) -> float:
     """How often a function makes a call, by the loops round it that count."""
     times = 1.0
     for node in loops_round(call, around, project):
-        match node:
-            case ast.For(iter=ast.Call(ast.Name("range"), [ast.Constant(int(count))])) if count < MANY:
-                times *= count
-            case _:
-                return math.inf
+        turns = _turns(node)
+        if not 0 <= turns < MANY:
+            return math.inf
+        times *= turns
     return times
+
+
+def _turns(loop: ast.AST) -> int:
+    """How often a loop goes round, as far as it is written there; else -1."""
+    match loop:
+        case ast.For(iter=iterable) | ast.ListComp(generators=[ast.comprehension(iter=iterable)]):
+            match iterable:
+                case ast.Call(ast.Name("range"), [*_, ast.Constant(int(end))]) if len(iterable.args) < 3:
+                    return end
+                case ast.Tuple(elts=elements) | ast.List(elts=elements):
+                    return len(elements)
+    return -1
 
 
 def _test_round(scope: Scope, project: Project) -> Scope | None:
@@ -298,10 +309,18 @@ def _is_over(call: ast.Call, scope: Scope, project: Project) -> bool:
 
 
 def _is_met(call: ast.Call, scope: Scope) -> bool:
-    """Whether a plain function inside comes to the same barrier: two threads start together, at once."""
-    plain = (inner for inner in scope.nested() if inner.is_function and not inner.is_async)
-    waits = (other for inner in plain for other in inner.facts.methods.get("wait", ()))
-    return any(other is not call and _receiver(other) == _receiver(call) for other in waits)
+    """Whether a plain function inside comes to the same barrier: two threads start together, at once.
+
+    And no coroutine inside, which can't while the loop stands still.
+    """
+    coming = {
+        inner.is_async
+        for inner in scope.nested()
+        if inner is not scope
+        for other in inner.facts.methods.get("wait", ())
+        if _receiver(other) == _receiver(call)
+    }
+    return coming == {False}
 
 
 def _thread_functions(call: ast.Call, scope: Scope, project: Project) -> list[Scope]:

@@ -8,15 +8,16 @@ added by the setting ``blocking-calls``.
 
 Silent: functions that are handed to a thread (``asyncio.to_thread``, executors); a call that may not wait
 (``get(block=False)``, ``sleep(0)``, a non-blocking socket), or has nothing to wait for (a queue that the
-same function has filled); in tests and their helpers a ``time.sleep`` that comes to less than 0.1 seconds,
-which asyncio's debug mode lets pass, too, unless it is repeated for as long as it takes or the test starts
-tasks; what is followed by ``sys.exit()``; the ``join`` of a thread that was told to stop, or when nothing
-else is left to do; names that a test patches; what answers HTTP requests itself; what a helper of a package
-does under a condition or in a handler; the branch of an ``if`` that does without waiting what the other one
-waits for, where its condition speaks of ``sync``. ``open``, the methods of files and of ``pathlib``, and
-``sqlite3`` are never reported: they are local and fast, and tests use them all the time. A remark on the
-line that it blocks on purpose counts, as does a ``# noqa`` for ``ASYNC2xx``; so do names such as
-``BlockingClient``, and a docstring that speaks of blocking the loop. A test that never waits may sleep and
+same function has filled); in tests and plain helpers a ``time.sleep`` that comes to less than 0.1 seconds
+(in a coroutine function that tests call, 0.01), which asyncio's debug mode lets pass, too, unless it is
+repeated for as long as it takes or the test starts tasks; what is followed by ``sys.exit()``; the ``join``
+of a thread that was told to stop, or when nothing else is left to do; names that a test patches; what
+answers HTTP requests itself; what a helper of a package does under a condition or in a handler; the branch
+of an ``if`` that does without waiting what the other one waits for, where its condition speaks of ``sync``.
+``open``, the methods of files and of ``pathlib``, and ``sqlite3`` are never reported: they are local and
+fast, and tests use them all the time. A remark on the line that it blocks on purpose counts, as does a
+``# noqa`` for ``ASYNC2xx``; so do names such as ``BlockingClient``, ``raises(BlockingError)`` round the
+call, and a docstring that speaks of blocking the loop. A test that never waits may sleep and
 wait for a pool, unless an async fixture that waits stands behind it, and may use the blocking helpers of
 sync tests. For another process, a pool or the network it may wait before it waits for the loop, and after
 its last ``await`` unless it has started, opened or served something; two threads may meet at a ``Barrier``.

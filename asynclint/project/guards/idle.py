@@ -23,7 +23,8 @@ from asynclint.project.index.values import Class
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-from asynclint.source.written import uncalled
+from asynclint.source.text import SourceError, SourceText
+from asynclint.source.written import last_name, uncalled
 
 PLAIN_CASES = frozenset({"unittest.TestCase", "unittest.case.TestCase"})
 # Methods with which a test case runs its tests in a way of its own.
@@ -34,6 +35,7 @@ RUNNING_METHODS = frozenset(
 REWRITING = ("setattr(", "vars(", "__dict__", "load_tests", "globals(")
 # A loader or runner by which setuptools runs a project's unittest tests in the project's own way.
 TEST_RUNNERS = ("test_loader", "test_runner")
+COMMANDS = ("cmdclass", *TEST_RUNNERS)
 # Marks that run nothing (https://docs.pytest.org/en/stable/reference/reference.html#marks).
 PLAIN_MARKS = frozenset(
     ["filterwarnings", "parametrize", "skip", "skipif", "usefixtures", "xfail", "timeout"]
@@ -119,50 +121,40 @@ def _has_test_command(directory: Path) -> bool:
     """Whether the nearest ``setup.py`` upward has a command of its own by which tests are run."""
     setup = next((found for found in project_directories(directory) if (found / "setup.py").is_file()), None)
     try:
-        tree = ast.parse((setup / "setup.py").read_bytes()) if setup is not None else None
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        text = SourceText.from_bytes((setup / "setup.py").read_bytes()) if setup is not None else None
+    except (OSError, SourceError):
         return False
-    return tree is not None and _sets_test_command(tree)
+    if text is None or not text.has_any(COMMANDS):
+        return False
+    try:
+        return any(map(_sets_test_command, ast.walk(text.parse())))
+    except SourceError:  # nobody knows
+        return True
 
 
-def _sets_test_command(tree: ast.Module) -> bool:
-    """``cmdclass={"test": …}``, also by a name or as a ``dict(test=…)``; ``test_runner="…"``."""
-    nodes = list(ast.walk(tree))
-    given = {node.arg: node.value for node in nodes if isinstance(node, ast.keyword) and node.arg}
-    if not given.keys().isdisjoint(TEST_RUNNERS):
-        return True
-    commands = given.get("cmdclass")
-    names = {"cmdclass"} | ({commands.id} if isinstance(commands, ast.Name) else set())
-    if commands is not None and _has_test(commands):
-        return True
-    for node in nodes:
-        match node:
-            case ast.Assign(targets=[ast.Name(name)], value=value) if name in names and _has_test(value):
-                return True
-            case ast.Subscript(ast.Name(name), ast.Constant("test"), ast.Store()) if name in names:
-                return True
-            case ast.Subscript(
-                ast.Subscript(slice=ast.Constant("cmdclass")), ast.Constant("test"), ast.Store()
-            ):
-                return True
-            case ast.Call(ast.Attribute(ast.Name(name), "update")) if name in names and _has_test(node):
-                return True
-            case ast.Dict(keys, values):
-                entries = zip(keys, values, strict=True)
-                if any(
-                    getattr(key, "value", "") == "cmdclass" and _has_test(value) for key, value in entries
-                ):
-                    return True
+def _sets_test_command(node: ast.AST) -> bool:
+    """``{"test": PyTest}``, ``dict(test=PyTest)``, ``commands["test"] = PyTest``; ``test_runner="…"``.
+
+    Not an extra of that name, which is a list of requirements.
+    """
+    match node:
+        case ast.keyword(arg=name) if name in TEST_RUNNERS:
+            return True
+        case (
+            ast.keyword(arg="test", value=value)
+            | ast.Assign(targets=[ast.Subscript(slice=ast.Constant("test"))], value=value)
+        ):
+            return _is_class(value)
+        case ast.Dict(keys, values):
+            pairs = zip(keys, values, strict=True)
+            return any(isinstance(k, ast.Constant) and k.value == "test" and _is_class(v) for k, v in pairs)
     return False
 
 
-def _has_test(commands: ast.expr) -> bool:
-    """Whether an expression makes a mapping with the key ``test``, or hands on one."""
-    parts = list(ast.walk(commands))
-    keys = (key for part in parts if isinstance(part, ast.Dict) for key in part.keys)
-    return any(isinstance(key, ast.Constant) and key.value == "test" for key in keys) or any(
-        isinstance(part, ast.keyword) and part.arg == "test" for part in parts
-    )
+def _is_class(value: ast.expr) -> bool:
+    """``PyTest``, ``commands.PyTest``, as far as the letters tell."""
+    name = last_name(value)
+    return name[:1].isupper() and not name.isupper()
 
 
 def _lacks_mark(test: Test, project: Project) -> bool:
@@ -252,7 +244,7 @@ def ignored_fixture(function: Scope, project: Project) -> bool:
     config = find_pytest_config(outline.directory)
     if not _is_strict(outline, config):
         return False
-    is_old = dependencies(outline.directory).is_before(PLUGIN, STRICT_SINCE)
+    is_old = dependencies(outline.directory).is_before(PLUGIN, STRICT_SINCE, (3, 11))
     if is_old and "asyncio_mode" not in config.options:
         return False
     if _has_others(outline, project) or may_be_driven(outline, project):

@@ -6,6 +6,7 @@ import ast
 import math
 import operator
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -62,7 +63,7 @@ def number(
         case ast.Constant(value=bool() as flag):
             return UNREAD if flag else 0.0
         case ast.Constant(value=int() | float() as value):
-            return float(value)
+            return float(value) if value < sys.float_info.max else UNREAD
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = number(operand, scope, project, given, hops - 1)
             return -inner if isinstance(inner, float) else UNREAD
