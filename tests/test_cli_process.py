@@ -191,3 +191,22 @@ def test_profile_says_where_the_time_went_and_changes_no_report(suite: Path) -> 
     assert {"parse", "outline", "screen", "rules", "everything else"} <= rows.keys()
     assert sum(map(float, rows.values())) == pytest.approx(total, abs=0.02)
     assert "ASL101" in table
+
+
+@pytest.mark.parametrize(
+    ("setup", "reported"),
+    [
+        ('re.search("\\d+", text)\nsetup(name="x", cmdclass=versioneer.get_cmdclass())\n', True),
+        ('setup(name="x", cmdclass={}, extras_require={"test": ["pytest"], "dev": TEST})\n', True),
+        ('setup(name="x", cmdclass={"test": RunTests})\n', False),
+        ('print "x"\nsetup(name="x", cmdclass={"test": RunTests})\n', False),
+    ],
+)
+def test_setup_py_is_read_in_silence(suite: Path, setup: str, *, reported: bool) -> None:
+    (suite / "setup.py").write_text(setup)
+    (suite / "tests" / "test_a.py").write_text(
+        "import unittest\n\n\nclass ATest(unittest.TestCase):\n    async def test_a(self): ...\n"
+    )
+    done = spawn(suite, "tests", "--select", "ASL305", "--quiet", PYTHONWARNINGS="always")
+    assert done.stdout.count("ASL305") == reported
+    assert done.stderr == ""

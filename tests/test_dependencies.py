@@ -188,3 +188,37 @@ def test_stops_at_the_root_of_the_project(tmp_path: Path, name: str, text: str) 
     (tmp_path / "requirements.txt").write_text("trio\n")
     found = dependencies(tests)
     assert [name for name in ("pytest", "anyio", "trio") if found.of(name)] == ["pytest", "anyio"]
+
+
+BEFORE = {
+    "pinned": ("requirements.txt", "pytest-asyncio==0.14.0\n", True),
+    "limited": ("requirements.txt", "pytest-asyncio>=0.10,<0.19\n", True),
+    "compatible": ("requirements.txt", "pytest-asyncio~=0.14.0\n", True),
+    "compatible_with_all": ("requirements.txt", "pytest-asyncio~=0.14\n", False),
+    "any_of_zero": ("requirements.txt", "pytest-asyncio==0.*\n", False),
+    "up_to_it": ("requirements.txt", "pytest-asyncio<=0.19\n", False),
+    "any": ("requirements.txt", "pytest-asyncio\n", False),
+    "by_python": (
+        "requirements.txt",
+        "pytest-asyncio<0.17; python_version<'3.7'\npytest-asyncio>=0.23; python_version>='3.7'\n",
+        False,
+    ),
+    "poetry_exact": ("pyproject.toml", "[tool.poetry.dev-dependencies]\npytest-asyncio = '0.14.0'\n", True),
+    "poetry_caret": ("pyproject.toml", "[tool.poetry.dev-dependencies]\npytest-asyncio = '^0.14'\n", True),
+    "poetry_tilde": ("pyproject.toml", "[tool.poetry.dev-dependencies]\npytest-asyncio = '~0.14'\n", True),
+    "poetry_table": (
+        "pyproject.toml",
+        "[tool.poetry.dev-dependencies]\npytest-asyncio = {version = '^0.14'}\n",
+        True,
+    ),
+    "poetry_any": ("pyproject.toml", "[tool.poetry.dev-dependencies]\npytest-asyncio = '*'\n", False),
+    "poetry_later": ("pyproject.toml", "[tool.poetry.dev-dependencies]\npytest-asyncio = '^0.21'\n", False),
+    "poetry_or": ("pyproject.toml", "[tool.poetry.dev-dependencies]\npytest-asyncio = '^0.1||^2'\n", False),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_is_before(tmp_path: Path, name: str) -> None:
+    file, text, before = BEFORE[name]
+    (tmp_path / file).write_text(text)
+    assert dependencies(tmp_path).is_before("pytest-asyncio", (0, 19), (3, 11)) == before
