@@ -170,7 +170,9 @@ def _loose(scope: Scope, project: Project) -> Iterator[tuple[ast.Call, Evidence]
 def makes_coroutine(call: ast.Call, scope: Scope, project: Project) -> Evidence | None:
     """What says that a call gives a coroutine; None where nothing does, or something replaces it."""
     evidence = _evidence(call, scope, project)
-    if evidence is None or is_replaced(call.func, scope, project) or has_started_a_task(call, scope, project):
+    if evidence is None or has_started_a_task(call, scope, project):
+        return None
+    if is_replaced(call.func, scope, project, by_plain=True):
         return None
     if gives_replaced(call.func, scope, project) or is_told_apart(call, scope, project):
         return None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import partial
 
-from asynclint.project.guards.fixtures import reaching_fixtures
+from asynclint.project.guards.around import functions_called, functions_preparing
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import PATCHES
 from asynclint.project.guards.tests import Test, marks
@@ -47,8 +47,12 @@ INSPECTED = frozenset(
         "co_firstlineno",
         "current_statistics",
         "seconds_to_next_deadline",
+        "async_fire_time_changed",  # Home Assistant's, which runs what is scheduled
     ]
 )
+# Of these, what tells in a function that a test calls: many a helper looks at the clock.
+STEPPING = frozenset({"_scheduled", "_ready", "current_effective_deadline", "async_fire_time_changed"})
+LIBRARIES = frozenset({"asyncio", "anyio", "trio", "async_timeout"})
 GUARD_NAMES = frozenset({"timeout", "fail_after", "wait_for", "get_running_loop", "Timeout"})
 LOOPS = re.compile(r"(?i)loop|policy")
 ENTERING = frozenset({"enter_async_context", "enter_context", "__aenter__", "__enter__"})
@@ -86,9 +90,12 @@ def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
     if clock:
         message = f"{clock} replaces the clock that a guard would read"
         raise NoGuardError(message)
-    fixtures = reaching_fixtures(test, project)
-    for scope in (test.scope, function, *fixtures):
-        message = project.remembered(("disturbed", scope), partial(_disturbed, scope))
+    for scope in dict.fromkeys((*functions_preparing(test, project), function)):
+        message = project.remembered(("disturbed", scope), partial(_disturbed, scope, INSPECTED))
+        if message:
+            raise NoGuardError(message)
+    for scope in functions_called(test, project):
+        message = project.remembered(("disturbed from afar", scope), partial(_disturbed, scope, STEPPING))
         if message:
             raise NoGuardError(message)
     if _has_loop_of_its_own(test, project):
@@ -96,14 +103,16 @@ def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
         raise NoGuardError(message)
 
 
-def _disturbed(scope: Scope) -> str:
-    """What in a function would notice a guard; empty if nothing does."""
-    word = mentioned(scope, INSPECTED)
+def _disturbed(scope: Scope, words: Container[str]) -> str:
+    """What in a function would notice a guard, some words of it too; empty if nothing does."""
+    word = mentioned(scope, words)
     if word:
         return f"{scope.name} looks at {word}, which a guard would change"
     if any(_moves_clock(inner) for inner in scope.nested()):
         return f"{scope.name} replaces a clock, perhaps the one that a guard would read"
-    if any(_replaces_guard(inner) for inner in scope.nested()) or _patches_guard(scope):
+    patched = (call for inner in scope.nested() for call in inner.facts.calls)
+    decorators = (decorator for outer in scope.around() for decorator in outer.decorators)
+    if _replaces_guard([*patched, *(d for d in decorators if isinstance(d, ast.Call))]):
         return f"{scope.name} replaces what a guard is made of"
     return ""
 
@@ -111,42 +120,39 @@ def _disturbed(scope: Scope) -> str:
 def _moves_clock(scope: Scope) -> bool:
     """``monkeypatch.setattr(loop, "time", …)``, ``patch.object(loop, "time")``, ``loop.time = …``."""
     for target, _ in scope.facts.attributes:
-        if target.attr == "time" and "loop" in ast.unparse(target.value).lower():
+        if target.attr == "monotonic" or (
+            target.attr == "time" and "loop" in ast.unparse(target.value).lower()
+        ):
             return True
-    return any("time" in words and "loop" in first.lower() for first, words in _patches(scope))
+    return any(
+        ("time" in words and "loop" in first.lower())
+        or any(word.rpartition(".")[2] == "monotonic" for word in words)
+        for first, words in _patches(scope.facts.calls)
+    )
 
 
-def _patches(scope: Scope) -> Iterator[tuple[str, list[str]]]:
+def _patches(calls: Iterable[ast.Call]) -> Iterator[tuple[str, list[str]]]:
     """The first argument of each patching call, as it is written, and the strings among its arguments."""
-    for call in scope.facts.calls:
+    for call in calls:
         name = called(call)
         if name in PATCHES and call.args:
             words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
             yield ast.unparse(call.args[0]), words
 
 
-def _replaces_guard(scope: Scope) -> bool:
+def _replaces_guard(calls: Iterable[ast.Call]) -> bool:
     """``monkeypatch.delattr(asyncio, "timeout")``, ``patch("asyncio.timeout")``."""
     return any(
         any(_is_library(word, GUARD_NAMES) for word in words)
-        or (first in ("asyncio", "anyio", "trio") and any(word in GUARD_NAMES for word in words))
-        for first, words in _patches(scope)
+        or (first.rpartition(".")[2] in LIBRARIES and any(word in GUARD_NAMES for word in words))
+        for first, words in _patches(calls)
     )
 
 
 def _is_library(dotted: str, names: Container[str]) -> bool:
-    """``patch("asyncio.timeout")``."""
+    """``patch("asyncio.timeout")``, ``patch("shop.asyncio.timeout")``."""
     module, _, name = dotted.rpartition(".")
-    return name in names and module.partition(".")[0] in ("asyncio", "anyio", "trio")
-
-
-def _patches_guard(scope: Scope) -> bool:
-    """``@patch("asyncio.timeout")``."""
-    calls = [d for d in scope.decorators if isinstance(d, ast.Call)]
-    words = [
-        a.value for d in calls for a in d.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
-    ]
-    return any(_is_library(word, GUARD_NAMES) for word in words)
+    return name in names and not LIBRARIES.isdisjoint(module.split("."))
 
 
 def _has_loop_of_its_own(test: Test, project: Project) -> bool:
@@ -214,8 +220,7 @@ def fake_clock(test: Test, project: Project) -> str:
     for mark in marks(test, project):
         if mark.name in FAKE_CLOCKS:
             return mark.name
-    scopes = [test.scope, *reaching_fixtures(test, project)]
-    for scope in scopes:
+    for scope in (*functions_preparing(test, project), *functions_called(test, project)):
         for arg in scope.parameters:
             if arg.arg in FAKE_CLOCKS:
                 return arg.arg

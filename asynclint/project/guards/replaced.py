@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.fixtures import Fixture, visible_fixtures
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.index.values import Calling, Function, Instance, Module
+from asynclint.project.index.classes import ancestors
+from asynclint.project.index.values import Calling, Class, Function, Instance, Module, Value
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called, last_name, uncalled, written
@@ -23,19 +27,87 @@ PATCHES = frozenset(
 )  # fmt: skip
 
 
-def is_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
-    """Whether part of a dotted name is patched somewhere, or a parameter that a mocking fixture fills."""
-    patched = replaced_names(scope, project)
-    if not patched.isdisjoint(_on_the_way(func, scope)) or _is_mocked_parameter(_root(func), scope, project):
+class Replaced(NamedTuple):
+    """Something that the tests put in place of an attribute of ``owner``, or of a name of a module.
+
+    ``owner`` is an expression in ``scope``, or a dotted name; empty where that can't be told. ``awaited``
+    says that a call of it is to be awaited as before.
+    """
+
+    name: str
+    owner: ast.expr | str
+    scope: Scope
+    awaited: bool = False
+
+
+def is_replaced(func: ast.expr, scope: Scope, project: Project, *, by_plain: bool = False) -> bool:
+    """Whether part of a dotted name is patched somewhere, or a parameter that a mocking fixture fills.
+
+    ``by_plain``: by something whose calls need no ``await``.
+    """
+    replaced = _replaced(scope, project)
+
+    def concerned(name: str, owner: ast.expr | None, where: Scope) -> bool:
+        found = (one for one in replaced.get(name, ()) if not (by_plain and one.awaited))
+        return any(_concerns(one, owner, where, project) for one in found)
+
+    if any(concerned(*step) for step in _on_the_way(func, scope)):
         return True
-    if ANY in patched and isinstance(func, ast.Attribute):
-        owner = project.inference.value(func.value, scope)
-        if not isinstance(owner, Module):
-            return True
+    if isinstance(func, ast.Attribute) and concerned(ANY, func.value, scope):
+        return True
+    if _is_mocked_parameter(_root(func), scope, project):
+        return True
     value = project.inference.value(func, scope)
     receiver = value.receiver if isinstance(value, Function) else None
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
-    return cls is not None and cls.scope.name in patched
+    return cls is not None and cls.scope.name in replaced
+
+
+def _concerns(replaced: Replaced, owner: ast.expr | None, scope: Scope, project: Project) -> bool:
+    """Whether what is patched may be an attribute of ``owner``, which is asked for one of that name."""
+    if owner is None:
+        return True
+    accessed = project.inference.value(owner, scope)
+    if not replaced.owner:
+        return replaced.name != ANY or not isinstance(accessed, Module)
+    patched = _patched(replaced, project)
+    if patched is None:
+        return replaced.name != ANY or not isinstance(accessed, Module)
+    if isinstance(patched, Module):
+        if accessed is None:  # a module, perhaps, that can't be found
+            found = scope.lookup(_root(owner))
+            return found is not None and any(b.kind in ("import", "from") for b in found[1])
+        return isinstance(accessed, Module) and accessed.outline is patched.outline
+    if isinstance(accessed, Module):
+        return False
+    one, other = _class_of(patched), _class_of(accessed) if accessed is not None else None
+    return one is None or other is None or _are_related(one, other, project)
+
+
+def _patched(replaced: Replaced, project: Project) -> Value | None:
+    """The object whose attribute is patched, as far as it is known."""
+    if not isinstance(replaced.owner, str):
+        return project.inference.value(replaced.owner, replaced.scope)
+    outline = project.modules.find(replaced.owner, 0, replaced.scope.outline)
+    if outline is not None:
+        return Module(outline)
+    module, _, member = replaced.owner.rpartition(".")
+    outline = project.modules.find(module, 0, replaced.scope.outline) if module else None
+    return project.inference.attribute(Module(outline), member) if outline is not None else None
+
+
+def _class_of(value: Value) -> Class | None:
+    if isinstance(value, Instance):
+        return value.cls
+    return value if isinstance(value, Class) else None
+
+
+def _are_related(one: Class, other: Class, project: Project) -> bool:
+    """Whether one of two classes is an heir of the other, as far as their bases are known."""
+    families = [
+        {cls.scope for cls in ancestors(each, project.inference) if cls is not None} for each in (one, other)
+    ]
+    return one.scope in families[1] or other.scope in families[0]
 
 
 def gives_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
@@ -43,7 +115,8 @@ def gives_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     value = project.inference.value(func, scope)
     if not isinstance(value, Function) or value.calling is not Calling.SYNC:
         return False
-    patched = replaced_names(scope, project)
+    replaced = _replaced(scope, project)
+    patched = {name for name, found in replaced.items() if not all(one.awaited for one in found)}
     given = [returned.value for returned in value.scope.facts.returns]
     return bool(given) and all(
         expr is not None and _own_name(_given_to(expr, value.scope)) in patched for expr in given
@@ -66,29 +139,46 @@ def _own_name(expr: ast.expr) -> str:
     return name if isinstance(expr, ast.Name) and expr.id in ("self", "cls") else getattr(expr, "id", "")
 
 
-def _on_the_way(expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[str]:
-    """Names of a call and of how its receiver is come by: ``get_client`` of ``client = app.get_client()``."""
+def _on_the_way(expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[tuple[str, ast.expr | None, Scope]]:
+    """Names of a call and of how its receiver is come by: ``get_client`` of ``client = app.get_client()``.
+
+    With each what it is an attribute of (None: of nothing), and where.
+    """
     while isinstance(expr, (ast.Attribute, ast.Call, ast.Await, ast.Subscript)):
         if isinstance(expr, ast.Attribute):
-            yield expr.attr
+            yield expr.attr, expr.value, scope
         expr = expr.func if isinstance(expr, ast.Call) else expr.value
     if not isinstance(expr, ast.Name):
         return
-    yield expr.id
+    yield expr.id, None, scope
     found = scope.lookup(expr.id) if depth < MAX_DEPTH else None
     for binding in found[1] if found is not None else ():
         if binding.value is not None and binding.kind in ("assign", "unpack", "with", "async with"):
             yield from _on_the_way(binding.value, scope, depth + 1)
 
 
-def replaced_names(scope: Scope, project: Project) -> frozenset[str]:
+def replaced_names(scope: Scope, project: Project) -> AbstractSet[str]:
     """Names that something else is put in place of where a scope runs, whatever they are attributes of."""
+    return _replaced(scope, project).keys()
+
+
+def _replaced(scope: Scope, project: Project) -> Mapping[str, Sequence[Replaced]]:
+    """What is replaced where a scope runs, by name."""
     outline = scope.outline
-    found = project.remembered(("replaced", outline), lambda: _replaced_names(outline, project))
+    found = project.remembered(("replaced", outline), lambda: _all_replaced(outline, project))
     test = _test_of(scope)
     if test is None:  # a helper of whichever test
-        return project.remembered(("replaced anywhere", outline), lambda: frozenset().union(*found.values()))
-    return found[None] | found.get(test, frozenset())
+        return project.remembered(("replaced anywhere", outline), lambda: _by_name(*found.values()))
+    if test not in found:
+        return project.remembered(("replaced for any", outline), lambda: _by_name(found[None]))
+    return project.remembered(("replaced for", test), lambda: _by_name(found[None], found[test]))
+
+
+def _by_name(*found: Iterable[Replaced]) -> Mapping[str, Sequence[Replaced]]:
+    names: dict[str, list[Replaced]] = {}
+    for one in dict.fromkeys(chain.from_iterable(found)):
+        names.setdefault(one.name, []).append(one)
+    return names
 
 
 def _root(expr: ast.expr) -> str:
@@ -98,32 +188,31 @@ def _root(expr: ast.expr) -> str:
     return expr.id if isinstance(expr, ast.Name) else ""
 
 
-def _replaced_names(outline: Outline, project: Project) -> dict[Scope | None, frozenset[str]]:
-    """Names by the test that puts something else in their place, and only for itself; None for any test."""
+def _all_replaced(outline: Outline, project: Project) -> dict[Scope | None, list[Replaced]]:
+    """What is replaced, by the test that does so, and only for itself; None for any test."""
     config = find_pytest_config(outline.directory)
-    found: dict[Scope | None, frozenset[str]] = {None: frozenset()}
+    found: dict[Scope | None, list[Replaced]] = {None: []}
     for module in plugin_modules(outline, config, project):
         own = project.remembered(("replaced by", module), partial(_replaced_by, module))
-        found |= {test: found.get(test, frozenset()) | names for test, names in own.items()}
+        for test, replaced in own.items():
+            found.setdefault(test, []).extend(replaced)
     return found
 
 
-def _replaced_by(module: Outline) -> dict[Scope | None, frozenset[str]]:
-    """The names that one module puts something else in place of."""
-    found: dict[Scope | None, set[str]] = {}
+def _replaced_by(module: Outline) -> dict[Scope | None, list[Replaced]]:
+    """What one module puts something else in place of."""
+    found: dict[Scope | None, list[Replaced]] = {}
     decorating: dict[int, Scope] = {}
     for scope in module.scope.nested():
         if scope.is_function and scope.decorators:
             decorating |= {id(decorator): scope for decorator in scope.decorators}
-        names = _assigned_in(scope)
-        if names:
-            found.setdefault(_test_of(scope), set()).update(names)
+        for one in _assigned_in(scope):
+            found.setdefault(_test_of(scope), []).append(one)
     for scope in module.scope.nested():
         for call in _patches(scope):
-            names = _patched_by(call, scope)
-            if names:
-                found.setdefault(_test_of(decorating.get(id(call), scope)), set()).update(names)
-    return {test: frozenset(names) for test, names in found.items()}
+            for one in _patched_by(call, scope):
+                found.setdefault(_test_of(decorating.get(id(call), scope)), []).append(one)
+    return found
 
 
 def _test_of(scope: Scope) -> Scope | None:
@@ -136,16 +225,14 @@ def _test_of(scope: Scope) -> Scope | None:
     return None if is_fixture else functions[-1]
 
 
-def _assigned_in(scope: Scope) -> set[str]:
-    names: set[str] = set()
+def _assigned_in(scope: Scope) -> Iterator[Replaced]:
     own = scope.parameters[0].arg if scope.enclosing_class is not None and scope.parameters else ""
     for target, value in scope.facts.attributes:
-        if _is_async_mock(value):
-            continue
         if not (isinstance(target.value, ast.Name) and target.value.id == own):
-            names.add(target.attr)
-    names |= {name for name, kind in scope.facts.outer.items() if kind == "global" and name in scope.bindings}
-    return names
+            yield Replaced(target.attr, target.value, scope, _is_awaited(value, scope))
+    for name, kind in scope.facts.outer.items():
+        if kind == "global" and name in scope.bindings:
+            yield Replaced(name, "", scope)
 
 
 def _patches(scope: Scope) -> Iterator[ast.Call]:
@@ -154,16 +241,26 @@ def _patches(scope: Scope) -> Iterator[ast.Call]:
             yield from calls[name]
 
 
-def _patched_by(call: ast.Call, scope: Scope) -> set[str]:
-    name = called(call)
+def _patched_by(call: ast.Call, scope: Scope) -> Iterator[Replaced]:
+    name, first = called(call), call.args[0] if call.args else None
+    values = (*call.args, *(keyword.value for keyword in call.keywords))
+    awaited = name == "spy" or any(_is_awaited(value, scope) for value in values)
     if name == "multiple":
-        return {k.arg or ANY for k in call.keywords if not _is_async_mock(k.value)}
-    if any(_is_async_mock(value) for value in (*call.args, *(keyword.value for keyword in call.keywords))):
-        return set()
+        for keyword in call.keywords:
+            yield Replaced(keyword.arg or ANY, "", scope, _is_awaited(keyword.value, scope))
+        return
     if name == "setattr" and len(call.args) == 3 and not any(_texts(call.args[1], scope)):
-        return {ANY}
+        yield Replaced(ANY, call.args[0], scope, awaited)
+        return
     named = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
-    return {text.rpartition(".")[2] for value in named for text in _texts(value, scope)} - {""}
+    for value in named:
+        for text in _texts(value, scope):
+            dotted, _, last = text.rpartition(".")
+            owner: ast.expr | str = dotted if isinstance(value, ast.Constant) else ""
+            if not dotted and first is not None and value is not first:
+                owner = first
+            if last:
+                yield Replaced(last, owner, scope, awaited)
 
 
 def _texts(expr: ast.expr, scope: Scope) -> Iterator[str]:
@@ -182,10 +279,13 @@ def _texts(expr: ast.expr, scope: Scope) -> Iterator[str]:
         yield _text(expr)
 
 
-def _is_async_mock(value: ast.expr | None) -> bool:
-    """``AsyncMock``, ``mock.AsyncMock(…)``: what it stands for is still to be awaited."""
+def _is_awaited(value: ast.expr | None, scope: Scope) -> bool:
+    """``AsyncMock``, ``mock.AsyncMock(…)``, a coroutine function: a call is still to be awaited."""
     func = value.func if isinstance(value, ast.Call) else value
-    return func is not None and last_name(func) == "AsyncMock"
+    if func is None or last_name(func) == "AsyncMock":
+        return func is not None
+    found = scope.lookup(value.id) if isinstance(value, ast.Name) else None
+    return found is not None and all(isinstance(b.node, ast.AsyncFunctionDef) for b in found[1])
 
 
 def _text(expr: ast.expr) -> str:
