@@ -42,9 +42,6 @@ INSPECTED = frozenset(
         "_ready",
         "monotonic",
         "perf_counter_ns",
-        "f_lineno",
-        "tb_lineno",
-        "co_firstlineno",
         "current_statistics",
         "seconds_to_next_deadline",
         "async_fire_time_changed",  # Home Assistant's, which runs what is scheduled
@@ -52,6 +49,7 @@ INSPECTED = frozenset(
 )
 # Of these, what tells in a function that a test calls: many a helper looks at the clock.
 STEPPING = frozenset({"_scheduled", "_ready", "current_effective_deadline", "async_fire_time_changed"})
+LINES = (".lineno ==", ".f_lineno", ".tb_lineno", ".co_firstlineno", "getsource(", "getsourcelines(")
 LIBRARIES = frozenset({"asyncio", "anyio", "trio", "async_timeout"})
 GUARD_NAMES = frozenset({"timeout", "fail_after", "wait_for", "get_running_loop", "Timeout"})
 LOOPS = re.compile(r"(?i)loop|policy")
@@ -86,6 +84,9 @@ def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
         ):
             message = "hypothesis runs it many times over, under a deadline of its own"
             raise NoGuardError(message)
+    if _knows_its_lines(function.outline):
+        message = f"{function.outline.path.name} has tests that look at line numbers, which a guard shifts"
+        raise NoGuardError(message)
     clock = fake_clock(test, project)
     if clock:
         message = f"{clock} replaces the clock that a guard would read"
@@ -101,6 +102,13 @@ def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
     if _has_loop_of_its_own(test, project):
         message = "the project's event loop has a clock of its own"
         raise NoGuardError(message)
+
+
+def _knows_its_lines(outline: Outline) -> bool:
+    """``assert record.lineno == 14``, ``assert "test_shop.py:19" in caplog.text``, ``getsource(test)``."""
+    return outline.text.has_any(LINES) or bool(
+        re.search(rf"\b{re.escape(outline.path.name)}:\d", outline.text.text)
+    )
 
 
 def _disturbed(scope: Scope, words: Container[str]) -> str:
