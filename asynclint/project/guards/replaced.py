@@ -71,17 +71,22 @@ def _concerns(replaced: Replaced, owner: ast.expr | None, scope: Scope, project:
     if not replaced.owner:
         return replaced.name != ANY or not isinstance(accessed, Module)
     patched = _patched(replaced, project)
+    if isinstance(patched, Module) or (patched is None and _is_imported(replaced.owner, replaced.scope)):
+        if accessed is None:  # a module, perhaps, that can't be found
+            return _is_imported(owner, scope)
+        return isinstance(accessed, Module) and (patched is None or accessed == patched)
     if patched is None:
         return replaced.name != ANY or not isinstance(accessed, Module)
-    if isinstance(patched, Module):
-        if accessed is None:  # a module, perhaps, that can't be found
-            found = scope.lookup(_root(owner))
-            return found is not None and any(b.kind in ("import", "from") for b in found[1])
-        return isinstance(accessed, Module) and accessed.outline is patched.outline
     if isinstance(accessed, Module):
         return False
     one, other = _class_of(patched), _class_of(accessed) if accessed is not None else None
     return one is None or other is None or _are_related(one, other, project)
+
+
+def _is_imported(owner: ast.expr | str, scope: Scope) -> bool:
+    """``import tools``: the name of a module, whether that can be found or not."""
+    found = scope.lookup(owner.id) if isinstance(owner, ast.Name) else None
+    return found is not None and all(binding.kind == "import" for binding in found[1])
 
 
 def _patched(replaced: Replaced, project: Project) -> Value | None:
