@@ -108,6 +108,10 @@ def _mistake(
     value: Value | None, used: str, outline: Outline, inference: Inference
 ) -> tuple[str, Needs] | None:
     match value:
+        case Result(Function(receiver=Instance(open=True) as owner)) if _has_twin(owner, outline, inference):
+            return None
+        case Instance(open=True) if _has_twin(value, outline, inference):
+            return None
         case Result(function):
             return MADE[function.calling] if function.calling in WRONG[used] else None
         case Items():
@@ -119,6 +123,16 @@ def _mistake(
             if isinstance(inference.attribute(value, own), Function):
                 return None if any(may_have(cls, name, inference) for name in wanted) else answer
     return None
+
+
+def _has_twin(value: Instance, user: Outline, inference: Inference) -> bool:
+    """Whether a module knows another class of the name, or ``AsyncQuery`` for ``Query``.
+
+    An annotation that both share says the one and means the other, too.
+    """
+    name = value.cls.scope.name
+    others = (inference.name(other, user.scope) for other in (name, f"Async{name}"))
+    return any(isinstance(other, Class) and other.scope is not value.cls.scope for other in others)
 
 
 def _may_be_more(value: Instance, user: Outline, inference: Inference) -> bool:

@@ -4,7 +4,7 @@ A guard that never fires is worse than none: whoever reads the test believes tha
 This rule reports, each at the guard itself:
 
 - a limit that is no limit: ``timeout(None)``, ``wait_for(…, None)``, ``fail_after(math.inf)``,
-  unless the guard is looked at or given a time later;
+  unless the guard is looked at or given a time later, or a timeout is expected, which then comes from inside;
 - a guard that is built and never entered;
 - ``with asyncio.timeout(…)``, which is entered with ``async with``, and ``async with`` round anyio's
   and trio's guards, which are entered with ``with``: both raise TypeError;
