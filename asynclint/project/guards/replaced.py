@@ -20,6 +20,18 @@ from asynclint.source.written import called, last_name, uncalled, written
 
 MAX_DEPTH = 3  # names of names
 ANY = "*"  # nobody knows which name
+# What nobody calls: ``setattr(namespace, self.dest, not value)``.
+DATA = (
+    ast.Constant,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.BinOp,
+    ast.JoinedStr,
+    ast.Dict,
+    ast.List,
+    ast.Tuple,
+    ast.Set,
+)
 NAMING = frozenset({"target", "target_string", "attribute", "name"})
 PATCHES = frozenset(
     ["patch", "object", "setattr", "multiple", "delattr", "spy", "stub", "dict", "patch_object", "replace",
@@ -255,7 +267,8 @@ def _patched_by(call: ast.Call, scope: Scope) -> Iterator[Replaced]:
             yield Replaced(keyword.arg or ANY, "", scope, _is_awaited(keyword.value, scope))
         return
     if name == "setattr" and len(call.args) == 3 and not any(_texts(call.args[1], scope)):
-        yield Replaced(ANY, call.args[0], scope, awaited)
+        if not isinstance(call.args[2], DATA):
+            yield Replaced(ANY, call.args[0], scope, awaited)
         return
     named = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
     for value in named:
