@@ -11,7 +11,7 @@ from asynclint.project.guards.around import functions_called, functions_preparin
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import PATCHES
 from asynclint.project.guards.tests import Test, marks
-from asynclint.project.index.values import Class, Function
+from asynclint.project.index.values import Class, Function, Module
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
@@ -177,7 +177,12 @@ def _brings_own_loop(outline: Outline, project: Project) -> bool:
 def _loop_modules(outline: Outline, project: Project) -> Iterator[Outline]:
     """A module, and where the loops and policies are defined that it imports."""
     yield outline
+    used = set(re.findall(r"\b(\w+)\.\w*(?:[Ll]oop|[Pp]olicy)\b", outline.text.text))
     for name, bindings in outline.scope.bindings.items():
+        if bindings[-1].kind == "import" and name in used:  # simclock.Policy()
+            module = project.inference.name(name, outline.scope)
+            if isinstance(module, Module) and not module.outline.is_stub:
+                yield module.outline
         if bindings[-1].kind == "from" and LOOPS.search(name):
             found = project.inference.name(name, outline.scope)
             if found is None:
