@@ -24,6 +24,8 @@ Key = tuple[str, ...]
 Place = tuple[ast.Call, Scope]
 MANY = 2  # witnesses for each call that is let be
 MORE = 4  # where the receiver comes from another object in the same way, or is what each caller gives
+# What collects calls until it is executed: ``pipe.multi()``, and then ``pipe.get("a")``.
+BATCHES = re.compile(r"pipe|batch|multi|transaction", re.IGNORECASE)
 TWINS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Arguments that say whether a call waits: ``session.subscribe(topic, wait_response=False)``.
 MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
@@ -32,6 +34,8 @@ MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
 def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool:
     """Whether a module awaits a call as a rule, and lets it be only here, or hardly ever."""
     if not scope.is_async or getattr(call.func, "attr", "") in EAGER_METHODS:
+        return False
+    if BATCHES.search(written(call.func).partition(".")[0]):
         return False
     outline, name = scope.outline, called(call)
     waits = project.remembered(("awaited calls", outline), lambda: _by_name(_awaited(outline)))
