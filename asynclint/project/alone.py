@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from asynclint.knowledge.asyncs import UNITTEST_CASES
-from asynclint.project.called import passed
+from asynclint.project.called import passed, run_by
 from asynclint.project.guards.fixtures import reaching_fixtures, requested
 from asynclint.project.guards.tests import Test, test_of
-from asynclint.project.index.values import Class, Function
 from asynclint.project.moments import NEVER, loops_round, moments
 from asynclint.project.project import Project
 from asynclint.project.standstill import asks_loop
@@ -112,7 +111,7 @@ def _started(unit: Scope, project: Project) -> Iterator[ast.AST]:
             yield scope.node
         yield from _direct_starts(scope, project)
         for call in scope.facts.calls:
-            handed = (_function(arg, scope, project) for arg in call.args if isinstance(arg, ast.Name))
+            handed = (run_by(arg, scope, project) for arg in call.args if isinstance(arg, ast.Name))
             asks = any(function is not None and asks_loop(function, project) for function in handed)
             if asks or _leads_to_start(call.func, scope, project, 0):
                 yield call
@@ -130,7 +129,7 @@ def _direct_starts(scope: Scope, project: Project) -> Iterator[ast.AST]:
 
 def _leads_to_start(func: ast.expr, scope: Scope, project: Project, depth: int) -> bool:
     """Whether a function of the project that is called starts something, or calls one that does."""
-    function = _function(func, scope, project)
+    function = run_by(func, scope, project)
     if function is None or depth > MAX_DEPTH:
         return False
 
@@ -141,16 +140,6 @@ def _leads_to_start(func: ast.expr, scope: Scope, project: Project, depth: int) 
         return any(_leads_to_start(call.func, function, project, depth + 1) for call in calls)
 
     return project.remembered(("leads to start", function, depth), leads)
-
-
-def _function(func: ast.expr, scope: Scope, project: Project) -> Scope | None:
-    """The function of the project that a call of ``func`` runs; what makes an object is its ``__init__``."""
-    value = project.inference.value(func, scope)
-    if isinstance(value, Class):
-        value = project.inference.attribute(value, "__init__")
-    if not isinstance(value, Function) or value.scope.outline.is_stub or not value.scope.is_function:
-        return None
-    return value.scope
 
 
 def _leaves_something(fixture: Scope, project: Project) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from asynclint.project.index.values import Function
+from asynclint.project.index.values import Class, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
@@ -106,3 +106,13 @@ def _aliases(scope: Scope, project: Project) -> Iterator[tuple[str, tuple[str, .
                 yield name, chain(calls[0].func, scope, project.modules)
         elif found[1][0].kind in ("from", "import", "assign"):
             yield name, chain(calls[0].func, scope, project.modules)
+
+
+def run_by(func: ast.expr, scope: Scope, project: Project) -> Scope | None:
+    """The function of the project that a call of ``func`` runs; what makes an object is its ``__init__``."""
+    value = project.inference.value(func, scope)
+    if isinstance(value, Class):
+        value = project.inference.attribute(value, "__init__")
+    if not isinstance(value, Function) or value.scope.outline.is_stub or not value.scope.is_function:
+        return None
+    return value.scope

@@ -4,7 +4,8 @@
 asynchronous generator, ``async with`` or ``async for`` on what is not asynchronous, and any of them on
 a coroutine that has to be awaited first. This rule reports them where the type is known: from the
 definition of what is called, through the project and the standard library, or from the class of an
-object, all of whose bases are known.
+object, all of whose bases are known; not from an annotation that the module's ``AsyncQuery`` shares with
+``Query``.
 
 Why it matters: the line raises TypeError or AttributeError as soon as it runs, if it runs: in a test
 that is skipped here, or in a branch for one platform, nobody sees it until then.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from asynclint.project.called import run_by
 from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.tests import Test
-from asynclint.project.index.values import Class, Function
 from asynclint.project.project import Project
 from asynclint.project.tasks import SETUP
 from asynclint.source.outline import Outline, Scope
@@ -54,14 +54,11 @@ def _called(scope: Scope, project: Project, depth: int) -> Sequence[Scope]:
 def _all_called(scope: Scope, project: Project, depth: int) -> Iterator[Scope]:
     for inner in scope.nested():
         for call in inner.facts.calls:
-            value = project.inference.value(call.func, inner)
-            if isinstance(value, Class):
-                value = project.inference.attribute(value, "__init__")
-            if not isinstance(value, Function) or value.scope.outline.is_stub or not value.scope.is_function:
-                continue
-            yield value.scope
-            if depth < MAX_DEPTH:
-                yield from _called(value.scope, project, depth + 1)
+            function = run_by(call.func, inner, project)
+            if function is not None:
+                yield function
+                if depth < MAX_DEPTH:
+                    yield from _called(function, project, depth + 1)
 
 
 def _speaks_of_time(module: Outline, project: Project) -> bool:
