@@ -11,7 +11,7 @@ from asynclint.project.guards.decorators import decorator_bound
 from asynclint.project.guards.installed import is_plain
 from asynclint.project.guards.seconds import UNREAD
 from asynclint.project.guards.tests import Bases, Test, read_marks
-from asynclint.project.guards.timers import LATER
+from asynclint.project.guards.timers import LATER, timer_of
 from asynclint.project.guards.wrappers import (
     Bound,
     Unknown,
@@ -110,11 +110,18 @@ def _verdicts(bases: Bases, project: Project) -> Iterator[tuple[Verdict, frozens
             questions(method.enclosing_class or method),
         )
     for method in _called(lineage, SETUP_METHODS, wider):
-        found = method_bound(method, cls, project)
-        counts = isinstance(found, Bound) and (not found.in_loop or _outlasts(method, project))
-        yield (_sourced(found, method) if counts else None), frozenset()
+        yield _sourced(_bound_by_setup(method, cls, project), method), frozenset()
     if wider is not project:
         yield _unread_base(lineage, wider), frozenset()
+
+
+def _bound_by_setup(method: Scope, cls: Scope, project: Project) -> Bound | None:
+    """A timer that a method starts before the test, or what it puts round the test for later."""
+    if _outlasts(method, project):
+        found = method_bound(method, cls, project)
+        return found if isinstance(found, Bound) else None
+    timer = timer_of(method, project)
+    return None if timer is None else bound_at(*timer, method.name, UNREAD, in_loop=False)
 
 
 def _unread_base(lineage: list[Class | None], project: Project) -> Unknown | None:

@@ -44,16 +44,27 @@ def _is_watchdog(call: ast.Call, scope: Scope, project: Project) -> bool:
 
 def arms_timer(function: Scope, project: Project, depth: int = 0) -> bool:
     """Whether a function starts a timer outside the loop, itself or through project functions."""
+    return timer_of(function, project, depth) is not None
+
+
+def timer_of(function: Scope, project: Project, depth: int = 0) -> tuple[ast.Call, Scope] | None:
+    """The call that starts a timer outside the loop, and its scope: in a function, or in one it calls."""
+    key = ("timer", function, depth)
+    return project.remembered(key, lambda: _timer_of(function, project, depth))
+
+
+def _timer_of(function: Scope, project: Project, depth: int) -> tuple[ast.Call, Scope] | None:
     for scope in function.nested():
         for call in scope.facts.calls:
             if is_timer(call, scope, project):
-                return True
+                return call, scope
             inner = project.inference.value(call.func, scope) if depth < MAX_DEPTH else None
             if not isinstance(inner, Function) or inner.scope.outline.is_stub or inner.scope is function:
                 continue
-            if arms_timer(inner.scope, project, depth + 1):
-                return True
-    return False
+            found = timer_of(inner.scope, project, depth + 1)
+            if found is not None:
+                return found
+    return None
 
 
 def cancels_later(call: ast.Call, scope: Scope, project: Project, receiver: Instance | None = None) -> bool:
