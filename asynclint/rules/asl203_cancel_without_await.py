@@ -7,7 +7,8 @@ waited for. A test that asserts ``task.done()``, ``task.cancelled()``, or that t
 ``asyncio.all_tasks()``, afterwards is silent; so is one that sleeps behind the ``cancel()`` of a task that is
 seen to let itself be cancelled; one that waits for what the task sets last (``done.set()``); and, outside
 tests, a task that does nothing but ``event.wait()`` or sleep. What ``ensure_future`` is given may be a
-future, unless it is seen to be a coroutine.
+future, unless it is seen to be a coroutine. What ``asyncio.run`` runs leaves nothing behind: it cancels what
+is left, and waits for it.
 
 Why it matters: what the task does on its way out (and the error it may die of) is never seen, and it
 may happen in the middle of the next test, or after the loop is closed.
@@ -45,7 +46,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Safety
-from asynclint.knowledge.asyncs import SLEEPS
+from asynclint.knowledge.asyncs import LOOP_RUNS, SLEEPS
 from asynclint.project.task_ends import may_leave_tasks, runs_on_trio
 from asynclint.rule import Rule, Scope
 from asynclint.source.written import called
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from asynclint.flow.lives import Life
     from asynclint.project.project import Project
     from asynclint.source.function import Function
+    from asynclint.source.outline import Scope as Unit
 
 rule = Rule("ASL203", "cancel-without-await", Scope.FUNCTION, fix=Safety.SAFE)
 
@@ -75,6 +77,8 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     for life in lives(function, project):
         left = not life.is_dropped and not life.is_unfinished and life.end & State.CANCELLED
         if not left or runs_on_trio(life.scope, project) or _only_waits(life, project):
+            continue
+        if _ends_with_its_loop(life.scope, project):
             continue
         if not _is_over(function, life, project):
             asked.setdefault(life.trace.nodes(Fate.CANCELLED)[-1], []).append(life)
@@ -102,6 +106,21 @@ def _is_over(function: Function, life: Life, project: Project) -> bool:
     later = (call for call in life.scope.facts.calls if call.lineno > last and called(call) == "sleep")
     sleeps = any(SLEEPS.intersection(chain(call.func, life.scope, project.modules)) for call in later)
     return sleeps and lets_itself_be_cancelled(life, project)
+
+
+def _ends_with_its_loop(scope: Unit, project: Project) -> bool:
+    """Whether ``asyncio.run`` runs a function right beside it: that cancels what is left, and waits for it."""
+    from asynclint.project.guards.drives import driven, own_drives
+    from asynclint.project.names import known
+
+    around = scope.parent
+    runs = own_drives(around, project) if around is not None and around.is_function else ()
+    return any(
+        known(drive.call.func, drive.scope, project.modules, LOOP_RUNS)
+        and (function := driven(drive, project)) is not None
+        and function.scope is scope
+        for drive in runs
+    )
 
 
 def _may_be_future(life: Life, project: Project) -> bool:

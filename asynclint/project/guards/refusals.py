@@ -15,7 +15,7 @@ from asynclint.project.index.values import Class, Function, Module
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-from asynclint.source.written import called, uncalled
+from asynclint.source.written import called, last_name, uncalled
 
 FAKE_CLOCKS = frozenset(
     [
@@ -215,8 +215,27 @@ def refuse_outliving_scopes(function: Scope) -> None:
 
 
 def mentioned(scope: Scope, words: Container[str]) -> str:
-    """The first of some names that a function has in it, as a string too; empty if it has none."""
-    return next((word for node in ast.walk(scope.node) if (word := _word(node)) in words), "")
+    """The first of some names that a function has in it, as a string too; empty if it has none.
+
+    A deadline that is compared with minus infinity alone is left out: that asks whether all is over already.
+    """
+    found = [node for node in ast.walk(scope.node) if _word(node) in words]
+    over = (
+        {id(part) for node in ast.walk(scope.node) if _asks_if_over(node) for part in ast.walk(node)}
+        if found
+        else ()
+    )
+    return next((_word(node) for node in found if id(node) not in over), "")
+
+
+def _asks_if_over(node: ast.AST) -> bool:
+    """``current_effective_deadline() == -math.inf``."""
+    match node:
+        case ast.Compare(
+            ops=[ast.Eq() | ast.NotEq()], comparators=[ast.UnaryOp(op=ast.USub(), operand=limit)]
+        ):
+            return last_name(limit) == "inf"
+    return False
 
 
 def _word(node: ast.AST) -> str:

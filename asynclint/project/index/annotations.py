@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from asynclint.project.index import awaitables
 from asynclint.project.index.values import Builtin, Callback, Class, Instance, Items, Pending, Value
 from asynclint.project.names import definition, known
+from asynclint.source.written import last_name
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
     from asynclint.source.outline import Scope
 
 UNWRAPPED_TYPES = frozenset({"typing.Annotated", "typing.Optional", "typing.Final", "typing.ClassVar"})
+TYPES = frozenset({"type", "Type"})
 SELF_TYPES = frozenset({"typing.Self", "typing_extensions.Self", "_typeshed.Self"})
 
 
@@ -47,6 +49,9 @@ def _of_subscript(
         inner = first_argument(annotation)
         read = _optional if unwrapped == "typing.Optional" else annotated
         return read(inner, scope, receiver, inference)
+    if is_type(annotation):
+        found = annotated(annotation.slice, scope, receiver, inference)
+        return Class(found.cls.scope, open=True) if isinstance(found, Instance) else None
     found = awaitables.annotation(annotation, scope, inference) or items(annotation, scope, inference)
     if found is not None:
         return found
@@ -70,6 +75,11 @@ def _of_alias(annotation: ast.expr, scope: Scope, inference: Inference) -> Value
     if found is None or not isinstance(found[0], ast.Subscript):
         return None
     return annotated(found[0], found[1], None, inference)
+
+
+def is_type(annotation: ast.expr) -> TypeGuard[ast.Subscript]:
+    """Whether an annotation is ``type[T]``."""
+    return isinstance(annotation, ast.Subscript) and last_name(annotation.value) in TYPES
 
 
 def first_argument(subscript: ast.Subscript) -> ast.expr:

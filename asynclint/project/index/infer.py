@@ -11,7 +11,7 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asynclint.project.index import awaitables, mocks, narrowing, results, stars
+from asynclint.project.index import awaitables, generics, mocks, narrowing, results, stars
 from asynclint.project.index.annotations import annotated, subscribed
 from asynclint.project.index.classes import ancestors, is_dynamic, maker_of, makes_its_own
 from asynclint.project.index.decorators import defined
@@ -70,8 +70,9 @@ class Inference(Memo):
         match expr:
             case ast.Call():
                 return self._called(expr, scope)
-            case ast.Await():
-                return self.awaited(self.value(expr.value, scope))
+            case ast.Await(value=inner):
+                found = self.awaited(self.value(inner, scope))
+                return found if found is not None else generics.solved(inner, scope, self)
             case ast.Subscript():
                 return subscribed(expr, scope, self)
             case ast.NamedExpr():
@@ -154,10 +155,10 @@ class Inference(Memo):
                 return results.unpacked(name, binding, scope, self)
             case "with":
                 value = self.value(binding.value, scope)
-                found = self._entered(value, "__enter__", Calling.CONTEXT)
+                found = self.entered(value, "__enter__", Calling.CONTEXT)
                 return found if found is not None else mocks.patched(binding.value, scope, self)
             case "async with":
-                return self._entered(self.value(binding.value, scope), "__aenter__", Calling.ASYNC_CONTEXT)
+                return self.entered(self.value(binding.value, scope), "__aenter__", Calling.ASYNC_CONTEXT)
         return None
 
     def _imported(self, binding: Binding, origin: Outline) -> Value | None:
@@ -331,6 +332,8 @@ class Inference(Memo):
         made = self.result(value)
         if made is not None:
             return awaitables.wrapping(made, call, scope, self)
+        if isinstance(value, Function):
+            return generics.solved(call, scope, self)
         return awaitables.stepped(call, scope, self) or (
             awaitables.named(call.func, scope, self) if value is None else None
         )
@@ -371,7 +374,7 @@ class Inference(Memo):
         found = self.pending(value)
         return found.result if found is not None else None
 
-    def _entered(self, value: Value | None, method: str, context: Calling) -> Value | None:
+    def entered(self, value: Value | None, method: str, context: Calling) -> Value | None:
         """What ``with value as x`` binds."""
         if isinstance(value, Result) and value.function.calling is context:
             return results.yielded(value.function, self)

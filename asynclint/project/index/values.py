@@ -119,7 +119,16 @@ class Items:
 Value = Module | Class | Function | Instance | Super | Builtin | Result | Pending | Callback | Mocked | Items
 
 
+NONE = Builtin("NoneType")
+
+
 def agreed(values: list[Value | None]) -> Value | None:
-    """The one value that all are; None where they differ or one is unknown."""
-    first = values[0] if values else None
-    return first if all(value == first for value in values) else None
+    """The one value that all are; None where they differ or one is unknown.
+
+    What may be ``None`` counts as what else it is, except where nobody need await it then.
+    """
+    objects = [value for value in values if value != NONE] or values
+    first = objects[0] if objects else None
+    if len(objects) < len(values) and isinstance(first, (Pending, Result)):
+        return None
+    return first if all(value == first for value in objects) else None
