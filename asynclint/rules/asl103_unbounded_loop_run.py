@@ -44,7 +44,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from asynclint.finding import Edit, Finding, Fix, Safety, Span
+from asynclint.finding import Finding, Fix, Safety
 from asynclint.project.guards import bounds, drives, tests
 from asynclint.project.guards.drives import Drive
 from asynclint.project.guards.tests import Test
@@ -97,6 +97,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
 
 def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
     from asynclint.project.guards import insertion, refusals
+    from asynclint.source.wrap import UnwrappableError, wrap_expression
 
     marked = insertion.mark_fix(test, project)
     if marked is not None:
@@ -123,11 +124,10 @@ def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
         given = drives.arguments(drive, driven, project)
         seconds = insertion.fitting_seconds(driven.scope, project, given, unit)
     name, imported = insertion.importable("asyncio", drive.scope, project)
-    span = unit.outline.text.span(drive.what)
-    edits = (
-        Edit(Span(span.start, span.start), f"{name}.wait_for("),
-        Edit(Span(span.end, span.end), f", {seconds})"),
-    )
+    try:
+        edits = wrap_expression(drive.scope, drive.what, f"{name}.wait_for", str(seconds))
+    except UnwrappableError as error:
+        raise refusals.NoGuardError(str(error)) from error
     imports = (imported,) if imported else ()
     return Fix(f"wrap it in {name}.wait_for(…, {seconds})", edits, Safety.SAFE, imports)
 

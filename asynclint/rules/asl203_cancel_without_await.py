@@ -109,7 +109,7 @@ def _is_over(function: Function, life: Life, project: Project) -> bool:
 
 
 def _ends_with_its_loop(scope: Unit, project: Project) -> bool:
-    """Whether ``asyncio.run`` runs a function right beside it: that cancels what is left, and waits for it."""
+    """Whether ``asyncio.run`` runs a function beside it: that cancels what is left, and waits for it."""
     from asynclint.project.guards.drives import driven, own_drives
     from asynclint.project.names import known
 

@@ -56,7 +56,10 @@ def wrap_body(function: Scope, header: str) -> Edit:
     end = Position(last, len(lines[last - 1]))
     # formatters want a blank line in front of a nested definition
     gap = text.newline if isinstance(moved[0], (*FUNCTIONS, ast.ClassDef)) else ""
-    return Edit(Span(Position(first, 0), end), f"{indent}{header}{text.newline}{gap}{moved_lines}")
+    begin = first
+    while gap and kept and begin - 1 > previous and not lines[begin - 2].strip():
+        begin -= 1  # behind a docstring they want one there only (pydocstyle's D202)
+    return Edit(Span(Position(begin, 0), end), f"{indent}{header}{text.newline}{gap}{moved_lines}")
 
 
 def wrap_run(function: Scope, run: Sequence[ast.stmt], header: str) -> Edit:
@@ -129,6 +132,27 @@ def wrap_rest(
     return Edit(Span(Position(first, 0), end), wrapped)
 
 
+def wrap_expression(function: Scope, expr: ast.expr, call: str, more: str) -> tuple[Edit, ...]:
+    """Make an expression the first argument of a call: ``call(expr, more)``.
+
+    One that fills several lines alone is moved a level deeper below ``call(``, as formatters lay it out.
+    Raises UnwrappableError.
+    """
+    node, text = function.node, function.outline.text
+    assert isinstance(node, FUNCTIONS)
+    span, newline = text.span(expr), text.newline
+    indent = text.lines[span.start.line - 1][: span.start.column]
+    behind = text.lines[span.end.line - 1][span.end.column :]
+    if span.start.line == span.end.line or indent.strip() or behind.strip() not in ("", ","):
+        start, end = Span(span.start, span.start), Span(span.end, span.end)
+        return Edit(start, f"{call}("), Edit(end, f", {more})")
+    unit = _unit(node, _indent(text.lines[_first_line(node.body[0]) - 1]), text)
+    moved = _indented(function, span.start.line, span.end.line, indent, unit).removesuffix(behind)
+    closing = f",{newline}{indent}{unit}{more},{newline}{indent})"
+    whole = Span(Position(span.start.line, 0), span.end)
+    return (Edit(whole, f"{indent}{call}({newline}{moved}{closing}"),)
+
+
 @lru_cache(maxsize=1)
 def _last_reads(function: FunctionNode) -> dict[str, tuple[int, int]]:
     """Where each name is read, or deleted, last."""
@@ -145,7 +169,7 @@ def _indented(function: Scope, first: int, last: int, indent: str, unit: str) ->
     Blank lines and the contents of strings stay as they are.
     """
     lines, start = function.outline.text.lines, _first_line(function.node)  # type: ignore[arg-type]
-    inside = _inside_strings("".join(lines[start - 1 : last]))
+    inside = _inside_strings("".join(lines[start - 1 : function.node.end_lineno]))  # type: ignore[union-attr]
     if any("\f" in line and "\f" in _indent(line) for line in lines[first - 1 : last]):
         message = "form feeds stand in its indentation"
         raise UnwrappableError(message)
