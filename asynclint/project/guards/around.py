@@ -13,10 +13,12 @@ from asynclint.project.tasks import SETUP
 from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 2  # functions that call functions
-# Words of modules that may move a clock, run what is scheduled on a loop, or replace a guard.
+# Words of modules that may move a clock, run what is scheduled on a loop, replace a guard, or leave open
+# what they enter.
 WORDS = (
     *("freez", "time_machine", "MockClock", "looptime", "solipsism", "_scheduled", "_ready", "deadline"),
     *("monotonic", "loop.time", '"time"', "'time'", ".timeout", '"timeout"', "'timeout'"),
+    *(".__aenter__(", "enter_async_context("),
 )
 RAW_WORDS = tuple(word.encode() for word in WORDS)
 

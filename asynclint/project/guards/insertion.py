@@ -15,6 +15,7 @@ from asynclint.project.guards.length import UnreadLengthError, check_guards, gua
 from asynclint.project.guards.refusals import (
     NoGuardError,
     refuse_outliving_scopes,
+    refuse_scopes_left_elsewhere,
     refuse_unwanted,
     refuse_unwrappable,
 )
@@ -80,6 +81,8 @@ def body_guard_fix(
     """
     refuse_unwanted(project)
     refuse_unwrappable(function, test, project)
+    if loop is not Runner.ASYNCIO:
+        refuse_scopes_left_elsewhere(test, project)
     guard = fitting_guard(function, loop, project, inside)
     try:
         edit: Edit = wrap_body(function, guard.header)

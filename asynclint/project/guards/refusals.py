@@ -53,6 +53,7 @@ LINES = (".lineno ==", ".f_lineno", ".tb_lineno", ".co_firstlineno", "getsource(
 LIBRARIES = frozenset({"asyncio", "anyio", "trio", "async_timeout"})
 GUARD_NAMES = frozenset({"timeout", "fail_after", "wait_for", "get_running_loop", "Timeout"})
 LOOPS = re.compile(r"(?i)loop|policy")
+SCOPES = ("task_group", "TaskGroup", "nursery", "CancelScope", "fail_after", "move_on_")
 ENTERING = frozenset({"enter_async_context", "enter_context", "__aenter__", "__enter__"})
 
 
@@ -198,6 +199,16 @@ def _keeps_time(outline: Outline) -> bool:
         if named and "time" in cls.bindings:
             return True
     return False
+
+
+def refuse_scopes_left_elsewhere(test: Test, project: Project) -> None:
+    """Raise NoGuardError where something that a test calls opens a cancel scope and doesn't leave it.
+
+    ``await client.connect()`` may enter a task group that the client's fixture leaves.
+    """
+    for scope in functions_called(test, project):
+        if scope.outline.text.has_any(SCOPES):
+            refuse_outliving_scopes(scope)
 
 
 def refuse_outliving_scopes(function: Scope) -> None:
