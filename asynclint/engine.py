@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from asynclint.faults import fault, fault_of_suite, first_of
 from asynclint.finding import Finding
 from asynclint.project.config import find_pytest_config
+from asynclint.project.line_numbers import unshifted
 from asynclint.project.project import Project
 from asynclint.project.tally import Tally
 from asynclint.project.test_files import is_test_file, no_test_module
@@ -298,12 +299,12 @@ def _units(outline: Outline) -> Iterator[tuple[Scope, NameScope]]:
 def _judged_by(rule: Rule, subject: Function | NameScope, project: Project, display: str) -> list[Finding]:
     """What a rule has to say of a unit that its trigger wants to see; but for 1xx, of what can run in it."""
     made = rule.checked(subject, project) if rule.checked is not None else ()
-    found = [_placed(finding, display) for finding in made]
+    unit = subject.scope if isinstance(subject, Function) else subject
+    found = [_placed(unshifted(finding, unit.outline, project), display) for finding in made]
     if not found or rule.code < "ASL2":
         return found
     from asynclint.project.dead import is_never_run
 
-    unit = subject.scope if isinstance(subject, Function) else subject
     return [finding for finding in found if not is_never_run(finding.span.start, unit, project)]
 
 

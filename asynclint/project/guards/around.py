@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from asynclint.knowledge.clocks import WORDS
 from asynclint.project.called import run_by
 from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.tests import Test
+from asynclint.project.index.values import Function, Instance
 from asynclint.project.project import Project
 from asynclint.project.tasks import SETUP
 from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 2  # functions that call functions
-# Words of modules that may move a clock, run what is scheduled on a loop, replace a guard, or leave open
-# what they enter.
-WORDS = (
-    *("freez", "time_machine", "MockClock", "looptime", "solipsism", "_scheduled", "_ready", "deadline"),
-    *("monotonic", "loop.time", '"time"', "'time'", ".timeout", '"timeout"', "'timeout'"),
-    *(".__aenter__(", "enter_async_context("),
+# Hooks of pytest's that run round each test.
+HOOKS = frozenset(
+    ["pytest_runtest_protocol", "pytest_runtest_setup", "pytest_runtest_call", "pytest_pyfunc_call"]
 )
 RAW_WORDS = tuple(word.encode() for word in WORDS)
 
@@ -35,32 +34,49 @@ def functions_preparing(test: Test, project: Project) -> Sequence[Scope]:
 
 
 def functions_called(test: Test, project: Project) -> Sequence[Scope]:
-    """What of the project a test, or what prepares it, calls; only where a module there speaks of time."""
+    """What of the project a test, or what prepares it, calls or enters, and hooks that run round it.
+
+    None where no module there speaks of time.
+    """
 
     def found() -> Sequence[Scope]:
         modules = plugin_modules(test.scope.outline, test.config, project)
         if not any(_speaks_of_time(module, project) for module in modules):
             return ()
-        scopes = functions_preparing(test, project)
-        return list(dict.fromkeys(called for scope in scopes for called in _called(scope, project, 0)))
+        hooks = [scope for module in modules for scope in module.scope.facts.scopes if scope.name in HOOKS]
+        scopes = [*functions_preparing(test, project), *hooks]
+        called = (inner for scope in scopes for inner in _called(scope, project, 0))
+        return list(dict.fromkeys([*hooks, *called]))
 
     return project.remembered(("functions called", test.scope), found)
 
 
 def _called(scope: Scope, project: Project, depth: int) -> Sequence[Scope]:
-    """The functions of the project that a function calls, those that they call included."""
+    """The functions of the project that a function calls or enters, those that they call included."""
     key = ("called functions", scope, depth)
-    return project.remembered(key, lambda: list(_all_called(scope, project, depth)))
+    return project.remembered(key, lambda: list(dict.fromkeys(_all_called(scope, project, depth))))
 
 
 def _all_called(scope: Scope, project: Project, depth: int) -> Iterator[Scope]:
     for inner in scope.nested():
-        for call in inner.facts.calls:
-            function = run_by(call.func, inner, project)
+        called = (run_by(call.func, inner, project) for call in inner.facts.calls)
+        for function in (*called, *_entering(inner, project)):
             if function is not None:
                 yield function
                 if depth < MAX_DEPTH:
                     yield from _called(function, project, depth + 1)
+
+
+def _entering(scope: Scope, project: Project) -> Iterator[Scope]:
+    """The methods that run where a scope enters objects of the project's classes."""
+    inference = project.inference
+    for statement in scope.facts.withs:
+        for item in statement.items:
+            value = inference.value(item.context_expr, scope)
+            for name in ("__enter__", "__aenter__") if isinstance(value, Instance) else ():
+                method = inference.attribute(value, name)
+                if isinstance(method, Function) and not method.scope.outline.is_stub:
+                    yield method.scope
 
 
 def _speaks_of_time(module: Outline, project: Project) -> bool:
@@ -71,7 +87,8 @@ def _speaks_of_time(module: Outline, project: Project) -> bool:
 def _has_words(module: Outline, project: Project) -> bool:
     if module.text.has_any(WORDS):
         return True
-    imports = (b for bindings in module.scope.bindings.values() for b in bindings)
+    scopes = module.scope.nested()
+    imports = (b for scope in scopes for bindings in scope.bindings.values() for b in bindings)
     return any(
         project.modules.says(b.module, b.level, module, RAW_WORDS)
         or (b.kind == "from" and project.modules.says(f"{b.module}.{b.member}", b.level, module, RAW_WORDS))

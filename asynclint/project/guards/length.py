@@ -94,7 +94,18 @@ def longest(function: Scope, project: Project, given: Environment | None = None,
     poll) count once, and UnreadLengthError is raised for longer ones. Nested functions that are not
     called by name (handlers, tasks) count once, with their parameters' defaults.
     """
-    return _sum(function.facts.calls, function, project, given, depth)
+    key = ("longest", function, frozenset(given.items()) if given else None, depth)
+
+    def found() -> float | UnreadLengthError:
+        try:
+            return _sum(function.facts.calls, function, project, given, depth)
+        except UnreadLengthError as error:
+            return error
+
+    answer = project.remembered(key, found)
+    if isinstance(answer, UnreadLengthError):
+        raise UnreadLengthError(str(answer))
+    return answer
 
 
 def _sum(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from functools import partial
 
+from asynclint.knowledge.clocks import FAKE_CLOCKS, INSPECTED, STEPPING
 from asynclint.project.guards.around import functions_called, functions_preparing
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.guards.replaced import PATCHES
@@ -17,42 +18,10 @@ from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import called, last_name, uncalled
 
-FAKE_CLOCKS = frozenset(
-    [
-        "looptime",
-        "async_solipsism",
-        "freezegun",
-        "time_machine",
-        "trio.testing.MockClock",
-        "freezer",
-        "frozen_time",
-        "mock_clock",
-        "autojump_clock",
-        "fake_clock",
-        "virtual_clock",
-        "time_travel",
-    ]
-)
-# What a test looks at that a guard of its own would change.
-INSPECTED = frozenset(
-    [
-        "current_effective_deadline",
-        "call_at",
-        "_scheduled",
-        "_ready",
-        "monotonic",
-        "perf_counter_ns",
-        "current_statistics",
-        "seconds_to_next_deadline",
-        "async_fire_time_changed",  # Home Assistant's, which runs what is scheduled
-    ]
-)
-# Of these, what tells in a function that a test calls: many a helper looks at the clock.
-STEPPING = frozenset({"_scheduled", "_ready", "current_effective_deadline", "async_fire_time_changed"})
-LINES = (".lineno ==", ".f_lineno", ".tb_lineno", ".co_firstlineno", "getsource(", "getsourcelines(")
 LIBRARIES = frozenset({"asyncio", "anyio", "trio", "async_timeout"})
 GUARD_NAMES = frozenset({"timeout", "fail_after", "wait_for", "get_running_loop", "Timeout"})
 LOOPS = re.compile(r"(?i)loop|policy")
+OF_MODULE = re.compile(r"\b([\w.]+)\.\w*(?:[Ll]oop|[Pp]olicy)\b")
 SCOPES = ("task_group", "TaskGroup", "nursery", "CancelScope", "fail_after", "move_on_")
 ENTERING = frozenset({"enter_async_context", "enter_context", "__aenter__", "__enter__"})
 
@@ -85,9 +54,6 @@ def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
         ):
             message = "hypothesis runs it many times over, under a deadline of its own"
             raise NoGuardError(message)
-    if _knows_its_lines(function.outline):
-        message = f"{function.outline.path.name} has tests that look at line numbers, which a guard shifts"
-        raise NoGuardError(message)
     clock = fake_clock(test, project)
     if clock:
         message = f"{clock} replaces the clock that a guard would read"
@@ -105,63 +71,40 @@ def refuse_disturbed(function: Scope, test: Test, project: Project) -> None:
         raise NoGuardError(message)
 
 
-def _knows_its_lines(outline: Outline) -> bool:
-    """``assert record.lineno == 14``, ``assert "test_shop.py:19" in caplog.text``, ``getsource(test)``."""
-    return outline.text.has_any(LINES) or bool(
-        re.search(rf"\b{re.escape(outline.path.name)}:\d", outline.text.text)
-    )
-
-
 def _disturbed(scope: Scope, words: Container[str]) -> str:
     """What in a function would notice a guard, some words of it too; empty if nothing does."""
     word = mentioned(scope, words)
     if word:
-        return f"{scope.name} looks at {word}, which a guard would change"
-    if any(_moves_clock(inner) for inner in scope.nested()):
-        return f"{scope.name} replaces a clock, perhaps the one that a guard would read"
-    patched = (call for inner in scope.nested() for call in inner.facts.calls)
+        return f"{scope.qualname} looks at {word}, which a guard would change"
+    calls = [call for inner in scope.nested() for call in inner.facts.calls]
     decorators = (decorator for outer in scope.around() for decorator in outer.decorators)
-    if _replaces_guard([*patched, *(d for d in decorators if isinstance(d, ast.Call))]):
-        return f"{scope.name} replaces what a guard is made of"
+    patched = list(_patches([*calls, *(d for d in decorators if isinstance(d, ast.Call))]))
+    if any(_is_clock(*patch) for patch in patched) or any(map(_sets_clock, scope.nested())):
+        return f"{scope.qualname} replaces a clock, perhaps the one that a guard would read"
+    if any(name in GUARD_NAMES and not LIBRARIES.isdisjoint(owner.split(".")) for owner, name in patched):
+        return f"{scope.qualname} replaces what a guard is made of"
     return ""
 
 
-def _moves_clock(scope: Scope) -> bool:
-    """``monkeypatch.setattr(loop, "time", …)``, ``patch.object(loop, "time")``, ``loop.time = …``."""
-    for target, _ in scope.facts.attributes:
-        if target.attr == "monotonic" or (
-            target.attr == "time" and "loop" in ast.unparse(target.value).lower()
-        ):
-            return True
-    return any(
-        ("time" in words and "loop" in first.lower())
-        or any(word.rpartition(".")[2] == "monotonic" for word in words)
-        for first, words in _patches(scope.facts.calls)
-    )
+def _patches(calls: Iterable[ast.Call]) -> Iterator[tuple[str, str]]:
+    """What patching calls put something else in place of: its owner, as it is written, and its name.
 
-
-def _patches(calls: Iterable[ast.Call]) -> Iterator[tuple[str, list[str]]]:
-    """The first argument of each patching call, as it is written, and the strings among its arguments."""
+    ``monkeypatch.setattr(loop, "time", …)``, ``patch("asyncio.BaseEventLoop.time")``.
+    """
     for call in calls:
-        name = called(call)
-        if name in PATCHES and call.args:
+        if called(call) in PATCHES and call.args:
             words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            yield ast.unparse(call.args[0]), words
+            for owner, _, name in (word.rpartition(".") for word in words):
+                yield owner or ast.unparse(call.args[0]), name
 
 
-def _replaces_guard(calls: Iterable[ast.Call]) -> bool:
-    """``monkeypatch.delattr(asyncio, "timeout")``, ``patch("asyncio.timeout")``."""
-    return any(
-        any(_is_library(word, GUARD_NAMES) for word in words)
-        or (first.rpartition(".")[2] in LIBRARIES and any(word in GUARD_NAMES for word in words))
-        for first, words in _patches(calls)
-    )
+def _is_clock(owner: str, name: str) -> bool:
+    return name == "monotonic" or (name == "time" and "loop" in owner.lower())
 
 
-def _is_library(dotted: str, names: Container[str]) -> bool:
-    """``patch("asyncio.timeout")``, ``patch("shop.asyncio.timeout")``."""
-    module, _, name = dotted.rpartition(".")
-    return name in names and not LIBRARIES.isdisjoint(module.split("."))
+def _sets_clock(scope: Scope) -> bool:
+    """``loop.time = …``."""
+    return any(_is_clock(ast.unparse(target.value), target.attr) for target, _ in scope.facts.attributes)
 
 
 def _has_loop_of_its_own(test: Test, project: Project) -> bool:
@@ -178,12 +121,14 @@ def _brings_own_loop(outline: Outline, project: Project) -> bool:
 def _loop_modules(outline: Outline, project: Project) -> Iterator[Outline]:
     """A module, and where the loops and policies are defined that it imports."""
     yield outline
-    used = set(re.findall(r"\b(\w+)\.\w*(?:[Ll]oop|[Pp]olicy)\b", outline.text.text))
+    for dotted in set(OF_MODULE.findall(outline.text.text)):  # simclock.Policy()
+        written = (
+            project.inference.quoted(dotted) if dotted.partition(".")[0] in outline.scope.bindings else None
+        )
+        module = project.inference.value(written, outline.scope)
+        if isinstance(module, Module) and not module.outline.is_stub:
+            yield module.outline
     for name, bindings in outline.scope.bindings.items():
-        if bindings[-1].kind == "import" and name in used:  # simclock.Policy()
-            module = project.inference.name(name, outline.scope)
-            if isinstance(module, Module) and not module.outline.is_stub:
-                yield module.outline
         if bindings[-1].kind == "from" and LOOPS.search(name):
             found = project.inference.name(name, outline.scope)
             if found is None:
@@ -194,6 +139,8 @@ def _loop_modules(outline: Outline, project: Project) -> Iterator[Outline]:
 
 
 def _keeps_time(outline: Outline) -> bool:
+    if _sets_clock(outline.scope):
+        return True
     for cls in outline.classes:
         named = any("Loop" in ast.unparse(base) for base in getattr(cls.node, "bases", []))
         if named and "time" in cls.bindings:
@@ -204,10 +151,11 @@ def _keeps_time(outline: Outline) -> bool:
 def refuse_scopes_left_elsewhere(test: Test, project: Project) -> None:
     """Raise NoGuardError where something that a test calls opens a cancel scope and doesn't leave it.
 
-    ``await client.connect()`` may enter a task group that the client's fixture leaves.
+    ``await client.connect()`` may enter a task group that the client's fixture leaves; what ``async with``
+    enters it leaves.
     """
     for scope in functions_called(test, project):
-        if scope.outline.text.has_any(SCOPES):
+        if scope.name not in ENTERING and scope.outline.text.has_any(SCOPES):
             refuse_outliving_scopes(scope)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asynclint.finding import Edit, Fix, Safety
+from asynclint.knowledge.clocks import FAKE_CLOCKS
 from asynclint.project.guards.halves import Waiting, guardable_runs
 from asynclint.project.guards.insertion import Guard, fitting_guard
 from asynclint.project.guards.lasting import refuse_lasting_scopes
-from asynclint.project.guards.refusals import FAKE_CLOCKS, NoGuardError, refuse_disturbed
+from asynclint.project.guards.refusals import NoGuardError, refuse_disturbed
 from asynclint.project.guards.runner import Runner
 from asynclint.project.guards.setup_runner import setup_runner
 from asynclint.project.guards.setups import Setup

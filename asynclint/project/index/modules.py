@@ -126,7 +126,12 @@ class Modules:
     def says(self, module: str, level: int, origin: Outline, words: tuple[bytes, ...]) -> bool:
         """Whether the source of the module that an import means holds one of some words."""
         path = self._follow(module, level, origin)
-        return path is not None and not is_fixed(path) and self._says(path, words)
+        if path is None or is_fixed(path):
+            return False
+        outline = self._read.outlines.get(path)
+        if outline is not None:
+            return any(word in outline.text.raw for word in words)
+        return self._says(path, words)
 
     def may_bring(self, module: str, level: int, origin: Outline, name: str) -> bool | None:
         """Whether ``from module import *`` may bring a name, by a look at the words of its source.
