@@ -193,6 +193,10 @@ def test_several_modules() -> None:
         ("import abc\r\nimport time\r\n", "import abc\r\n"),
         ("from clock import (\n    now as time,\n)\nimport abc\n", "import abc\n"),
         ("import abc\nimport time", "import abc\n"),
+        (
+            "import abc\nimport time\n\nx = 'each time, for a time; time.'\n",
+            "import abc\n\nx = 'each time, for a time; time.'\n",
+        ),
     ],
 )
 def test_import_that_nothing_uses(before: str, after: str) -> None:

@@ -14,7 +14,7 @@ from asynclint.project.plain import swallows
 from asynclint.project.project import Project
 from asynclint.source.nodes import end_of, own_nodes, start_of
 from asynclint.source.outline import Scope
-from asynclint.source.written import last_name
+from asynclint.source.written import called, last_name
 
 TRYING = (ast.Try, ast.TryStar)
 WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
@@ -73,7 +73,9 @@ def _denied_or_tried(nodes: Sequence[ast.AST]) -> Iterator[int]:
     """What is denied (``assert not done.is_set()``) or expected to expire (``raises(TimeoutError)``)."""
     for node in nodes:
         match node:
-            case ast.Assert(test=test):
+            case ast.Assert(test=test) | ast.If(test=test, body=[ast.Expr() | ast.Pass()], orelse=[]):
+                if isinstance(node, ast.If) and _fails(node.body[0]):
+                    continue
                 yield from (id(part) for denied in _denied(test) for part in ast.walk(denied))
             case ast.Call(func=func) if last_name(func) == "assertFalse":
                 yield from map(id, ast.walk(node))
@@ -81,6 +83,12 @@ def _denied_or_tried(nodes: Sequence[ast.AST]) -> Iterator[int]:
                 yield from (id(part) for statement in node.body for part in ast.walk(statement))
             case ast.Try(body=body, handlers=handlers) if any(map(_lets_expire, handlers)):
                 yield from (id(part) for statement in body for part in ast.walk(statement))
+
+
+def _fails(statement: ast.stmt) -> bool:
+    """``pytest.fail("…")``, ``self.fail()``, ``pytest.skip("…")``."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(call, ast.Call) and called(call) in ("fail", "skip", "xfail", "exit")
 
 
 def _denied(test: ast.expr) -> Iterator[ast.expr]:

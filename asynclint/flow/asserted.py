@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 import libcst as cst
 
 from asynclint.source.function import Function
 from asynclint.source.written import called
+
+EQUAL = frozenset(
+    ["assertEqual", "assertIs", "assertListEqual", "assertTupleEqual", "assertSetEqual", "assertCountEqual"]
+)
 
 
 def is_asserted(function: Function, node: cst.CSTNode) -> bool:
@@ -23,36 +28,58 @@ def is_asserted(function: Function, node: cst.CSTNode) -> bool:
 def is_demanded(function: Function, node: cst.CSTNode) -> bool:
     """Whether an assertion fails unless a node is true: alone, with ``and``, in ``all(…)``.
 
-    Nothing else may hold in its place, nor is it a part of something that is compared.
+    Also as one of several that are compared with as many ``True``: ``[a.done(), b.done()] == [True, True]``.
     """
-    inner = node
+    inner, collected, place = node, False, slice(None)
     for outer in function.parents(node):
         match outer:
             case cst.Assert():
-                return outer.test is inner
-            case cst.Comparison(left=left):
-                demanded = left is inner and not is_denied(function, inner)
-            case cst.BooleanOperation(operator=operator):
-                demanded = isinstance(operator, cst.And)
-            case cst.GeneratorExp(elt=element) | cst.ListComp(elt=element):
-                demanded = element is inner
-            case cst.Arg():
-                demanded = True
-            case cst.Call(args=[first, *others]) if _assertion(function, outer):
-                name = _assertion(function, outer)
-                values = [arg.value for arg in others if isinstance(arg.value, cst.Name)]
-                equals_true = name in ("assertEqual", "assertIs") and [v.value for v in values[:1]] == [
-                    "True"
-                ]
-                return first is inner and (name == "assertTrue" or equals_true)
-            case cst.Call(func=cst.Name(value=name)):
-                demanded = name == "all"
+                return outer.test is inner and not collected
+            case cst.BooleanOperation(operator=cst.And()) | cst.Arg() | cst.Element():
+                pass
+            case cst.GeneratorExp(elt=part) | cst.ListComp(elt=part) | cst.SetComp(elt=part) if part is inner:
+                collected = True
+            case cst.List(elements) | cst.Tuple(elements):
+                collected, place = True, slice((number := elements.index(inner)), number + 1)
+            case cst.Comparison(left=left, comparisons=[cst.ComparisonTarget(operator, right)]):
+                other = right if left is inner else left
+                if not _says_true(operator, other, collected, place):
+                    return False
+                collected = False
+            case cst.ComparisonTarget():
+                continue  # the comparison knows it as one of its sides
+            case cst.Call(args=args) if _assertion(function, outer):
+                return _asserts_true(_assertion(function, outer), args, inner, collected, place)
+            case cst.Call(func=cst.Name(value="all")):
+                collected = False
+            case cst.Call(func=cst.Name(value="bool")) if not collected:
+                pass
             case _:
-                demanded = False
-        if not demanded:
-            return False
+                return False
         inner = outer
     return False
+
+
+def _asserts_true(
+    name: str, args: Sequence[cst.Arg], inner: cst.CSTNode, collected: bool, place: slice
+) -> bool:
+    """``assertTrue(x)``, ``assertEqual(x, True)``, ``assertIs(True, x)``."""
+    if name == "assertTrue":
+        return args[0] is inner and not collected
+    others = [arg.value for arg in args[:2] if arg is not inner]
+    return name in EQUAL and len(others) == 1 and _says_true(cst.Equal(), others[0], collected, place)
+
+
+def _says_true(operator: cst.BaseCompOp, other: cst.BaseExpression, collected: bool, place: slice) -> bool:
+    """Whether what is compared with something is true; where ``collected``, the parts of it at a place."""
+    if not collected and isinstance(other, cst.Name):
+        said = "False" if isinstance(operator, (cst.NotEqual, cst.IsNot)) else "True"
+        return other.value == said
+    if isinstance(other, cst.BinaryOperation):  # ``[True] * 3``
+        other, place = other.left, slice(None)
+    parts = other.elements if isinstance(other, (cst.List, cst.Tuple, cst.Set)) else ()
+    trues = [isinstance(part.value, cst.Name) and part.value.value == "True" for part in parts[place]]
+    return collected and isinstance(operator, cst.Equal) and bool(trues) and all(trues)
 
 
 def is_denied(function: Function, node: cst.CSTNode) -> bool:

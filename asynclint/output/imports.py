@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 from keyword import kwlist
@@ -26,7 +25,7 @@ _BLANK_LINES = re.compile(r"(?:[ \t\f]*(?:\r\n|\r|\n))*")
 _BLANK_END = re.compile(r"(?:\A|\n|\r(?!\n))[ \t\f]*(?:\r\n|\r|\n)\Z")
 _NAME = re.compile(r"(?<![.\w])[^\W\d]\w*")  # not of an attribute
 _WORD = re.compile(r"\w+")
-_IN_ONE_LINE = 3  # of a name: ``from time import time as time``
+_DOTTED = re.compile(r"\w+(?=\.\w)|(?<=\w\.)\w+")
 _LOADED = re.compile(r"(?:\A|[/\\])(?:test_[^/\\]*|[^/\\]*_test|conftest)\.py\Z")
 _BLANKS_AT_END = re.compile(r"(\A|\n|\r(?!\n))(?:[ \t\f]*(?:\r\n|\r|\n))*\Z")
 #: comments that stand above a file or a block rather than belong to the import below them
@@ -94,17 +93,14 @@ def drop_imports(text: SourceText, names: Collection[str], fixed: SourceText | N
     """The text without the lines that import one of some names, and only that, where nothing uses it.
 
     Uses are looked for in ``fixed``, what the text is to become, if that is given. A parameter counts, which
-    may ask for a fixture, and a word of a string: ``"shop.time.sleep"``, ``"list[time.struct_time]"``, a
-    doctest. A line with a comment stays. Raises SourceError if one of the texts cannot be parsed.
+    may ask for a fixture, and a name in a string: ``"shop.time.sleep"``, ``"list[time.struct_time]"``, a
+    doctest; a word of prose does not. A line with a comment stays. Raises SourceError if one of the texts
+    cannot be parsed.
     """
     if not names:
         return text.text
-    words = Counter(_NAME.findall((fixed or text).text))
-    seldom = {name for name in names if words[name] <= _IN_ONE_LINE}
-    if not seldom:
-        return text.text
     tree = text.parse()
-    unused = seldom - set(_used(tree if fixed is None else fixed.parse()))
+    unused = {*names}.difference(_used(tree if fixed is None else fixed.parse()))
     rows = [row for row in _rows(text, tree) if _binds(row, unused, text.text)] if unused else []
     left = text.text
     for row in reversed(rows):
@@ -118,7 +114,8 @@ def _used(tree: ast.Module) -> Iterator[str]:
             case ast.Name(name) | ast.arg(name):
                 yield name
             case ast.Constant(str() as value):
-                yield from _WORD.findall(value)
+                is_code = ">>>" in value or " " not in value
+                yield from (_WORD if is_code else _DOTTED).findall(value)
 
 
 def _binds(row: _Row, names: Container[str], text: str) -> bool:

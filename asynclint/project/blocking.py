@@ -36,12 +36,11 @@ SYNC = re.compile(
 # A condition that asks which system it runs on: ``if os.name == "nt":``, ``if is_windows():``.
 PLATFORM = re.compile(
     r"\b(sys\.platform|os\.name|platform\.system)\b"
-    r"|(?<![a-z_])((is|on|running_on)_?)?(windows|win32|cygwin|darwin|mac_?os|linux)(?![a-z_])",
+    r"|(?<![a-z])(?<![a-z]_)((is|on|running_on)_?)?(windows|win32|cygwin|darwin|mac_?os|linux)(?![a-z_])",
     re.IGNORECASE,
 )
-# One that is true where most suites run, unless it is denied.
+# One that is true where most suites run.
 USUAL = re.compile(r"linux|posix", re.IGNORECASE)
-DENIED = re.compile(r"!=|\bnot\b")
 # What comes from the network, another process, a pool, or time.
 ELSEWHERE = re.compile(
     r"time\.sleep$|concurrent\.futures\.|subprocess\.|os\.|multiprocessing\.process"
@@ -306,12 +305,30 @@ def _chosen_from_outside(helper: Scope) -> set[int]:
 
 def _for_other_systems(choice: ast.If | ast.IfExp) -> list[ast.AST]:
     """What an ``if`` that asks for the system does elsewhere than where most suites run."""
-    test = ast.unparse(choice.test)
-    if not PLATFORM.search(test):
+    usual = _holds_usually(choice.test)
+    if usual is None:
         return []
-    usual = bool(USUAL.search(test)) != bool(DENIED.search(test))
     branch = choice.orelse if usual else choice.body
     return list(branch) if isinstance(branch, list) else [branch]
+
+
+def _holds_usually(test: ast.expr) -> bool | None:
+    """Whether a condition holds where most suites run; None where the system does not decide that."""
+    match test:
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            held = _holds_usually(operand)
+            return None if held is None else not held
+        case ast.BoolOp(op=operator, values=values):
+            deciding = isinstance(
+                operator, ast.Or
+            )  # one that is true decides an ``or``, one that is false an ``and``
+            found = [_holds_usually(value) for value in values]
+            return deciding if deciding in found else None if None in found else not deciding
+    said = ast.unparse(test)
+    if not PLATFORM.search(said):
+        return None
+    denied = isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.NotEq, ast.NotIn))
+    return bool(USUAL.search(said)) is not denied
 
 
 # -- what a call is

@@ -19,6 +19,7 @@ from asynclint.settings import SettingsError, read_pyproject
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
+    from packaging.specifiers import SpecifierSet
 
 # What a requirement begins with (https://packaging.python.org/en/latest/specifications/name-normalization/).
 NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -80,7 +81,8 @@ class Dependencies:
         for item in self.of(name):
             if _holds(item.marker, python):
                 wanted = SpecifierSet(item.versions)
-                before = not any(map(wanted.contains, _releases_since(version)))
+                releases = (*_named_since(wanted, version), *_releases_since(version))
+                before = not any(wanted.contains(release, prereleases=True) for release in releases)
                 statements[item.path] = statements.get(item.path, True) and before
         return any(statements.values())
 
@@ -303,6 +305,17 @@ def _parsed(lines: Iterable[tuple[str, Path]]) -> Iterator[Dependency]:
         except InvalidRequirement:
             continue
         yield Dependency(requirement.marker, path, str(requirement.specifier))
+
+
+def _named_since(wanted: SpecifierSet, version: tuple[int, int]) -> Iterator[str]:
+    """The releases that clauses name, and the next ones: ``1.2.3`` and ``1.2.4`` of ``==1.2.3``."""
+    from packaging.version import Version
+
+    for clause in wanted:
+        named = Version(clause.version.removesuffix(".*"))
+        if named.release[:2] >= version:
+            yield str(named)
+            yield f"{named.major}.{named.minor}.{named.micro + 1}"
 
 
 def _releases_since(version: tuple[int, int]) -> Iterator[str]:

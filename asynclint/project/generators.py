@@ -93,7 +93,7 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
             made.outline.is_stub
             or replaced
             or _is_stopped(call, made, scope, project)
-            or _is_watched(made, scope)
+            or _is_watched(call, made, scope)
         ):
             continue
         if cleans_up(made, project):
@@ -129,8 +129,8 @@ def _of_owner(method: Scope) -> set[str]:
     return {node.attr for node in nodes if is_of_self(node, method)}
 
 
-def _is_watched(made: Scope, scope: Scope) -> bool:
-    """Whether a test asserts upon what a generator does at last: to leave it is the point then.
+def _is_watched(call: ast.Call, made: Scope, scope: Scope) -> bool:
+    """Whether a test asserts later upon what a generator does at last: to leave it is the point then.
 
     On a name that one inside the test uses there, or an attribute that a method sets on its object.
     """
@@ -144,8 +144,10 @@ def _is_watched(made: Scope, scope: Scope) -> bool:
         used &= {name for outer in made.around() if outer.is_function for name in outer.bindings} - {"self"}
     if not set_back and not used:
         return False
-    asserted = list(_asserted(unit))
-    looked_at = (node.attr for node in _attributes(asserted, ast.Load))
+    asserted = [node for node in _asserted(unit) if start_of(node) > start_of(call)]
+    owner = written(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+    loads = _attributes(asserted, ast.Load)
+    looked_at = (node.attr for node in loads if written(node.value) == owner)
     return not set_back.isdisjoint(looked_at) or not used.isdisjoint(_names(asserted))
 
 

@@ -152,9 +152,9 @@ def _sets_test_command(node: ast.AST) -> bool:
 
 
 def _is_class(value: ast.expr) -> bool:
-    """``PyTest``, ``commands.PyTest``, as far as the letters tell."""
+    """``PyTest``, ``commands.PyTest``, ``test``, as far as the letters tell: an extra is a list."""
     name = last_name(value)
-    return name[:1].isupper() and not name.isupper()
+    return bool(name) and not name.isupper()
 
 
 def _lacks_mark(test: Test, project: Project) -> bool:

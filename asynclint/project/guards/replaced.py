@@ -32,6 +32,7 @@ DATA = (
     ast.Tuple,
     ast.Set,
 )
+IMPORTING = frozenset({"importorskip", "import_module", "reload", "__import__"})
 NAMING = frozenset({"target", "target_string", "attribute", "name"})
 PATCHES = frozenset(
     ["patch", "object", "setattr", "multiple", "delattr", "spy", "stub", "dict", "patch_object", "replace",
@@ -96,9 +97,13 @@ def _concerns(replaced: Replaced, owner: ast.expr | None, scope: Scope, project:
 
 
 def _is_imported(owner: ast.expr | str, scope: Scope) -> bool:
-    """``import tools``: the name of a module, whether that can be found or not."""
+    """``import tools``, ``importorskip("tools")``: the name of a module, whether that can be found or not."""
     found = scope.lookup(owner.id) if isinstance(owner, ast.Name) else None
-    return found is not None and all(binding.kind == "import" for binding in found[1])
+    return found is not None and all(
+        binding.kind == "import"
+        or (isinstance(binding.value, ast.Call) and called(binding.value) in IMPORTING)
+        for binding in found[1]
+    )
 
 
 def _patched(replaced: Replaced, project: Project) -> Value | None:

@@ -26,6 +26,7 @@ MANY = 2  # witnesses for each call that is let be
 MORE = 4  # where the receiver comes from another object in the same way, or is what each caller gives
 # What collects calls until it is executed: ``pipe.multi()``, and then ``pipe.get("a")``.
 BATCHES = re.compile(r"pipe|batch|multi|transaction", re.IGNORECASE)
+EXECUTES = ("execute", "exec", "commit")
 TWINS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Arguments that say whether a call waits: ``session.subscribe(topic, wait_response=False)``.
 MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
@@ -35,7 +36,7 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
     """Whether a module awaits a call as a rule, and lets it be only here, or hardly ever."""
     if not scope.is_async or getattr(call.func, "attr", "") in EAGER_METHODS:
         return False
-    if BATCHES.search(written(call.func).partition(".")[0]):
+    if _is_collected(call, scope):
         return False
     outline, name = scope.outline, called(call)
     waits = project.remembered(("awaited calls", outline), lambda: _by_name(_awaited(outline)))
@@ -50,6 +51,21 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
     let_be = project.remembered(("let be", name, outline), lambda: _counted(loose.get(name, ())))
     enough = MORE if _is_given_inside(call, scope) else MANY
     return awaited[key] >= enough * let_be[key] or awaited[wide] >= MORE * let_be[wide]
+
+
+def _is_collected(call: ast.Call, scope: Scope) -> bool:
+    """``pipe.get("a")``, where ``pipe.execute()`` runs what was asked of it."""
+    owner = _owner(call)
+    executing = (run for name in EXECUTES for run in scope.facts.methods.get(name, ()))
+    return bool(BATCHES.search(owner)) and any(_owner(run) == owner for run in executing)
+
+
+def _owner(call: ast.Call) -> str:
+    """``pipe`` of ``pipe.set("a", 1).get("a")``."""
+    expr: ast.expr = call
+    while isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute):
+        expr = expr.func.value
+    return written(expr)
 
 
 def _is_given_inside(call: ast.Call, scope: Scope) -> bool:
