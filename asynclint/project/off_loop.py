@@ -74,7 +74,7 @@ def _in_unit(unit: Scope, project: Project) -> Iterator[Misuse]:
             if name and (runs or name.rpartition(".")[2] in LOOP_METHODS):
                 yield Misuse(call, scope, name, call.func, is_likely=not runs)
         for call, inner in calls_of(scope, project):
-            if inner.outline is not unit.outline:
+            if inner.outline is not unit.outline and not _is_cared_for(call, scope, project):
                 yield from _elsewhere(call, scope, inner, project)
 
 
@@ -93,8 +93,8 @@ def _first_in(function: Scope, project: Project, depth: int) -> tuple[str, ast.C
         name = _misused(call, function, project)
         if name and not _is_given(call.func, function):
             return name, call, function.outline
-    for _, inner in calls_of(function, project) if depth < MAX_DEPTH else ():
-        found = _first_in(inner, project, depth + 1)
+    for call, inner in calls_of(function, project) if depth < MAX_DEPTH else ():
+        found = None if _is_cared_for(call, function, project) else _first_in(inner, project, depth + 1)
         if found is not None:
             return found
     return None
@@ -108,12 +108,15 @@ def _is_given(func: ast.expr, function: Scope) -> bool:
 
 def _misused(call: ast.Call, scope: Scope, project: Project) -> str:
     name = _used(call.func, scope, project)
-    if not name:
-        return ""
-    expected = project.remembered(
-        ("expected to fail", scope), lambda: [*_expected_to_fail(scope), *_on_the_loop(scope)]
+    return "" if not name or _is_cared_for(call, scope, project) else name
+
+
+def _is_cared_for(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """Whether a call is expected to fail, or made where the thread is known."""
+    lines = project.remembered(
+        ("cared for", scope), lambda: [*_expected_to_fail(scope), *_on_the_loop(scope)]
     )
-    return "" if any(start <= call.lineno <= end for start, end in expected) else name
+    return any(start <= call.lineno <= end for start, end in lines)
 
 
 def _used(func: ast.expr, scope: Scope, project: Project) -> str:
