@@ -109,6 +109,14 @@ HTTP_MOCKS = (
     "MockTransport", "WSGITransport", "ASGITransport", "requests_toolbelt", "mocket",
 )  # fmt: skip
 
+# What calls of a package go through, which tests replace as well: ``requests.Session.send``.
+UNDERNEATH = {
+    "requests": ("request", "send"),
+    "httpx": ("request", "send", "handle_request"),
+    "urllib": ("urlopen", "open"),
+    "subprocess": ("Popen", "communicate"),
+}
+
 # Parts of words, one of which a module holds wherever it has objects of the classes above, by method.
 WORDS = {
     "join": ("Thread", "Process", "ueue"),

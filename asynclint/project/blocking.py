@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import NamedTuple
 
-from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, WORDS
+from asynclint.knowledge.blocking import CLIENTS, FUNCTIONS, HTTP_MOCKS, METHODS, UNDERNEATH, WORDS
 from asynclint.project.alone import is_alone
 from asynclint.project.called import named
 from asynclint.project.dead import is_dead
@@ -319,9 +319,7 @@ def _holds_usually(test: ast.expr) -> bool | None:
             held = _holds_usually(operand)
             return None if held is None else not held
         case ast.BoolOp(op=operator, values=values):
-            deciding = isinstance(
-                operator, ast.Or
-            )  # one that is true decides an ``or``, one that is false an ``and``
+            deciding = isinstance(operator, ast.Or)  # one that is true decides an ``or``
             found = [_holds_usually(value) for value in values]
             return deciding if deciding in found else None if None in found else not deciding
     said = ast.unparse(test)
@@ -339,7 +337,8 @@ def _blocks(call: ast.Call, scope: Scope, project: Project) -> str:
     name = _function(call, scope, project)
     if name:
         written = name.rpartition(".")[2], getattr(call.func, "id", name)
-        replaced = not replaced_names(scope, project).isdisjoint(written)
+        underneath = UNDERNEATH.get(name.partition(".")[0], ())
+        replaced = not replaced_names(scope, project).isdisjoint((*written, *underneath))
     else:
         name = _method(call, scope, project)
         replaced = bool(name) and is_replaced(call.func, scope, project)
