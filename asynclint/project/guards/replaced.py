@@ -13,6 +13,7 @@ from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.fixtures import Fixture, visible_fixtures
 from asynclint.project.guards.plugins import plugin_modules
 from asynclint.project.index.classes import ancestors
+from asynclint.project.index.reading import is_fixed
 from asynclint.project.index.values import Calling, Class, Function, Instance, Module, Value
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
@@ -82,18 +83,24 @@ def _concerns(replaced: Replaced, owner: ast.expr | None, scope: Scope, project:
         return True
     accessed = project.inference.value(owner, scope)
     if not replaced.owner:
-        return replaced.name != ANY or not isinstance(accessed, Module)
+        return replaced.name != ANY or not _is_of_library(accessed)
     patched = _patched(replaced, project)
     if isinstance(patched, Module) or (patched is None and _is_imported(replaced.owner, replaced.scope)):
         if accessed is None:  # a module, perhaps, that can't be found
             return _is_imported(owner, scope)
         return isinstance(accessed, Module) and (patched is None or accessed == patched)
     if patched is None:
-        return replaced.name != ANY or not isinstance(accessed, Module)
+        return replaced.name != ANY or not _is_of_library(accessed)
     if isinstance(accessed, Module):
         return False
     one, other = _class_of(patched), _class_of(accessed) if accessed is not None else None
     return one is None or other is None or _are_related(one, other, project)
+
+
+def _is_of_library(accessed: Value | None) -> bool:
+    """A module, or an object of the standard library: who patches one of these names what he patches."""
+    cls = _class_of(accessed) if accessed is not None else None
+    return isinstance(accessed, Module) or (cls is not None and is_fixed(cls.scope.outline.path))
 
 
 def _is_imported(owner: ast.expr | str, scope: Scope) -> bool:
