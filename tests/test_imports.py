@@ -218,6 +218,7 @@ def test_import_that_nothing_uses(before: str, after: str) -> None:
         "import time as clock\n",
         "from clock import Time\n",
         '"""\n>>> time.sleep(0)\n"""\n\nimport time\n',
+        "from clock import time\n\nmark = skipif('not callable(time)')\n",
     ],
 )
 def test_import_that_stays(text: str) -> None:

@@ -114,8 +114,18 @@ def _used(tree: ast.Module) -> Iterator[str]:
             case ast.Name(name) | ast.arg(name):
                 yield name
             case ast.Constant(str() as value):
-                is_code = ">>>" in value or " " not in value
-                yield from (_WORD if is_code else _DOTTED).findall(value)
+                yield from (_WORD if _is_code(value) else _DOTTED).findall(value)
+
+
+def _is_code(text: str) -> bool:
+    """Whether a string may be code: prose of more than a word hardly ever parses."""
+    if ">>>" in text:
+        return True
+    try:
+        ast.parse(text.strip())
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _binds(row: _Row, names: Container[str], text: str) -> bool:

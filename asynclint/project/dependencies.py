@@ -311,7 +311,7 @@ def _named_since(wanted: SpecifierSet, version: tuple[int, int]) -> Iterator[str
     """The releases that clauses name, and the next ones: ``1.2.3`` and ``1.2.4`` of ``==1.2.3``."""
     from packaging.version import Version
 
-    for clause in wanted:
+    for clause in (clause for clause in wanted if clause.operator != "==="):
         named = Version(clause.version.removesuffix(".*"))
         if named.release[:2] >= version:
             yield str(named)

@@ -93,7 +93,7 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
             made.outline.is_stub
             or replaced
             or _is_stopped(call, made, scope, project)
-            or _is_watched(call, made, scope)
+            or _is_watched(call, made, scope, project)
         ):
             continue
         if cleans_up(made, project):
@@ -129,7 +129,7 @@ def _of_owner(method: Scope) -> set[str]:
     return {node.attr for node in nodes if is_of_self(node, method)}
 
 
-def _is_watched(call: ast.Call, made: Scope, scope: Scope) -> bool:
+def _is_watched(call: ast.Call, made: Scope, scope: Scope, project: Project) -> bool:
     """Whether a test asserts later upon what a generator does at last: to leave it is the point then.
 
     On a name that one inside the test uses there, or an attribute that a method sets on its object.
@@ -144,18 +144,18 @@ def _is_watched(call: ast.Call, made: Scope, scope: Scope) -> bool:
         used &= {name for outer in made.around() if outer.is_function for name in outer.bindings} - {"self"}
     if not set_back and not used:
         return False
-    asserted = [node for node in _asserted(unit) if start_of(node) > start_of(call)]
-    owner = written(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-    loads = _attributes(asserted, ast.Load)
-    looked_at = (node.attr for node in loads if written(node.value) == owner)
-    return not set_back.isdisjoint(looked_at) or not used.isdisjoint(_names(asserted))
+    asserted = list(_asserted(unit, scope, call))
+    owner = project.inference.value(call.func.value, scope) if isinstance(call.func, ast.Attribute) else None
+    looked_at = [node for node in _attributes(asserted, ast.Load) if node.attr in set_back]
+    known = (project.inference.value(node.value, scope) for node in looked_at)
+    return any(None in (owner, other) or other == owner for other in known) or not used.isdisjoint(_names(asserted))
 
 
-def _asserted(unit: Scope) -> Iterator[ast.AST]:
-    """``assert stream.closed``, ``self.assertIsNone(stream.callback)``."""
+def _asserted(unit: Scope, scope: Scope, left: ast.Call) -> Iterator[ast.AST]:
+    """``assert stream.closed``, ``self.assertIsNone(stream.callback)``; in its own scope behind a call."""
     for inner in unit.nested():
-        yield from inner.facts.asserts
-        yield from (call for call in inner.facts.calls if called(call).startswith("assert"))
+        found = (*inner.facts.asserts, *(c for c in inner.facts.calls if called(c).startswith("assert")))
+        yield from (node for node in found if inner is not scope or start_of(node) > start_of(left))
 
 
 def _attributes(nodes: Iterable[ast.AST], context: type[ast.expr_context]) -> Iterator[ast.Attribute]:

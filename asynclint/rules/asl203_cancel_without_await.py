@@ -7,8 +7,8 @@ waited for. A test that asserts ``task.done()``, ``task.cancelled()``, or that t
 ``asyncio.all_tasks()``, afterwards is silent; so is one that sleeps behind the ``cancel()`` of a task that is
 seen to let itself be cancelled; one that waits for what the task sets last (``done.set()``); and, outside
 tests, a task that does nothing but ``event.wait()`` or sleep. What ``ensure_future`` is given may be a
-future, unless it is seen to be a coroutine. What ``asyncio.run`` runs leaves nothing behind: it cancels what
-is left, and waits for it.
+future, unless it is seen to be a coroutine. A function that the one round it gives to ``asyncio.run`` leaves
+nothing behind: that cancels what is left, and waits for it.
 
 Why it matters: what the task does on its way out (and the error it may die of) is never seen, and it
 may happen in the middle of the next test, or after the loop is closed.
@@ -110,17 +110,19 @@ def _is_over(function: Function, life: Life, project: Project) -> bool:
 
 def _ends_with_its_loop(scope: Unit, project: Project) -> bool:
     """Whether ``asyncio.run`` runs a function beside it: that cancels what is left, and waits for it."""
-    from asynclint.project.guards.drives import driven, own_drives
+    from asynclint.project.called import passed, run_by
+    from asynclint.project.guards.drives import own_drives
     from asynclint.project.names import known
 
     around = scope.parent
-    runs = own_drives(around, project) if around is not None and around.is_function else ()
-    return any(
-        known(drive.call.func, drive.scope, project.modules, LOOP_RUNS)
-        and (function := driven(drive, project)) is not None
-        and function.scope is scope
-        for drive in runs
-    )
+    if around is None or not around.is_function:
+        return False
+    runs = [
+        drive.call.func
+        for drive in own_drives(around, project)
+        if isinstance(what := passed(drive.what), ast.Call) and run_by(what.func, around, project) is scope
+    ]
+    return bool(runs) and all(known(run, around, project.modules, LOOP_RUNS) for run in runs)
 
 
 def _may_be_future(life: Life, project: Project) -> bool:

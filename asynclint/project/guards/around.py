@@ -15,10 +15,19 @@ from asynclint.project.tasks import SETUP
 from asynclint.source.outline import Outline, Scope
 
 MAX_DEPTH = 2  # functions that call functions
-# Hooks of pytest's that run round each test.
+# Hooks of pytest's that run before the tests, or round each.
 HOOKS = frozenset(
-    ["pytest_runtest_protocol", "pytest_runtest_setup", "pytest_runtest_call", "pytest_pyfunc_call"]
+    [
+        "pytest_configure",
+        "pytest_sessionstart",
+        "pytest_collection_modifyitems",
+        "pytest_runtest_protocol",
+        "pytest_runtest_setup",
+        "pytest_runtest_call",
+        "pytest_pyfunc_call",
+    ]
 )
+ENTERING = ("enter_context", "enter_async_context", "enterContext", "enterAsyncContext")
 RAW_WORDS = tuple(word.encode() for word in WORDS)
 
 
@@ -33,10 +42,10 @@ def functions_preparing(test: Test, project: Project) -> Sequence[Scope]:
     return project.remembered(("functions preparing", test.scope), found)
 
 
-def functions_called(test: Test, project: Project) -> Sequence[Scope]:
+def functions_called(test: Test, project: Project, *, entered: bool = True) -> Sequence[Scope]:
     """What of the project a test, or what prepares it, calls or enters, and hooks that run round it.
 
-    None where no module there speaks of time.
+    None where no module there speaks of time. Without ``entered``, what is only called.
     """
 
     def found() -> Sequence[Scope]:
@@ -45,38 +54,39 @@ def functions_called(test: Test, project: Project) -> Sequence[Scope]:
             return ()
         hooks = [scope for module in modules for scope in module.scope.facts.scopes if scope.name in HOOKS]
         scopes = [*functions_preparing(test, project), *hooks]
-        called = (inner for scope in scopes for inner in _called(scope, project, 0))
+        called = (inner for scope in scopes for inner in _called(scope, project, 0, entered))
         return list(dict.fromkeys([*hooks, *called]))
 
-    return project.remembered(("functions called", test.scope), found)
+    return project.remembered(("functions called", test.scope, entered), found)
 
 
-def _called(scope: Scope, project: Project, depth: int) -> Sequence[Scope]:
+def _called(scope: Scope, project: Project, depth: int, entered: bool) -> Sequence[Scope]:
     """The functions of the project that a function calls or enters, those that they call included."""
-    key = ("called functions", scope, depth)
-    return project.remembered(key, lambda: list(dict.fromkeys(_all_called(scope, project, depth))))
+    key = ("called functions", scope, depth, entered)
+    return project.remembered(key, lambda: list(dict.fromkeys(_all_called(scope, project, depth, entered))))
 
 
-def _all_called(scope: Scope, project: Project, depth: int) -> Iterator[Scope]:
+def _all_called(scope: Scope, project: Project, depth: int, entered: bool) -> Iterator[Scope]:
     for inner in scope.nested():
         called = (run_by(call.func, inner, project) for call in inner.facts.calls)
-        for function in (*called, *_entering(inner, project)):
+        for function in (*called, *(_entering(inner, project) if entered else ())):
             if function is not None:
                 yield function
                 if depth < MAX_DEPTH:
-                    yield from _called(function, project, depth + 1)
+                    yield from _called(function, project, depth + 1, entered)
 
 
 def _entering(scope: Scope, project: Project) -> Iterator[Scope]:
     """The methods that run where a scope enters objects of the project's classes."""
     inference = project.inference
-    for statement in scope.facts.withs:
-        for item in statement.items:
-            value = inference.value(item.context_expr, scope)
-            for name in ("__enter__", "__aenter__") if isinstance(value, Instance) else ():
-                method = inference.attribute(value, name)
-                if isinstance(method, Function) and not method.scope.outline.is_stub:
-                    yield method.scope
+    entered = [item.context_expr for statement in scope.facts.withs for item in statement.items]
+    entered += [call.args[0] for name in ENTERING for call in scope.facts.methods.get(name, ()) if call.args]
+    for expr in entered:
+        value = inference.value(expr, scope)
+        for name in ("__enter__", "__aenter__") if isinstance(value, Instance) else ():
+            method = inference.attribute(value, name)
+            if isinstance(method, Function) and not method.scope.outline.is_stub:
+                yield method.scope
 
 
 def _speaks_of_time(module: Outline, project: Project) -> bool:

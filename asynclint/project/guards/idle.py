@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -127,12 +127,14 @@ def _has_test_command(directory: Path) -> bool:
     if text is None or not text.has_any(COMMANDS):
         return False
     try:
-        return any(map(_sets_test_command, ast.walk(text.parse())))
+        nodes = list(ast.walk(text.parse()))
     except SourceError:  # nobody knows
         return True
+    classes = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+    return any(_sets_test_command(node, classes) for node in nodes)
 
 
-def _sets_test_command(node: ast.AST) -> bool:
+def _sets_test_command(node: ast.AST, classes: Container[str]) -> bool:
     """``{"test": PyTest}``, ``dict(test=PyTest)``, ``commands["test"] = PyTest``; ``test_runner="…"``.
 
     Not an extra of that name, which is a list of requirements.
@@ -144,17 +146,19 @@ def _sets_test_command(node: ast.AST) -> bool:
             ast.keyword(arg="test", value=value)
             | ast.Assign(targets=[ast.Subscript(slice=ast.Constant("test"))], value=value)
         ):
-            return _is_class(value)
+            return _is_class(value, classes)
         case ast.Dict(keys, values):
             pairs = zip(keys, values, strict=True)
-            return any(isinstance(k, ast.Constant) and k.value == "test" and _is_class(v) for k, v in pairs)
+            return any(
+                isinstance(k, ast.Constant) and k.value == "test" and _is_class(v, classes) for k, v in pairs
+            )
     return False
 
 
-def _is_class(value: ast.expr) -> bool:
-    """``PyTest``, ``commands.PyTest``, ``test``, as far as the letters tell: an extra is a list."""
+def _is_class(value: ast.expr, classes: Container[str]) -> bool:
+    """``PyTest``, ``commands.PyTest``, as far as the letters tell; or one of the file's own ``classes``."""
     name = last_name(value)
-    return bool(name) and not name.isupper()
+    return name in classes or (name[:1].isupper() and not name.isupper())
 
 
 def _lacks_mark(test: Test, project: Project) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from asynclint.knowledge.clocks import FAKE_CLOCKS, INSPECTED, STEPPING
 from asynclint.project.guards.around import functions_called, functions_preparing
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.replaced import PATCHES
+from asynclint.project.guards.replaced import NAMING, PATCHES
 from asynclint.project.guards.tests import Test, marks
 from asynclint.project.index.values import Class, Function, Module
 from asynclint.project.names import chain
@@ -92,10 +92,21 @@ def _patches(calls: Iterable[ast.Call]) -> Iterator[tuple[str, str]]:
     ``monkeypatch.setattr(loop, "time", …)``, ``patch("asyncio.BaseEventLoop.time")``.
     """
     for call in calls:
-        if called(call) in PATCHES and call.args:
-            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            for owner, _, name in (word.rpartition(".") for word in words):
-                yield owner or ast.unparse(call.args[0]), name
+        if (
+            called(call) not in PATCHES
+            or not call.args
+            or isinstance(getattr(call.func, "value", None), ast.Constant)
+        ):
+            continue  # no patch: ``"a".replace("b", "c")``
+        names = [*call.args[:2], *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
+        texts = [
+            name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)
+        ]
+        for owner, _, name in (text.rpartition(".") for text in texts[:1]):
+            yield owner or ast.unparse(call.args[0]), name
+        if called(call) == "multiple":
+            target = texts[0] if texts else ast.unparse(call.args[0])
+            yield from ((target, keyword.arg or "") for keyword in call.keywords)
 
 
 def _is_clock(owner: str, name: str) -> bool:
@@ -154,8 +165,8 @@ def refuse_scopes_left_elsewhere(test: Test, project: Project) -> None:
     ``await client.connect()`` may enter a task group that the client's fixture leaves; what ``async with``
     enters it leaves.
     """
-    for scope in functions_called(test, project):
-        if scope.name not in ENTERING and scope.outline.text.has_any(SCOPES):
+    for scope in functions_called(test, project, entered=False):
+        if scope.outline.text.has_any(SCOPES):
             refuse_outliving_scopes(scope)
 
 

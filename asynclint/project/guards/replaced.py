@@ -65,10 +65,9 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project, *, by_plain: boo
         found = (one for one in replaced.get(name, ()) if not (by_plain and one.awaited))
         return any(_concerns(one, owner, where, project) for one in found)
 
-    if any(concerned(*step) for step in _on_the_way(func, scope)):
-        return True
-    if isinstance(func, ast.Attribute) and concerned(ANY, func.value, scope):
-        return True
+    for name, owner, where in _on_the_way(func, scope):
+        if concerned(name, owner, where) or (owner is not None and concerned(ANY, owner, where)):
+            return True
     if _is_mocked_parameter(_root(func), scope, project):
         return True
     value = project.inference.value(func, scope)
@@ -83,24 +82,28 @@ def _concerns(replaced: Replaced, owner: ast.expr | None, scope: Scope, project:
         return True
     accessed = project.inference.value(owner, scope)
     if not replaced.owner:
-        return replaced.name != ANY or not _is_of_library(accessed)
+        return replaced.name != ANY or not _is_left_alone(accessed, replaced)
     patched = _patched(replaced, project)
     if isinstance(patched, Module) or (patched is None and _is_imported(replaced.owner, replaced.scope)):
         if accessed is None:  # a module, perhaps, that can't be found
             return _is_imported(owner, scope)
         return isinstance(accessed, Module) and (patched is None or accessed == patched)
     if patched is None:
-        return replaced.name != ANY or not _is_of_library(accessed)
+        return replaced.name != ANY or not _is_left_alone(accessed, replaced)
     if isinstance(accessed, Module):
         return False
     one, other = _class_of(patched), _class_of(accessed) if accessed is not None else None
     return one is None or other is None or _are_related(one, other, project)
 
 
-def _is_of_library(accessed: Value | None) -> bool:
-    """A module, or an object of the standard library: who patches one of these names what he patches."""
+def _is_left_alone(accessed: Value | None, replaced: Replaced) -> bool:
+    """A module, or an object of the standard library that no function is given to patch."""
+    if isinstance(accessed, Module):
+        return True
     cls = _class_of(accessed) if accessed is not None else None
-    return isinstance(accessed, Module) or (cls is not None and is_fixed(cls.scope.outline.path))
+    owner = _root(replaced.owner) if isinstance(replaced.owner, ast.expr) else ""
+    is_given = owner in {parameter.arg for parameter in replaced.scope.parameters}
+    return cls is not None and is_fixed(cls.scope.outline.path) and not is_given
 
 
 def _is_imported(owner: ast.expr | str, scope: Scope) -> bool:

@@ -36,31 +36,55 @@ CONTEXTS = {
 }
 
 
-def solved(expr: ast.expr, scope: Scope, inference: Inference) -> Value | None:
+def solved(
+    expr: ast.expr, scope: Scope, inference: Inference, calling: Calling = Calling.SYNC
+) -> Value | None:
     """What a call gives (once awaited, of a coroutine function) that says or shows that its arguments tell.
 
     ``def first(job: Awaitable[T]) -> T`` and ``def checked(client): …; return client``. Only objects and
     classes come back; a function may come back wrapped.
     """
-    if not isinstance(expr, ast.Call):
+    function = inference.value(expr.func, scope) if isinstance(expr, ast.Call) else None
+    if not isinstance(expr, ast.Call) or not isinstance(function, Function):
         return None
-    function = inference.value(expr.func, scope)
-    node = function.scope.node if isinstance(function, Function) else None
-    if not isinstance(function, Function) or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    node = function.scope.node
+    if function.calling is not calling or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return None
-    if node.returns is None:
-        name = _returned_parameter(function)
-        values = [_argument(expr, name, function, scope, inference)] if name else []
-    else:
+    name = _returned_parameter(function)
+    if name:
+        values = [_argument(expr, name, function, scope, inference)]
+    elif node.returns is not None and (function.scope.outline.is_stub or _makes_of_parameters(function)):
         values = list(_by_type_variable(node.returns, function, expr, scope, inference))
+    else:
+        return None
     found = agreed(values)
     return found if isinstance(found, (Instance, Class, Mocked)) else None
+
+
+def _makes_of_parameters(function: Function) -> bool:
+    """Whether all that is returned is a parameter, or what comes of calling, awaiting or entering one.
+
+    Whatever else a function of the project gives (a mock, an item, a class of its own) need not be what its
+    annotation says.
+    """
+    scope = function.scope
+    returned = [r.value for r in scope.facts.returns]
+    return bool(returned) and all(expr is not None and _is_of_parameter(expr, scope) for expr in returned)
+
+
+def _is_of_parameter(expr: ast.expr, scope: Scope) -> bool:
+    while isinstance(expr, (ast.Call, ast.Await)):
+        if isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute):
+            return any(_is_of_parameter(arg, scope) for arg in expr.args)  # ``loop.run_until_complete(job)``
+        expr = expr.func if isinstance(expr, ast.Call) else expr.value
+    bindings = scope.bindings.get(expr.id, ()) if isinstance(expr, ast.Name) else ()
+    return [binding.kind for binding in bindings] == ["param"]
 
 
 def _returned_parameter(function: Function) -> str:
     """The one parameter that every ``return`` gives back as it came."""
     scope = function.scope
-    if scope.outline.is_stub or function.calling not in (Calling.SYNC, Calling.COROUTINE):
+    if scope.outline.is_stub:
         return ""
     names = {r.value.id if isinstance(r.value, ast.Name) else "" for r in scope.facts.returns}
     name = names.pop() if len(names) == 1 else ""
@@ -123,9 +147,16 @@ def _argument(
     """What a call gives for a parameter; None where that can't be told."""
     if any(isinstance(arg, ast.Starred) for arg in call.args) or any(k.arg is None for k in call.keywords):
         return None
+    node = function.scope.node
+    assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    positional = [parameter.arg for parameter in (*node.args.posonlyargs, *node.args.args)]
+    if name not in positional and name not in {parameter.arg for parameter in node.args.kwonlyargs}:
+        return None  # ``*args``
+    if function.receiver is not None:
+        decorators = {last_name(decorator) for decorator in function.scope.decorators}
+        if isinstance(function.receiver, Instance) or "classmethod" in decorators:
+            positional = positional["staticmethod" not in decorators :]
     given = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
-    if given is None:
-        names = [p.arg for p in function.scope.parameters][function.receiver is not None :]
-        place = names.index(name) if name in names else len(call.args)
-        given = call.args[place] if place < len(call.args) else None
+    if given is None and name in positional and positional.index(name) < len(call.args):
+        given = call.args[positional.index(name)]
     return inference.value(given, scope)

@@ -72,7 +72,7 @@ class Inference(Memo):
                 return self._called(expr, scope)
             case ast.Await(value=inner):
                 found = self.awaited(self.value(inner, scope))
-                return found if found is not None else generics.solved(inner, scope, self)
+                return found if found is not None else generics.solved(inner, scope, self, Calling.COROUTINE)
             case ast.Subscript():
                 return subscribed(expr, scope, self)
             case ast.NamedExpr():

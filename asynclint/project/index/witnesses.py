@@ -26,7 +26,7 @@ MANY = 2  # witnesses for each call that is let be
 MORE = 4  # where the receiver comes from another object in the same way, or is what each caller gives
 # What collects calls until it is executed: ``pipe.multi()``, and then ``pipe.get("a")``.
 BATCHES = re.compile(r"pipe|batch|multi|transaction", re.IGNORECASE)
-EXECUTES = ("execute", "exec", "commit")
+COLLECTING = ("multi", "execute", "exec", "commit", "flush")
 TWINS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Arguments that say whether a call waits: ``session.subscribe(topic, wait_response=False)``.
 MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
@@ -36,7 +36,7 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
     """Whether a module awaits a call as a rule, and lets it be only here, or hardly ever."""
     if not scope.is_async or getattr(call.func, "attr", "") in EAGER_METHODS:
         return False
-    if _is_collected(call, scope):
+    if _is_collected(call, scope, project):
         return False
     outline, name = scope.outline, called(call)
     waits = project.remembered(("awaited calls", outline), lambda: _by_name(_awaited(outline)))
@@ -53,11 +53,13 @@ def is_awaited_elsewhere(call: ast.Call, scope: Scope, project: Project) -> bool
     return awaited[key] >= enough * let_be[key] or awaited[wide] >= MORE * let_be[wide]
 
 
-def _is_collected(call: ast.Call, scope: Scope) -> bool:
-    """``pipe.get("a")``, where ``pipe.execute()`` runs what was asked of it."""
+def _is_collected(call: ast.Call, scope: Scope, project: Project) -> bool:
+    """``pipe.get("a")`` beside ``pipe.multi()``, or where ``pipe.execute()`` runs what was asked of it."""
     owner = _owner(call)
-    executing = (run for name in EXECUTES for run in scope.facts.methods.get(name, ()))
-    return bool(BATCHES.search(owner)) and any(_owner(run) == owner for run in executing)
+    if not BATCHES.search(owner):
+        return False
+    collecting = (run for name in COLLECTING for run in scope.facts.methods.get(name, ()))
+    return owner in project.remembered(("collecting", scope), lambda: set(map(_owner, collecting)))
 
 
 def _owner(call: ast.Call) -> str:
