@@ -70,7 +70,8 @@ LOCAL = {
     "of a function": (SOLVED + "def g(x: Callable[..., T]) -> T: return x()\ng(C)  # ?", "a C"),
     "of a coroutine function": (
         SOLVED
-        + "async def g(x: Callable[[], Awaitable[T]]) -> T: return await x()\nasync def h():\n    await g(f)  # ?",
+        + "async def g(x: Callable[[], Awaitable[T]]) -> T: return await x()\n"
+        + "async def h():\n    await g(f)  # ?",
         "a C",
     ),
     "run until complete": (

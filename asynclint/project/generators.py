@@ -148,7 +148,9 @@ def _is_watched(call: ast.Call, made: Scope, scope: Scope, project: Project) -> 
     owner = project.inference.value(call.func.value, scope) if isinstance(call.func, ast.Attribute) else None
     looked_at = [node for node in _attributes(asserted, ast.Load) if node.attr in set_back]
     known = (project.inference.value(node.value, scope) for node in looked_at)
-    return any(None in (owner, other) or other == owner for other in known) or not used.isdisjoint(_names(asserted))
+    if any(None in (owner, other) or other == owner for other in known):
+        return True
+    return not used.isdisjoint(_names(asserted))
 
 
 def _asserted(unit: Scope, scope: Scope, left: ast.Call) -> Iterator[ast.AST]:
