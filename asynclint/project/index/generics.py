@@ -35,6 +35,8 @@ CONTEXTS = {
     "AsyncContextManager": ("__aenter__", Calling.ASYNC_CONTEXT),
 }
 
+RUNS = frozenset({"run", "run_until_complete", "wait_for"})  # these give what they are given gives
+
 
 def solved(
     expr: ast.expr, scope: Scope, inference: Inference, calling: Calling = Calling.SYNC
@@ -74,8 +76,8 @@ def _makes_of_parameters(function: Function) -> bool:
 
 def _is_of_parameter(expr: ast.expr, scope: Scope) -> bool:
     while isinstance(expr, (ast.Call, ast.Await)):
-        if isinstance(expr, ast.Call) and isinstance(expr.func, ast.Attribute):
-            return any(_is_of_parameter(arg, scope) for arg in expr.args)  # ``loop.run_until_complete(job)``
+        if isinstance(expr, ast.Call) and last_name(expr.func) in RUNS:
+            return any(_is_of_parameter(arg, scope) for arg in expr.args)
         expr = expr.func if isinstance(expr, ast.Call) else expr.value
     bindings = scope.bindings.get(expr.id, ()) if isinstance(expr, ast.Name) else ()
     return [binding.kind for binding in bindings] == ["param"]
