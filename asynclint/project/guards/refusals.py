@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from functools import partial
 
 from asynclint.knowledge.clocks import FAKE_CLOCKS, INSPECTED, STEPPING
 from asynclint.project.guards.around import functions_called, functions_preparing
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.replaced import NAMING, PATCHES
+from asynclint.project.guards.replaced import PATCHES, patched_by
 from asynclint.project.guards.tests import Test, marks
 from asynclint.project.index.values import Class, Function, Module
 from asynclint.project.names import chain
@@ -76,9 +76,7 @@ def _disturbed(scope: Scope, words: Container[str]) -> str:
     word = mentioned(scope, words)
     if word:
         return f"{scope.qualname} looks at {word}, which a guard would change"
-    calls = [call for inner in scope.nested() for call in inner.facts.calls]
-    decorators = (decorator for outer in scope.around() for decorator in outer.decorators)
-    patched = list(_patches([*calls, *(d for d in decorators if isinstance(d, ast.Call))]))
+    patched = list(_patches(scope))
     if any(_is_clock(*patch) for patch in patched) or any(map(_sets_clock, scope.nested())):
         return f"{scope.qualname} replaces a clock, perhaps the one that a guard would read"
     if any(name in GUARD_NAMES and not LIBRARIES.isdisjoint(owner.split(".")) for owner, name in patched):
@@ -86,27 +84,13 @@ def _disturbed(scope: Scope, words: Container[str]) -> str:
     return ""
 
 
-def _patches(calls: Iterable[ast.Call]) -> Iterator[tuple[str, str]]:
-    """What patching calls put something else in place of: its owner, as it is written, and its name.
-
-    ``monkeypatch.setattr(loop, "time", …)``, ``patch("asyncio.BaseEventLoop.time")``.
-    """
-    for call in calls:
-        if (
-            called(call) not in PATCHES
-            or not call.args
-            or isinstance(getattr(call.func, "value", None), ast.Constant)
-        ):
-            continue  # no patch: ``"a".replace("b", "c")``
-        names = [*call.args[:2], *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
-        texts = [
-            name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)
-        ]
-        for owner, _, name in (text.rpartition(".") for text in texts[:1]):
-            yield owner or ast.unparse(call.args[0]), name
-        if called(call) == "multiple":
-            target = texts[0] if texts else ast.unparse(call.args[0])
-            yield from ((target, keyword.arg or "") for keyword in call.keywords)
+def _patches(scope: Scope) -> Iterator[tuple[str, str]]:
+    """What a function or its decorators put something else in place of: the owner, as written, and a name."""
+    calls = [(call, inner) for inner in scope.nested() for call in inner.facts.calls]
+    calls += [(d, outer) for outer in scope.around() for d in outer.decorators if isinstance(d, ast.Call)]
+    for call, where in calls:
+        for one in patched_by(call, where) if called(call) in PATCHES else ():
+            yield one.owner if isinstance(one.owner, str) else ast.unparse(one.owner), one.name
 
 
 def _is_clock(owner: str, name: str) -> bool:

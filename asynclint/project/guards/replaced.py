@@ -242,7 +242,7 @@ def _replaced_by(module: Outline) -> dict[Scope | None, list[Replaced]]:
             found.setdefault(_test_of(scope), []).append(one)
     for scope in module.scope.nested():
         for call in _patches(scope):
-            for one in _patched_by(call, scope):
+            for one in patched_by(call, scope):
                 found.setdefault(_test_of(decorating.get(id(call), scope)), []).append(one)
     return found
 
@@ -273,23 +273,32 @@ def _patches(scope: Scope) -> Iterator[ast.Call]:
             yield from calls[name]
 
 
-def _patched_by(call: ast.Call, scope: Scope) -> Iterator[Replaced]:
+def patched_by(call: ast.Call, scope: Scope) -> Iterator[Replaced]:
+    """What a call of one of ``PATCHES`` puts something else in place of.
+
+    ``monkeypatch.setattr(loop, "time", …)``, ``patch("asyncio.BaseEventLoop.time")``.
+    """
     name, first = called(call), call.args[0] if call.args else None
     values = (*call.args, *(keyword.value for keyword in call.keywords))
     awaited = name == "spy" or any(_is_awaited(value, scope) for value in values)
+    if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Constant):
+        return  # ``"a-b".replace("-", "_")``
+    owner: ast.expr | str
     if name == "multiple":
+        owner = (_text(first) or first) if first is not None else ""
         for keyword in call.keywords:
-            yield Replaced(keyword.arg or ANY, "", scope, _is_awaited(keyword.value, scope))
+            yield Replaced(keyword.arg or ANY, owner, scope, _is_awaited(keyword.value, scope))
         return
     if name == "setattr" and len(call.args) == 3 and not any(_texts(call.args[1], scope)):
         if not isinstance(call.args[2], DATA):
             yield Replaced(ANY, call.args[0], scope, awaited)
         return
-    named = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
+    places = call.args[: 1 if first is not None and _text(first) else 2]
+    named = [*places, *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
     for value in named:
         for text in _texts(value, scope):
             dotted, _, last = text.rpartition(".")
-            owner: ast.expr | str = dotted if isinstance(value, ast.Constant) else ""
+            owner = dotted if isinstance(value, ast.Constant) else ""
             if not dotted and first is not None and value is not first:
                 owner = first
             if last:
