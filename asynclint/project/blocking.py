@@ -20,6 +20,7 @@ from asynclint.project.index.reading import is_installed
 from asynclint.project.index.values import Calling, Class, Function
 from asynclint.project.moments import NEVER, moments
 from asynclint.project.names import chain, definition
+from asynclint.project.platforms import for_other_systems
 from asynclint.project.project import Project
 from asynclint.project.standstill import SLOW, ends_at_once, has_timeout
 from asynclint.project.tasks import is_setup
@@ -33,14 +34,6 @@ WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 SYNC = re.compile(
     r"(?<![a-z])sync(?![a-z])|asynchronous|(is|use)_?async|iscoroutine|isawaitable", re.IGNORECASE
 )
-# A condition that asks which system it runs on: ``if os.name == "nt":``, ``if is_windows():``.
-PLATFORM = re.compile(
-    r"\b(sys\.platform|os\.name|platform\.system)\b"
-    r"|(?<![a-z])(?<![a-z]_)((is|on|running_on)_?)?(windows|win32|cygwin|darwin|mac_?os|linux)(?![a-z_])",
-    re.IGNORECASE,
-)
-# One that is true where most suites run.
-USUAL = re.compile(r"linux|posix", re.IGNORECASE)
 # What comes from the network, another process, a pool, or time.
 ELSEWHERE = re.compile(
     r"time\.sleep$|concurrent\.futures\.|subprocess\.|os\.|multiprocessing\.process"
@@ -296,37 +289,11 @@ def _chosen_from_outside(helper: Scope) -> set[int]:
         if isinstance(node, (ast.If, ast.IfExp)) and not optional:
             asked = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
             optional = not asked.isdisjoint(names)
-            seldom = _for_other_systems(node)
+            seldom = for_other_systems(node)
         if optional and isinstance(node, ast.Call):
             left.add(id(node))
         stack.extend((child, optional or child in seldom) for child in ast.iter_child_nodes(node))
     return left
-
-
-def _for_other_systems(choice: ast.If | ast.IfExp) -> list[ast.AST]:
-    """What an ``if`` that asks for the system does elsewhere than where most suites run."""
-    usual = _holds_usually(choice.test)
-    if usual is None:
-        return []
-    branch = choice.orelse if usual else choice.body
-    return list(branch) if isinstance(branch, list) else [branch]
-
-
-def _holds_usually(test: ast.expr) -> bool | None:
-    """Whether a condition holds where most suites run; None where the system does not decide that."""
-    match test:
-        case ast.UnaryOp(op=ast.Not(), operand=operand):
-            held = _holds_usually(operand)
-            return None if held is None else not held
-        case ast.BoolOp(op=operator, values=values):
-            deciding = isinstance(operator, ast.Or)  # one that is true decides an ``or``
-            found = [_holds_usually(value) for value in values]
-            return deciding if deciding in found else None if None in found else not deciding
-    said = ast.unparse(test)
-    if not PLATFORM.search(said):
-        return None
-    denied = isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.NotEq, ast.NotIn))
-    return bool(USUAL.search(said)) is not denied
 
 
 # -- what a call is

@@ -18,7 +18,7 @@ def unshifted(finding: Finding, outline: Outline, project: Project) -> Finding:
     fix = finding.fix
     if fix is None or fix.safety is not Safety.SAFE or not _moves_lines(fix):
         return finding
-    if not project.remembered(("knows its lines", outline), lambda: knows_its_lines(outline)):
+    if not project.remembered(("knows its lines", outline), lambda: _knows_its_lines(outline)):
         return finding
     reason = f"{outline.path.name} has tests that look at line numbers, which it would shift"
     return finding._replace(fix=None, held_back=reason)
@@ -29,7 +29,7 @@ def _moves_lines(fix: Fix) -> bool:
     return bool(fix.imports) or any(lines != len(NEWLINE.findall(text)) for lines, text in spans)
 
 
-def knows_its_lines(outline: Outline) -> bool:
+def _knows_its_lines(outline: Outline) -> bool:
     """``record.lineno``, ``assert "test_shop.py:19" in caplog.text``, ``"line 20, in test_shop"``."""
     text = outline.text
     if text.has_any(WORDS) or IN_TRACEBACK.search(text.text):

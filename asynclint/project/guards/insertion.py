@@ -11,11 +11,10 @@ from typing import NamedTuple
 from asynclint.finding import Edit, Fix, Safety
 from asynclint.project.dependencies import dependencies
 from asynclint.project.guards.contexts import Guard as InnerGuard
+from asynclint.project.guards.lasting import refuse_outliving_scopes, refuse_scopes_left_elsewhere
 from asynclint.project.guards.length import UnreadLengthError, check_guards, guard_seconds
 from asynclint.project.guards.refusals import (
     NoGuardError,
-    refuse_outliving_scopes,
-    refuse_scopes_left_elsewhere,
     refuse_unwanted,
     refuse_unwrappable,
 )

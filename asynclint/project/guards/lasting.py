@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from asynclint.project.guards.refusals import ENTERING, NoGuardError
+from asynclint.project.guards.around import ENTERING, functions_called
+from asynclint.project.guards.refusals import NoGuardError
+from asynclint.project.guards.tests import Test
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
@@ -18,8 +20,35 @@ from asynclint.source.outline import Scope
 
 LIBRARIES = ("anyio.", "trio.", "asyncio.")
 SCOPES = frozenset({"create_task_group", "open_nursery", "CancelScope", "start_blocking_portal"})
+SCOPE_WORDS = ("task_group", "TaskGroup", "nursery", "CancelScope", "fail_after", "move_on_")
+OPENING = frozenset({*ENTERING, "__aenter__", "__enter__"})
 LEAVING = frozenset({"__aexit__", "__exit__", "pop_all"})
 MAX_DEPTH = 4
+
+
+def refuse_scopes_left_elsewhere(test: Test, project: Project) -> None:
+    """Raise NoGuardError where something that a test calls opens a cancel scope and doesn't leave it.
+
+    ``await client.connect()`` may enter a task group that the client's fixture leaves; what ``async with``
+    enters it leaves.
+    """
+    for scope in functions_called(test, project, entered=False):
+        if scope.outline.text.has_any(SCOPE_WORDS):
+            refuse_outliving_scopes(scope)
+
+
+def refuse_outliving_scopes(function: Scope) -> None:
+    """Raise NoGuardError where a cancel scope may be entered inside a guard and left outside it.
+
+    anyio and trio demand that scopes are left in the reverse order.
+    """
+    own = {b for b, bindings in function.bindings.items() if bindings[0].kind in ("with", "async with")}
+    for call in function.facts.calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr in OPENING:
+            root = ast.unparse(call.func.value).partition(".")[0]
+            if root not in own:
+                message = f"{ast.unparse(call.func)} may open a cancel scope that outlives the guard"
+                raise NoGuardError(message)
 
 
 def refuse_lasting_scopes(function: Scope, within: Sequence[ast.stmt], project: Project) -> None:
@@ -39,7 +68,7 @@ def _lasting(function: Scope, inside: set[int] | None, project: Project, depth: 
     """The first call in a function that may leave the cancel scopes changed; empty where there is none."""
     for call in function.facts.calls:
         here = inside is None or id(call) in inside
-        if here and isinstance(call.func, ast.Attribute) and call.func.attr in ENTERING | LEAVING:
+        if here and isinstance(call.func, ast.Attribute) and call.func.attr in OPENING | LEAVING:
             return ast.unparse(call.func)
     for wait in function.facts.awaits:
         if inside is None or id(wait) in inside:

@@ -22,8 +22,6 @@ LIBRARIES = frozenset({"asyncio", "anyio", "trio", "async_timeout"})
 GUARD_NAMES = frozenset({"timeout", "fail_after", "wait_for", "get_running_loop", "Timeout"})
 LOOPS = re.compile(r"(?i)loop|policy")
 OF_MODULE = re.compile(r"\b([\w.]+)\.\w*(?:[Ll]oop|[Pp]olicy)\b")
-SCOPES = ("task_group", "TaskGroup", "nursery", "CancelScope", "fail_after", "move_on_")
-ENTERING = frozenset({"enter_async_context", "enter_context", "__aenter__", "__enter__"})
 
 
 class NoGuardError(Exception):
@@ -141,31 +139,6 @@ def _keeps_time(outline: Outline) -> bool:
         if named and "time" in cls.bindings:
             return True
     return False
-
-
-def refuse_scopes_left_elsewhere(test: Test, project: Project) -> None:
-    """Raise NoGuardError where something that a test calls opens a cancel scope and doesn't leave it.
-
-    ``await client.connect()`` may enter a task group that the client's fixture leaves; what ``async with``
-    enters it leaves.
-    """
-    for scope in functions_called(test, project, entered=False):
-        if scope.outline.text.has_any(SCOPES):
-            refuse_outliving_scopes(scope)
-
-
-def refuse_outliving_scopes(function: Scope) -> None:
-    """Raise NoGuardError where a cancel scope may be entered inside a guard and left outside it.
-
-    anyio and trio demand that scopes are left in the reverse order.
-    """
-    own = {b for b, bindings in function.bindings.items() if bindings[0].kind in ("with", "async with")}
-    for call in function.facts.calls:
-        if isinstance(call.func, ast.Attribute) and call.func.attr in ENTERING:
-            root = ast.unparse(call.func.value).partition(".")[0]
-            if root not in own:
-                message = f"{ast.unparse(call.func)} may open a cancel scope that outlives the guard"
-                raise NoGuardError(message)
 
 
 def mentioned(scope: Scope, words: Container[str]) -> str:

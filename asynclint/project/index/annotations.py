@@ -49,7 +49,7 @@ def _of_subscript(
         inner = first_argument(annotation)
         read = _optional if unwrapped == "typing.Optional" else annotated
         return read(inner, scope, receiver, inference)
-    if is_type(annotation):
+    if is_type(annotation, scope, inference):
         found = annotated(annotation.slice, scope, receiver, inference)
         return Class(found.cls.scope, open=True) if isinstance(found, Instance) else None
     found = awaitables.annotation(annotation, scope, inference) or items(annotation, scope, inference)
@@ -77,9 +77,12 @@ def _of_alias(annotation: ast.expr, scope: Scope, inference: Inference) -> Value
     return annotated(found[0], found[1], None, inference)
 
 
-def is_type(annotation: ast.expr) -> TypeGuard[ast.Subscript]:
-    """Whether an annotation is ``type[T]``."""
-    return isinstance(annotation, ast.Subscript) and last_name(annotation.value) in TYPES
+def is_type(annotation: ast.expr, scope: Scope, inference: Inference) -> TypeGuard[ast.Subscript]:
+    """Whether an annotation is ``type[T]``, and not a project's class of that name."""
+    if not isinstance(annotation, ast.Subscript) or last_name(annotation.value) not in TYPES:
+        return False
+    value = inference.value(annotation.value, scope)
+    return not isinstance(value, Class) or value.scope.outline.is_stub
 
 
 def first_argument(subscript: ast.Subscript) -> ast.expr:

@@ -52,13 +52,11 @@ def solved(
     node = function.scope.node
     if function.calling is not calling or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return None
-    name = _returned_parameter(function)
-    if name:
-        values = [_argument(expr, name, function, scope, inference)]
-    elif node.returns is not None and (function.scope.outline.is_stub or _makes_of_parameters(function)):
-        values = list(_by_type_variable(node.returns, function, expr, scope, inference))
+    if node.returns is None:
+        name = _returned_parameter(function)
+        values = [_argument(expr, name, function, scope, inference)] if name else []
     else:
-        return None
+        values = list(_by_type_variable(node.returns, function, expr, scope, inference))
     found = agreed(values)
     return found if isinstance(found, (Instance, Class, Mocked)) else None
 
@@ -97,28 +95,33 @@ def _returned_parameter(function: Function) -> str:
 def _by_type_variable(
     returns: ast.expr, function: Function, call: ast.Call, scope: Scope, inference: Inference
 ) -> Iterator[Value | None]:
-    variable = returns.slice if is_type(returns) else returns
+    outside = function.scope.parent or function.scope
+    variable = returns.slice if is_type(returns, outside, inference) else returns
     if not isinstance(variable, ast.Name) or not _is_type_variable(variable, function.scope, inference):
+        return
+    if not function.scope.outline.is_stub and not _makes_of_parameters(function):
         return
     for parameter in function.scope.parameters:
         annotation = parameter.annotation
         if annotation is None or not _mentions(annotation, variable.id):
             continue
         given = _argument(call, parameter.arg, function, scope, inference)
-        found = _matched(annotation, variable.id, given, inference)
+        found = _matched(annotation, variable.id, given, outside, inference)
         if variable is returns:
             yield found
         else:
             yield Class(found.cls.scope, open=True) if isinstance(found, Instance) else None
 
 
-def _matched(annotation: ast.expr, variable: str, given: Value | None, inference: Inference) -> Value | None:
+def _matched(
+    annotation: ast.expr, variable: str, given: Value | None, scope: Scope, inference: Inference
+) -> Value | None:
     """What a type variable of an annotation stands for, where an argument is ``given``."""
     if isinstance(annotation, ast.Name):
         return given
     if not isinstance(annotation, ast.Subscript):
         return None
-    if is_type(annotation):
+    if is_type(annotation, scope, inference):
         is_plain = isinstance(annotation.slice, ast.Name)
         return Instance(given, open=True) if is_plain and isinstance(given, Class) else None
     parts = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
@@ -128,7 +131,7 @@ def _matched(annotation: ast.expr, variable: str, given: Value | None, inference
     if name in CONTEXTS and isinstance(parts[0], ast.Name) and parts[0].id == variable:
         return inference.entered(given, *CONTEXTS[name])
     if name == "Callable" and isinstance(given, (Function, Class)):
-        return _matched(parts[-1], variable, inference.result(given), inference)
+        return _matched(parts[-1], variable, inference.result(given), scope, inference)
     return None
 
 
