@@ -251,7 +251,7 @@ def _defined_fixtures(owner: Scope, project: Project) -> Iterator[Fixture]:
 
 
 def _fixture(function: Scope, decorator: ast.expr, attribute: str) -> Fixture:
-    return Fixture(function, _fixture_name(decorator, attribute), _is_autouse(decorator), attribute)
+    return Fixture(function, _fixture_name(decorator, attribute), is_autouse(decorator), attribute)
 
 
 def _called_fixtures(call: ast.Call, name: str, owner: Scope, project: Project) -> Iterator[Fixture]:
@@ -268,7 +268,7 @@ def _called_fixtures(call: ast.Call, name: str, owner: Scope, project: Project) 
         if decorator is not None:
             made = _fixture(scope, decorator, name)
             handed_on = isinstance(decorator, ast.Call) and any(k.arg is None for k in decorator.keywords)
-            yield made._replace(autouse=made.autouse or (handed_on and _is_autouse(call)))
+            yield made._replace(autouse=made.autouse or (handed_on and is_autouse(call)))
 
 
 def _imported_fixtures(module: Outline, project: Project) -> Iterator[Fixture]:
@@ -330,7 +330,8 @@ def _used_by_mark(test: Test, project: Project) -> Iterator[str]:
             yield from _strings(mark.call.args)
 
 
-def _is_autouse(decorator: ast.expr) -> bool:
+def is_autouse(decorator: ast.expr) -> bool:
+    """Whether a fixture decorator gives its fixture to every test."""
     if not isinstance(decorator, ast.Call):
         return False
     return any(

@@ -9,14 +9,14 @@ from functools import partial
 
 from asynclint.knowledge.clocks import FAKE_CLOCKS, INSPECTED, STEPPING
 from asynclint.project.guards.around import functions_called, functions_preparing
+from asynclint.project.guards.patches import patched_by, patching
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.replaced import PATCHES, patched_by
 from asynclint.project.guards.tests import Test, marks
 from asynclint.project.index.values import Class, Function, Module
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-from asynclint.source.written import called, last_name, uncalled
+from asynclint.source.written import last_name, uncalled
 
 LIBRARIES = frozenset({"asyncio", "anyio", "trio", "async_timeout"})
 GUARD_NAMES = frozenset({"timeout", "fail_after", "wait_for", "get_running_loop", "Timeout"})
@@ -84,10 +84,10 @@ def _disturbed(scope: Scope, words: Container[str]) -> str:
 
 def _patches(scope: Scope) -> Iterator[tuple[str, str]]:
     """What a function or its decorators put something else in place of: the owner, as written, and a name."""
-    calls = [(call, inner) for inner in scope.nested() for call in inner.facts.calls]
+    calls = [(call, inner) for inner in scope.nested() for call in patching(inner)]
     calls += [(d, outer) for outer in scope.around() for d in outer.decorators if isinstance(d, ast.Call)]
     for call, where in calls:
-        for one in patched_by(call, where) if called(call) in PATCHES else ():
+        for one in patched_by(call, where):
             yield one.owner if isinstance(one.owner, str) else ast.unparse(one.owner), one.name
 
 

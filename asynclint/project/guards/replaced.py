@@ -7,51 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from itertools import chain
-from typing import NamedTuple
 
 from asynclint.project.config import find_pytest_config
-from asynclint.project.guards.fixtures import Fixture, visible_fixtures
+from asynclint.project.guards.fixtures import Fixture, is_autouse, reaching_fixtures, visible_fixtures
+from asynclint.project.guards.patches import ANY, Replaced, assigned_in, patched_by, patching
 from asynclint.project.guards.plugins import plugin_modules
+from asynclint.project.guards.tests import is_fixture, tests_in
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.reading import is_fixed
 from asynclint.project.index.values import Calling, Class, Function, Instance, Module, Value
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
-from asynclint.source.written import called, last_name, uncalled, written
+from asynclint.source.written import called
 
 MAX_DEPTH = 3  # names of names
-ANY = "*"  # nobody knows which name
-# What nobody calls: ``setattr(namespace, self.dest, not value)``.
-DATA = (
-    ast.Constant,
-    ast.UnaryOp,
-    ast.Compare,
-    ast.BinOp,
-    ast.JoinedStr,
-    ast.Dict,
-    ast.List,
-    ast.Tuple,
-    ast.Set,
-)
 IMPORTING = frozenset({"importorskip", "import_module", "reload", "__import__"})
-NAMING = frozenset({"target", "target_string", "attribute", "name"})
-PATCHES = frozenset(
-    ["patch", "object", "setattr", "multiple", "delattr", "spy", "stub", "dict", "patch_object", "replace",
-     "attach_mock"]
-)  # fmt: skip
-
-
-class Replaced(NamedTuple):
-    """Something that the tests put in place of an attribute of ``owner``, or of a name of a module.
-
-    ``owner`` is an expression in ``scope``, or a dotted name; empty where that can't be told. ``awaited``
-    says that a call of it is to be awaited as before.
-    """
-
-    name: str
-    owner: ast.expr | str
-    scope: Scope
-    awaited: bool = False
 
 
 def is_replaced(func: ast.expr, scope: Scope, project: Project, *, by_plain: bool = False) -> bool:
@@ -62,8 +32,10 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project, *, by_plain: boo
     replaced = _replaced(scope, project)
 
     def concerned(name: str, owner: ast.expr | None, where: Scope) -> bool:
-        found = (one for one in replaced.get(name, ()) if not (by_plain and one.awaited))
-        return any(_concerns(one, owner, where, project) for one in found)
+        return any(
+            _concerns(one, owner, where, project) and not (by_plain and one.is_awaited(project))
+            for one in replaced.get(name, ())
+        )
 
     for name, owner, where in _on_the_way(func, scope):
         if concerned(name, owner, where) or (owner is not None and concerned(ANY, owner, where)):
@@ -148,10 +120,10 @@ def gives_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     if not isinstance(value, Function) or value.calling is not Calling.SYNC:
         return False
     replaced = _replaced(scope, project)
-    patched = {name for name, found in replaced.items() if not all(one.awaited for one in found)}
     given = [returned.value for returned in value.scope.facts.returns]
-    return bool(given) and all(
-        expr is not None and _own_name(_given_to(expr, value.scope)) in patched for expr in given
+    names = [_own_name(_given_to(expr, value.scope)) if expr is not None else "" for expr in given]
+    return bool(names) and all(
+        any(not one.is_awaited(project) for one in replaced.get(name, ())) for name in names
     )
 
 
@@ -197,13 +169,28 @@ def replaced_names(scope: Scope, project: Project) -> AbstractSet[str]:
 def _replaced(scope: Scope, project: Project) -> Mapping[str, Sequence[Replaced]]:
     """What is replaced where a scope runs, by name."""
     outline = scope.outline
+    user = _user(scope, project)
+    test = user if user is not None and _is_test(user) else None  # None: a helper of whichever test
+    return project.remembered(("replaced for", outline, test), lambda: _replaced_for(test, outline, project))
+
+
+def _replaced_for(
+    function: Scope | None, outline: Outline, project: Project
+) -> Mapping[str, Sequence[Replaced]]:
+    """What is replaced for one test function of a module; without one, for any test of it."""
     found = project.remembered(("replaced", outline), lambda: _all_replaced(outline, project))
-    test = _test_of(scope)
-    if test is None:  # a helper of whichever test
-        return project.remembered(("replaced anywhere", outline), lambda: _by_name(*found.values()))
-    if test not in found:
-        return project.remembered(("replaced for any", outline), lambda: _by_name(found[None]))
-    return project.remembered(("replaced for", test), lambda: _by_name(found[None], found[test]))
+    tests = tests_in(outline, project)
+    chosen = list(tests.values()) if function is None else [tests[function]] if function in tests else []
+    reaching = {fixture for test in chosen for fixture in reaching_fixtures(test, project)}
+
+    def concerns(user: Scope | None) -> bool:
+        if user is None or user is function:
+            return True
+        if _is_test(user):
+            return function is None
+        return not chosen or user in reaching or outline.text.has_any((f'"{user.name}"', f"'{user.name}'"))
+
+    return _by_name(*(replaced for user, replaced in found.items() if concerns(user)))
 
 
 def _by_name(*found: Iterable[Replaced]) -> Mapping[str, Sequence[Replaced]]:
@@ -221,120 +208,46 @@ def _root(expr: ast.expr) -> str:
 
 
 def _all_replaced(outline: Outline, project: Project) -> dict[Scope | None, list[Replaced]]:
-    """What is replaced, by the test that does so, and only for itself; None for any test."""
+    """What is replaced, by the test or fixture that does so, and only where it runs; None for any test."""
     config = find_pytest_config(outline.directory)
     found: dict[Scope | None, list[Replaced]] = {None: []}
     for module in plugin_modules(outline, config, project):
-        own = project.remembered(("replaced by", module), partial(_replaced_by, module))
-        for test, replaced in own.items():
-            found.setdefault(test, []).extend(replaced)
+        own = project.remembered(("replaced by", module), partial(_replaced_by, module, project))
+        for user, replaced in own.items():
+            found.setdefault(user, []).extend(replaced)
     return found
 
 
-def _replaced_by(module: Outline) -> dict[Scope | None, list[Replaced]]:
+def _replaced_by(module: Outline, project: Project) -> dict[Scope | None, list[Replaced]]:
     """What one module puts something else in place of."""
     found: dict[Scope | None, list[Replaced]] = {}
     decorating: dict[int, Scope] = {}
     for scope in module.scope.nested():
         if scope.is_function and scope.decorators:
             decorating |= {id(decorator): scope for decorator in scope.decorators}
-        for one in _assigned_in(scope):
-            found.setdefault(_test_of(scope), []).append(one)
+        for one in assigned_in(scope):
+            found.setdefault(_user(scope, project), []).append(one)
     for scope in module.scope.nested():
-        for call in _patches(scope):
+        for call in patching(scope):
             for one in patched_by(call, scope):
-                found.setdefault(_test_of(decorating.get(id(call), scope)), []).append(one)
+                found.setdefault(_user(decorating.get(id(call), scope), project), []).append(one)
     return found
 
 
-def _test_of(scope: Scope) -> Scope | None:
-    """The test that a scope is part of; what is patched there is as it was when the test ends."""
-    functions = [outer for outer in scope.around() if outer.is_function]
-    if not functions or not functions[-1].name.startswith("test"):
-        return None
-    makers = [uncalled(d) for d in functions[-1].decorators]
-    is_fixture = any("fixture" in written(maker) for maker in makers)
-    return None if is_fixture else functions[-1]
+def _user(scope: Scope, project: Project) -> Scope | None:
+    """The test, or the fixture that tests ask for, that a scope is part of.
 
-
-def _assigned_in(scope: Scope) -> Iterator[Replaced]:
-    own = scope.parameters[0].arg if scope.enclosing_class is not None and scope.parameters else ""
-    for target, value in scope.facts.attributes:
-        if not (isinstance(target.value, ast.Name) and target.value.id == own):
-            yield Replaced(target.attr, target.value, scope, _is_awaited(value, scope))
-    for name, kind in scope.facts.outer.items():
-        if kind == "global" and name in scope.bindings:
-            yield Replaced(name, "", scope)
-
-
-def _patches(scope: Scope) -> Iterator[ast.Call]:
-    for calls in (scope.facts.functions, scope.facts.methods):
-        for name in calls.keys() & PATCHES:
-            yield from calls[name]
-
-
-def patched_by(call: ast.Call, scope: Scope) -> Iterator[Replaced]:
-    """What a call of one of ``PATCHES`` puts something else in place of.
-
-    ``monkeypatch.setattr(loop, "time", …)``, ``patch("asyncio.BaseEventLoop.time")``.
+    What is patched there is as it was when the test ends.
     """
-    name, first = called(call), call.args[0] if call.args else None
-    values = (*call.args, *(keyword.value for keyword in call.keywords))
-    awaited = name == "spy" or any(_is_awaited(value, scope) for value in values)
-    if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Constant):
-        return  # ``"a-b".replace("-", "_")``
-    owner: ast.expr | str
-    if name == "multiple":
-        owner = (_text(first) or first) if first is not None else ""
-        for keyword in call.keywords:
-            yield Replaced(keyword.arg or ANY, owner, scope, _is_awaited(keyword.value, scope))
-        return
-    if name == "setattr" and len(call.args) == 3 and not any(_texts(call.args[1], scope)):
-        if not isinstance(call.args[2], DATA):
-            yield Replaced(ANY, call.args[0], scope, awaited)
-        return
-    places = call.args[: 1 if first is not None and _text(first) else 2]
-    named = [*places, *(keyword.value for keyword in call.keywords if keyword.arg in NAMING)]
-    for value in named:
-        for text in _texts(value, scope):
-            dotted, _, last = text.rpartition(".")
-            owner = dotted if isinstance(value, ast.Constant) else ""
-            if not dotted and first is not None and value is not first:
-                owner = first
-            if last:
-                yield Replaced(last, owner, scope, awaited)
+    functions = [outer for outer in scope.around() if outer.is_function]
+    decorator = is_fixture(functions[-1], project) if functions else None
+    if decorator is not None:
+        return None if is_autouse(decorator) else functions[-1]
+    return functions[-1] if functions and _is_test(functions[-1]) else None
 
 
-def _texts(expr: ast.expr, scope: Scope) -> Iterator[str]:
-    """Strings that an argument may be: a constant, the end of a sum, what a loop goes over."""
-    if isinstance(expr, ast.Name):
-        found = scope.lookup(expr.id)
-        values = [binding.value for binding in found[1]] if found is not None else []
-        literals = [
-            v for v in values if isinstance(v, (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set))
-        ]
-        for literal in literals:
-            yield from (_text(node) for node in ast.walk(literal) if isinstance(node, ast.Constant))
-    elif isinstance(expr, ast.BinOp):
-        yield from (_text(side) for side in (expr.left, expr.right))
-    else:
-        yield _text(expr)
-
-
-def _is_awaited(value: ast.expr | None, scope: Scope) -> bool:
-    """``AsyncMock``, ``mock.AsyncMock(…)``, a coroutine function: a call is still to be awaited."""
-    func = value.func if isinstance(value, ast.Call) else value
-    if func is None or last_name(func) == "AsyncMock":
-        return func is not None
-    found = scope.lookup(value.id) if isinstance(value, ast.Name) else None
-    return found is not None and all(isinstance(b.node, ast.AsyncFunctionDef) for b in found[1])
-
-
-def _text(expr: ast.expr) -> str:
-    """A string, or the last piece of an f-string (``f"{__name__}.fetch"``)."""
-    if isinstance(expr, ast.JoinedStr) and expr.values:
-        expr = expr.values[-1]
-    return expr.value if isinstance(expr, ast.Constant) and isinstance(expr.value, str) else ""
+def _is_test(function: Scope) -> bool:
+    return function.name.startswith("test")
 
 
 def _is_mocked_parameter(name: str, scope: Scope, project: Project) -> bool:
