@@ -238,9 +238,9 @@ def _has_of_its_own(coroutine: Coroutine, project: Project) -> bool:
     return any(has_of_its_own(coroutine.call, node.attr.value, coroutine.scope, project) for node in used)
 
 
-def await_fix(function: Function, coroutine: Coroutine) -> tuple[Fix | None, str]:
-    """``await`` in front of the call, or why that can't be."""
-    scope, node = coroutine.scope, function.cst_of(coroutine.call)
+def await_fix(function: Function, call: ast.Call, scope: Scope) -> tuple[Fix | None, str]:
+    """``await`` in front of a call in ``scope``, or why that can't be."""
+    node = function.cst_of(call)
     if not scope.is_async:
         return None, f"{scope.name} is not async, so it cannot await"
     for outer in function.parents(node):
@@ -248,7 +248,7 @@ def await_fix(function: Function, coroutine: Coroutine) -> tuple[Fix | None, str
             return None, "it stands in a generator expression, which an await would make asynchronous"
         if isinstance(outer, cst.BaseSmallStatement):
             break
-    span, parent = function.text.span(coroutine.call), function.parent(node)
+    span, parent = function.text.span(call), function.parent(node)
     edits = [Edit(Span(span.start, span.start), "await ")]
     if isinstance(parent, (cst.Attribute, cst.Subscript)) and parent.value is node and not node.lpar:
         edits = [Edit(Span(span.start, span.start), "(await "), Edit(Span(span.end, span.end), ")")]

@@ -14,7 +14,7 @@ from asynclint.project.alone import is_alone
 from asynclint.project.called import named
 from asynclint.project.dead import is_dead
 from asynclint.project.deliberate import is_expected, is_on_purpose, is_the_point
-from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.guards.replaced import are_replaced, is_replaced
 from asynclint.project.guards.tests import test_of
 from asynclint.project.index.reading import is_installed
 from asynclint.project.index.values import Calling, Class, Function
@@ -305,7 +305,7 @@ def _blocks(call: ast.Call, scope: Scope, project: Project) -> str:
     if name:
         written = name.rpartition(".")[2], getattr(call.func, "id", name)
         underneath = UNDERNEATH.get(name.partition(".")[0], ())
-        replaced = not replaced_names(scope, project).isdisjoint((*written, *underneath))
+        replaced = are_replaced((*written, *underneath), scope, project)
     else:
         name = _method(call, scope, project)
         replaced = bool(name) and is_replaced(call.func, scope, project)

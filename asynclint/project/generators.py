@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterable, Iterator
 
-from asynclint.project.guards.replaced import replaced_names
+from asynclint.project.guards.replaced import are_replaced
 from asynclint.project.handing import hands_on
 from asynclint.project.index.values import Calling, Function, Result
 from asynclint.project.plain import Endings, given_to, is_of_self, layout_of, names_of, naming, swallows
@@ -88,7 +88,7 @@ def _generators(scope: Scope, project: Project) -> Iterator[ast.Call]:
             continue
         made = value.function.scope
         names = {called(call), made.enclosing_class.name if made.enclosing_class is not None else ""}
-        replaced = not names.isdisjoint(replaced_names(scope, project))
+        replaced = are_replaced(names, scope, project)
         if (
             made.outline.is_stub
             or replaced

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from asynclint.knowledge.threads import LOOP_METHODS, NEEDS_LOOP, RUNS_LOOP, THREAD_WORDS, UNSAFE
-from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.guards.replaced import are_replaced, is_replaced
 from asynclint.project.index.values import Function
 from asynclint.project.moments import NEVER
 from asynclint.project.names import chain
@@ -125,7 +125,7 @@ def _used(func: ast.expr, scope: Scope, project: Project) -> str:
     if isinstance(func, ast.Attribute) and last in METHODS:
         name = resolved(func, scope, project)
         if name in UNSAFE:
-            return "" if last in replaced_names(scope, project) else name
+            return "" if are_replaced([last], scope, project) else name
         name = name or _of_argument(func, scope, project)
         if name in UNSAFE:
             return name
@@ -133,8 +133,8 @@ def _used(func: ast.expr, scope: Scope, project: Project) -> str:
             return ""
         found = scope.lookup(func.value.id) if isinstance(func.value, ast.Name) else None
         is_local = found is not None and all(binding.kind != "param" for binding in found[1])
-        mocked = last in replaced_names(scope, project) if is_local else is_replaced(func, scope, project)
-        return "" if mocked else last
+        replaced = are_replaced([last], scope, project) if is_local else is_replaced(func, scope, project)
+        return "" if replaced else last
     if last in FUNCTIONS or isinstance(func, ast.Name):
         needs = next((name for name in chain(func, scope, project.modules) if name in NEEDS_LOOP), "")
         return needs if needs and not is_replaced(func, scope, project) else ""

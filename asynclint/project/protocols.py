@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from asynclint.knowledge.asyncs import GUARD_CONTEXTS, TASK_GROUPS
 from asynclint.project.coroutines import with_packages
-from asynclint.project.guards.replaced import is_replaced, replaced_names
+from asynclint.project.guards.replaced import are_replaced, is_replaced
 from asynclint.project.index.classes import ancestors, may_have
 from asynclint.project.index.infer import Inference
 from asynclint.project.index.values import Builtin, Calling, Class, Function, Instance, Items, Result, Value
@@ -90,7 +90,7 @@ def _in(scope: Scope, project: Project) -> Iterator[Misfit]:
         if known(func, scope, project.modules, GUARD_CONTEXTS):
             continue  # ASL105 says more of it
         added = METHODS[used][1] if used in METHODS else ()
-        if not is_replaced(func, scope, project) and replaced_names(scope, project).isdisjoint(added):
+        if not is_replaced(func, scope, project) and not are_replaced(added, scope, project):
             yield Misfit(expr, statement, scope, used, *found)
 
 

@@ -57,7 +57,7 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
     for coroutine in coroutines(function, project):
         if not coroutine.trace.names or Fate.USED in coroutine.trace.fates():
             continue
-        fix, held_back = await_fix(function, coroutine)
+        fix, held_back = await_fix(function, coroutine.call, coroutine.scope)
         called, name = ast.unparse(coroutine.call.func), coroutine.trace.names[0]
         message = f"coroutine {called}(…) is kept as {name} and never awaited, so it does nothing"
         if coroutine.evidence is Evidence.ANNOTATION:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from functools import partial
-from itertools import chain
 
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards.fixtures import Fixture, is_autouse, reaching_fixtures, visible_fixtures
@@ -29,12 +27,11 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project, *, by_plain: boo
 
     ``by_plain``: by something whose calls need no ``await``.
     """
-    replaced = _replaced(scope, project)
 
     def concerned(name: str, owner: ast.expr | None, where: Scope) -> bool:
         return any(
             _concerns(one, owner, where, project) and not (by_plain and one.is_awaited(project))
-            for one in replaced.get(name, ())
+            for one in _replaced(name, scope, project)
         )
 
     for name, owner, where in _on_the_way(func, scope):
@@ -45,7 +42,7 @@ def is_replaced(func: ast.expr, scope: Scope, project: Project, *, by_plain: boo
     value = project.inference.value(func, scope)
     receiver = value.receiver if isinstance(value, Function) else None
     cls = receiver.cls if isinstance(receiver, Instance) else receiver
-    return cls is not None and cls.scope.name in replaced
+    return cls is not None and are_replaced([cls.scope.name], scope, project)
 
 
 def _concerns(replaced: Replaced, owner: ast.expr | None, scope: Scope, project: Project) -> bool:
@@ -119,11 +116,10 @@ def gives_replaced(func: ast.expr, scope: Scope, project: Project) -> bool:
     value = project.inference.value(func, scope)
     if not isinstance(value, Function) or value.calling is not Calling.SYNC:
         return False
-    replaced = _replaced(scope, project)
     given = [returned.value for returned in value.scope.facts.returns]
     names = [_own_name(_given_to(expr, value.scope)) if expr is not None else "" for expr in given]
     return bool(names) and all(
-        any(not one.is_awaited(project) for one in replaced.get(name, ())) for name in names
+        any(not one.is_awaited(project) for one in _replaced(name, scope, project)) for name in names
     )
 
 
@@ -161,43 +157,41 @@ def _on_the_way(expr: ast.expr, scope: Scope, depth: int = 0) -> Iterator[tuple[
             yield from _on_the_way(binding.value, scope, depth + 1)
 
 
-def replaced_names(scope: Scope, project: Project) -> AbstractSet[str]:
-    """Names that something else is put in place of where a scope runs, whatever they are attributes of."""
-    return _replaced(scope, project).keys()
+def are_replaced(names: Iterable[str], scope: Scope, project: Project) -> bool:
+    """Whether something is put in place of one of some names where a scope runs, whoever has it."""
+    return any(True for name in names for _ in _replaced(name, scope, project))
 
 
-def _replaced(scope: Scope, project: Project) -> Mapping[str, Sequence[Replaced]]:
-    """What is replaced where a scope runs, by name."""
+def _replaced(name: str, scope: Scope, project: Project) -> Iterator[Replaced]:
+    """What is put in place of something of that name where a scope runs."""
     outline = scope.outline
-    user = _user(scope, project)
-    test = user if user is not None and _is_test(user) else None  # None: a helper of whichever test
-    return project.remembered(("replaced for", outline, test), lambda: _replaced_for(test, outline, project))
-
-
-def _replaced_for(
-    function: Scope | None, outline: Outline, project: Project
-) -> Mapping[str, Sequence[Replaced]]:
-    """What is replaced for one test function of a module; without one, for any test of it."""
     found = project.remembered(("replaced", outline), lambda: _all_replaced(outline, project))
+    for user, one in found.get(name, ()):
+        if _meet(user, scope, project):
+            yield one
+
+
+def _meet(user: Scope | None, scope: Scope, project: Project) -> bool:
+    """Whether a scope may run while a test or fixture has something replaced; None has for good."""
+    own = _user(scope, project)
+    test = own if own is not None and _is_test(own) else None  # None: a helper of whichever test
+    if user is None or user is test:
+        return True
+    if _is_test(user):
+        return test is None
+    key = ("runs with", user, scope.outline, test)
+    return project.remembered(key, lambda: _reaches(user, test, scope.outline, project))
+
+
+def _reaches(fixture: Scope, test: Scope | None, outline: Outline, project: Project) -> bool:
+    """Whether a test of a module, or that one, asks for a fixture, as far as can be told."""
+    if outline.text.has_any((f'"{fixture.name}"', f"'{fixture.name}'")):
+        return True
     tests = tests_in(outline, project)
-    chosen = list(tests.values()) if function is None else [tests[function]] if function in tests else []
-    reaching = {fixture for test in chosen for fixture in reaching_fixtures(test, project)}
-
-    def concerns(user: Scope | None) -> bool:
-        if user is None or user is function:
-            return True
-        if _is_test(user):
-            return function is None
-        return not chosen or user in reaching or outline.text.has_any((f'"{user.name}"', f"'{user.name}'"))
-
-    return _by_name(*(replaced for user, replaced in found.items() if concerns(user)))
-
-
-def _by_name(*found: Iterable[Replaced]) -> Mapping[str, Sequence[Replaced]]:
-    names: dict[str, list[Replaced]] = {}
-    for one in dict.fromkeys(chain.from_iterable(found)):
-        names.setdefault(one.name, []).append(one)
-    return names
+    if not tests or (test is not None and test not in tests):
+        return True
+    chosen = tests.values() if test is None else [tests[test]]
+    return any(fixture in reaching_fixtures(each, project) for each in chosen)
 
 
 def _root(expr: ast.expr) -> str:
@@ -207,31 +201,31 @@ def _root(expr: ast.expr) -> str:
     return expr.id if isinstance(expr, ast.Name) else ""
 
 
-def _all_replaced(outline: Outline, project: Project) -> dict[Scope | None, list[Replaced]]:
-    """What is replaced, by the test or fixture that does so, and only where it runs; None for any test."""
+def _all_replaced(
+    outline: Outline, project: Project
+) -> Mapping[str, Sequence[tuple[Scope | None, Replaced]]]:
+    """What is replaced, by name, with the test or fixture that does so while it runs; None does for good."""
     config = find_pytest_config(outline.directory)
-    found: dict[Scope | None, list[Replaced]] = {None: []}
+    names: dict[str, list[tuple[Scope | None, Replaced]]] = {}
     for module in plugin_modules(outline, config, project):
-        own = project.remembered(("replaced by", module), partial(_replaced_by, module, project))
-        for user, replaced in own.items():
-            found.setdefault(user, []).extend(replaced)
-    return found
+        for found in project.remembered(("replaced by", module), partial(_replaced_by, module, project)):
+            names.setdefault(found[1].name, []).append(found)
+    return names
 
 
-def _replaced_by(module: Outline, project: Project) -> dict[Scope | None, list[Replaced]]:
+def _replaced_by(module: Outline, project: Project) -> Sequence[tuple[Scope | None, Replaced]]:
     """What one module puts something else in place of."""
-    found: dict[Scope | None, list[Replaced]] = {}
+    found: list[tuple[Scope | None, Replaced]] = []
     decorating: dict[int, Scope] = {}
     for scope in module.scope.nested():
         if scope.is_function and scope.decorators:
             decorating |= {id(decorator): scope for decorator in scope.decorators}
-        for one in assigned_in(scope):
-            found.setdefault(_user(scope, project), []).append(one)
+        found += [(_user(scope, project), one) for one in assigned_in(scope)]
     for scope in module.scope.nested():
         for call in patching(scope):
-            for one in patched_by(call, scope):
-                found.setdefault(_user(decorating.get(id(call), scope), project), []).append(one)
-    return found
+            user = _user(decorating.get(id(call), scope), project)
+            found += [(user, one) for one in patched_by(call, scope)]
+    return list(dict.fromkeys(found))
 
 
 def _user(scope: Scope, project: Project) -> Scope | None:

@@ -50,6 +50,17 @@ def pending(value: Value | None, inference: Inference) -> Pending | None:
     return None
 
 
+def is_object_to_await(value: Instance, inference: Inference) -> bool:
+    """Whether an object can be awaited and is no coroutine: a future, or what a project makes itself.
+
+    No task: whoever makes one wants the task.
+    """
+    cls = value.cls
+    if cls.scope.outline.is_stub:
+        return cls.scope.name == "Future" and "__await__" in cls.scope.bindings  # not of concurrent.futures
+    return _is_lazy(cls, inference) is False
+
+
 def entered(value: Instance, inference: Inference) -> Value | None:
     """What ``async with value as x`` binds."""
     return _given(value, "__aenter__", value.argument, inference)

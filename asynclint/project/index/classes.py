@@ -113,7 +113,7 @@ def may_have(cls: Class, name: str, inference: Inference) -> bool:
     told = [ancestor for ancestor in found if ancestor is not None and ancestor.scope.name != "Any"]
     if len(told) < len(found) or is_dynamic(cls, inference):
         return True
-    return any(inference.defines(ancestor, name) for ancestor in told)
+    return any(inference.defines(ancestor, each) for ancestor in told for each in (name, "__getattr__"))
 
 
 def ancestors(cls: Class, inference: Inference) -> tuple[Class | None, ...]:
