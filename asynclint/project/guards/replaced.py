@@ -66,13 +66,22 @@ def _concerns(replaced: Replaced, owner: ast.expr | None, scope: Scope, project:
 
 
 def _is_left_alone(accessed: Value | None, replaced: Replaced) -> bool:
-    """A module, or an object of the standard library that no function is given to patch."""
+    """Whether something is surely not the unknown object that is patched.
+
+    A module; where that is an attribute of ``self``, whatever is known; where it is no parameter, what
+    the standard library has.
+    """
     if isinstance(accessed, Module):
         return True
     cls = _class_of(accessed) if accessed is not None else None
-    owner = _root(replaced.owner) if isinstance(replaced.owner, ast.expr) else ""
-    is_given = owner in {parameter.arg for parameter in replaced.scope.parameters}
-    return cls is not None and is_fixed(cls.scope.outline.path) and not is_given
+    if cls is None:
+        return False
+    owner, parameters = replaced.owner, [parameter.arg for parameter in replaced.scope.parameters]
+    root = _root(owner) if isinstance(owner, ast.expr) else ""
+    on_self = replaced.scope.enclosing_class is not None and parameters[:1] == [root]
+    if on_self and isinstance(owner, ast.Attribute):
+        return True
+    return is_fixed(cls.scope.outline.path) and root not in parameters
 
 
 def _is_imported(owner: ast.expr | str, scope: Scope) -> bool:

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from asynclint.project.index.modules import Modules
-from asynclint.project.index.values import Builtin, Class
+from asynclint.project.index.values import Builtin, Calling, Class, Function
 from asynclint.project.names import chain, known
-from asynclint.source.outline import Scope
+from asynclint.source.outline import Outline, Scope
 from asynclint.source.written import uncalled, written
 
 if TYPE_CHECKING:
@@ -73,10 +73,16 @@ def _is_rewritten(scope: Scope, inference: Inference) -> bool:
 
 
 def _rewrites(method: Scope) -> bool:
-    """Whether ``__init__`` or its like sets attributes by name, or those of the class."""
-    source = method.source
-    sets = method.name == "__init_subclass__" and bool(re.search(r"\bcls\.\w+ *=[^=]", source))
-    return sets or "setattr(" in source or "__dict__" in source
+    """Whether ``__init__`` or its like sets attributes of its own object by name, or those of the class."""
+    source, own = method.source, method.parameters[0].arg if method.parameters else ""
+    if method.name == "__init_subclass__" and re.search(r"\bcls\.\w+ *=[^=]", source):
+        return True
+    if method.name == "__init__" and own:  # setattr(self, name, value), not of what it is given
+        return (
+            re.search(rf"(setattr|vars)\((\s|type\()*{own}(\.__class__)?\s*[,)]|\b{own}\.__dict__", source)
+            is not None
+        )
+    return "setattr(" in source or "__dict__" in source
 
 
 def _leaves_methods(metaclass: ast.expr, scope: Scope, inference: Inference) -> bool:
@@ -114,6 +120,35 @@ def may_have(cls: Class, name: str, inference: Inference) -> bool:
     if len(told) < len(found) or is_dynamic(cls, inference):
         return True
     return any(inference.defines(ancestor, each) for ancestor in told for each in (name, "__getattr__"))
+
+
+def is_overridden(cls: Class, name: str, inference: Inference) -> bool:
+    """Whether a class of the same module inherits from this one and makes another thing of a name."""
+    if cls.scope.outline.is_stub:
+        return False
+    for scope in _heirs_with(cls.scope.outline, inference).get(name, ()):
+        if scope is not cls.scope and cls in ancestors(Class(scope), inference):
+            theirs = inference.member(Class(scope), name, Class(scope))
+            ours = inference.member(Class(cls.scope), name, Class(cls.scope))
+            if not (isinstance(ours, Function) and isinstance(theirs, Function)):
+                return True
+            differ = ours.calling is not theirs.calling
+            is_plain = ours.calling is Calling.SYNC
+            if differ or (is_plain and inference.returned(ours) != inference.returned(theirs)):
+                return True
+    return False
+
+
+def _heirs_with(outline: Outline, inference: Inference) -> dict[str, list[Scope]]:
+    """The classes of a module that have bases, by each attribute that they define themselves."""
+    if outline not in inference.heirs:
+        found: dict[str, list[Scope]] = {}
+        for scope in outline.classes:
+            if scope.node.bases:  # type: ignore[union-attr]
+                for name in {*scope.bindings, *inference.instance_attributes(Class(scope))}:
+                    found.setdefault(name, []).append(scope)
+        inference.heirs[outline] = found
+    return inference.heirs[outline]
 
 
 def ancestors(cls: Class, inference: Inference) -> tuple[Class | None, ...]:

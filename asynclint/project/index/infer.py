@@ -13,7 +13,7 @@ from typing import Any
 
 from asynclint.project.index import awaitables, generics, mocks, narrowing, results, stars
 from asynclint.project.index.annotations import annotated, subscribed
-from asynclint.project.index.classes import ancestors, is_dynamic, maker_of, makes_its_own
+from asynclint.project.index.classes import ancestors, is_dynamic, is_overridden, maker_of, makes_its_own
 from asynclint.project.index.decorators import defined
 from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.memo import UNKNOWN, Memo
@@ -50,12 +50,12 @@ class Inference(Memo):
         self.dynamic: dict[Scope, bool] = {}  # what asynclint.project.index.classes has worked out
         self.awaitable: dict[Scope, bool | None] = {}  # and asynclint.project.index.awaitables
         self._attributes: dict[Scope, dict[str, list[tuple[ast.expr | None, Scope]]]] = {}
-        self._heirs: dict[Outline, dict[str, list[Scope]]] = {}
+        self.heirs: dict[Outline, dict[str, list[Scope]]] = {}  # and asynclint.project.index.classes
         self._parsed: dict[str, ast.expr | None] = {}
 
     def memories(self) -> Sequence[dict[Any, Any]]:
         """All that has been worked out, by question."""
-        return self.known, self.dynamic, self.awaitable, self._attributes, self._heirs
+        return self.known, self.dynamic, self.awaitable, self._attributes, self.heirs
 
     def value(self, expr: ast.AST | None, scope: Scope) -> Value | None:
         """What an expression evaluates to, as seen from a scope."""
@@ -224,17 +224,17 @@ class Inference(Memo):
             case Instance() | Class():
                 cls = value if isinstance(value, Class) else value.cls
                 if value.argument is not None:  # the question below does not hold it
-                    return self._member(cls, name, value)
+                    return self.member(cls, name, value)
                 return self.once(
-                    (cls.scope, name, value is cls, value.open, cls.open), self._member, cls, name, value
+                    (cls.scope, name, value is cls, value.open, cls.open), self.member, cls, name, value
                 )
             case Super(cls):
-                return self._member(cls, name, Instance(cls), behind=True)
+                return self.member(cls, name, Instance(cls), behind=True)
             case Mocked():
                 return mocks.attribute(value, name, self)
         return None
 
-    def _member(
+    def member(
         self, cls: Class, name: str, receiver: Instance | Class, *, behind: bool = False
     ) -> Value | None:
         """An attribute through the class and its bases; None if an unknown base could define it first.
@@ -246,9 +246,9 @@ class Inference(Memo):
                 return None
             if behind and ancestor == cls:
                 continue
-            if receiver.open and not behind and ancestor == cls and self._is_overridden(cls, name):
+            if receiver.open and not behind and ancestor == cls and is_overridden(cls, name, self):
                 return None
-            if name in self._instance_attributes(ancestor):
+            if name in self.instance_attributes(ancestor):
                 return self._instance_attribute(ancestor, name)
             bindings = ancestor.scope.bindings.get(name)
             if bindings is not None:
@@ -257,33 +257,7 @@ class Inference(Memo):
 
     def defines(self, cls: Class, name: str) -> bool:
         """Whether a class itself, or one of its methods on ``self``, binds an attribute."""
-        return name in cls.scope.bindings or name in self._instance_attributes(cls)
-
-    def _is_overridden(self, cls: Class, name: str) -> bool:
-        """Whether a class of the same module inherits from this one and makes another thing of a name."""
-        if cls.scope.outline.is_stub:
-            return False
-        for scope in self._heirs_with(cls.scope.outline).get(name, ()):
-            if scope is not cls.scope and cls in ancestors(Class(scope), self):
-                theirs = self._member(Class(scope), name, Class(scope))
-                ours = self._member(Class(cls.scope), name, Class(cls.scope))
-                if not (isinstance(ours, Function) and isinstance(theirs, Function)):
-                    return True
-                differ = ours.calling is not theirs.calling
-                if differ or (ours.calling is Calling.SYNC and self.returned(ours) != self.returned(theirs)):
-                    return True
-        return False
-
-    def _heirs_with(self, outline: Outline) -> dict[str, list[Scope]]:
-        """The classes of a module that have bases, by each attribute that they define themselves."""
-        if outline not in self._heirs:
-            found: dict[str, list[Scope]] = {}
-            for scope in outline.classes:
-                if scope.node.bases:  # type: ignore[union-attr]
-                    for name in {*scope.bindings, *self._instance_attributes(Class(scope))}:
-                        found.setdefault(name, []).append(scope)
-            self._heirs[outline] = found
-        return self._heirs[outline]
+        return name in cls.scope.bindings or name in self.instance_attributes(cls)
 
     def _bind(self, value: Value | None, receiver: Instance | Class) -> Value | None:
         if not isinstance(value, Function):
@@ -293,7 +267,7 @@ class Inference(Memo):
             return self.returned(function) if isinstance(receiver, Instance) else None
         return function
 
-    def _instance_attributes(self, cls: Class) -> dict[str, list[tuple[ast.expr | None, Scope]]]:
+    def instance_attributes(self, cls: Class) -> dict[str, list[tuple[ast.expr | None, Scope]]]:
         """``self.x = value`` in the methods of a class."""
         if cls.scope not in self._attributes:
             self._attributes[cls.scope] = self._assigned_attributes(cls)
@@ -311,15 +285,15 @@ class Inference(Memo):
         return found
 
     def _instance_attribute(self, cls: Class, name: str) -> Value | None:
-        if any(looks_mocked(value) for value, _ in self._instance_attributes(cls)[name]):
-            return agreed([self._mocked(v, method) for v, method in self._instance_attributes(cls)[name]])
+        if any(looks_mocked(value) for value, _ in self.instance_attributes(cls)[name]):
+            return agreed([self._mocked(v, method) for v, method in self.instance_attributes(cls)[name]])
         declared = cls.scope.bindings.get(name)
         if declared is not None:
             annotations = [b.annotation for b in declared if b.annotation is not None]
             found = self.annotated(annotations[0], cls.scope) if annotations else None
-            assigned = [self.value(value, method) for value, method in self._instance_attributes(cls)[name]]
+            assigned = [self.value(value, method) for value, method in self.instance_attributes(cls)[name]]
             return None if any(isinstance(v, Instance) and v != found for v in assigned) else found
-        sources = self._instance_attributes(cls)[name]
+        sources = self.instance_attributes(cls)[name]
         return agreed([self.value(value, method) for value, method in sources])
 
     # -- calls
