@@ -185,9 +185,24 @@ LOCAL = {
     "own anext": ("def anext(x): return 1\nanext(x)  # ?", "builtin int"),
     "step of an async generator": ("async def f(): yield\nf().__anext__()  # ?", "coroutine of ?"),
     "aclose of anything": ("def f(x):\n    x.aclose()  # ?", "?"),
-    "anyio.sleep": ("import anyio\nanyio.sleep(1)  # ?", "coroutine of ?"),
-    "trio.lowlevel.checkpoint": ("from trio.lowlevel import checkpoint as c\nc()  # ?", "coroutine of ?"),
-    "anyio.Event": ("import anyio\nanyio.Event()  # ?", "?"),
+    "anyio.sleep": ("import anyio\nanyio.sleep(1)  # ?", "result of coroutine sleep"),
+    "trio.lowlevel.checkpoint": ("from trio.lowlevel import checkpoint as c\nc()  # ?", "result of coroutine checkpoint"),
+    "anyio.Path": ('import anyio\n(anyio.Path("a") / "b")  # ?', "a Path"),
+    "memory channel": (
+        "import trio\nsend, receive = trio.open_memory_channel[int](1)\nreceive  # ?",
+        "a MemoryReceiveChannel",
+    ),
+    "annotated context manager": (
+        "from contextlib import AbstractAsyncContextManager as M\nclass C: ...\ndef f() -> M[C]: ...\n"
+        "async def g():\n    async with f() as c:\n        c  # ?",
+        "a C",
+    ),
+    "annotated sync context manager": (
+        "from contextlib import AbstractContextManager as M\nclass C: ...\ndef f() -> M[C]: ...\n"
+        "with f() as c:\n    c  # ?",
+        "a C",
+    ),
+    "anyio.Event": ("import anyio\nanyio.Event()  # ?", "a Event"),
     # objects that stand for a coroutine
     "object round a coroutine, awaited": (ROUND + "async def g():\n    (await Round(f()))  # ?", "a C"),
     "object round a coroutine, entered": (

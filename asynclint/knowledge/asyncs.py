@@ -291,33 +291,6 @@ VALUE_CALLS = frozenset(
 DRIVING = frozenset({"send", "throw", "close", "__await__"})
 # Builtins that look at whatever they are given.
 ASKING = frozenset({"isinstance", "bool", "str", "repr", "format", "print"})
-# Coroutine functions of anyio and trio, whose packages are never read.
-COROUTINE_FUNCTIONS = frozenset(
-    f"{module}.{name}"
-    for module, names in {
-        "anyio": "sleep sleep_forever sleep_until run_process open_process open_file connect_tcp connect_unix"
-        " create_tcp_listener create_unix_listener create_udp_socket create_connected_udp_socket"
-        " create_unix_datagram_socket create_connected_unix_datagram_socket getaddrinfo getnameinfo"
-        " wait_readable wait_writable wait_socket_readable wait_socket_writable aclose_forcefully"
-        " mkstemp mkdtemp gettempdir gettempdirb wait_all_tasks_blocked",
-        "anyio.lowlevel": "checkpoint checkpoint_if_cancelled cancel_shielded_checkpoint",
-        "anyio.testing": "wait_all_tasks_blocked",
-        "anyio.to_interpreter": "run_sync",
-        "anyio.to_process": "run_sync",
-        "anyio.to_thread": "run_sync",
-        "trio": "sleep sleep_forever sleep_until run_process open_file open_unix_socket aclose_forcefully"
-        " open_tcp_stream open_tcp_listeners open_ssl_over_tcp_stream open_ssl_over_tcp_listeners"
-        " serve_listeners serve_ssl_over_tcp serve_tcp",
-        "trio.lowlevel": "checkpoint checkpoint_if_cancelled cancel_shielded_checkpoint open_process"
-        " wait_readable wait_task_rescheduled wait_writable permanently_detach_coroutine_object"
-        " reattach_detached_coroutine_object temporarily_detach_coroutine_object",
-        "trio.socket": "getaddrinfo getnameinfo getprotobyname",
-        "trio.testing": "check_half_closeable_stream check_one_way_stream check_two_way_stream"
-        " open_stream_to_socket_listener wait_all_tasks_blocked wait_all_threads_completed",
-        "trio.to_thread": "run_sync",
-    }.items()
-    for name in names.split()
-)
 # Plugins that run async tests or async fixtures which bear no mark of pytest-asyncio's.
 RUNNING_PLUGINS = (
     "alt-pytest-asyncio",

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING, TypeGuard
 
 from asynclint.project.index import awaitables
-from asynclint.project.index.values import Builtin, Callback, Class, Instance, Items, Pending, Value
+from asynclint.project.index.values import Builtin, Callback, Class, Function, Instance, Items, Pending, Value
 from asynclint.project.names import definition, known
 from asynclint.source.written import last_name
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 UNWRAPPED_TYPES = frozenset({"typing.Annotated", "typing.Optional", "typing.Final", "typing.ClassVar"})
 TYPES = frozenset({"type", "Type"})
+# Stubs' classes whose objects give what they are subscribed with, when they are entered.
+CONTEXTS = frozenset({"AbstractAsyncContextManager", "AbstractContextManager"})
 SELF_TYPES = frozenset({"typing.Self", "typing_extensions.Self", "_typeshed.Self"})
 
 
@@ -107,6 +109,12 @@ def items(annotation: ast.expr, scope: Scope, inference: Inference) -> Items | N
 def subscribed(subscript: ast.Subscript, scope: Scope, inference: Inference) -> Value | None:
     """``Awaiting[Job]``: the class, and what its objects are made for."""
     cls = inference.value(subscript.value, scope)
-    if not isinstance(cls, Class) or cls.scope.outline.is_stub or isinstance(subscript.slice, ast.Tuple):
+    if isinstance(cls, Function) and cls.scope.outline.is_stub:  # open_memory_channel[int](0)
+        return cls
+    if not isinstance(cls, Class):
         return None
-    return Class(cls.scope, cls.open, annotated(subscript.slice, scope, None, inference))
+    made_for = None if isinstance(subscript.slice, ast.Tuple) else subscript.slice
+    if cls.scope.outline.is_stub:
+        made_for = first_argument(subscript) if cls.scope.name in CONTEXTS else None
+    argument = annotated(made_for, scope, None, inference) if made_for is not None else None
+    return Class(cls.scope, cls.open, argument)

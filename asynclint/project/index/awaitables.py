@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from asynclint.knowledge.asyncs import COROUTINE_FUNCTIONS
 from asynclint.project.index.classes import ancestors
 from asynclint.project.index.evidence import looks_mocked
 from asynclint.project.index.reading import is_fixed
@@ -30,7 +29,6 @@ COROUTINE_TYPES = frozenset({*(f"{module}.Coroutine" for module in _TYPING), "ty
 AWAITABLE_TYPES = COROUTINE_TYPES | {f"{module}.Awaitable" for module in _TYPING}
 CALLABLE_TYPES = frozenset(f"{module}.Callable" for module in _TYPING)
 AWAITED = (Calling.COROUTINE, Calling.WRAPPED)
-COROUTINE_NAMES = frozenset(name.rpartition(".")[2] for name in COROUTINE_FUNCTIONS)
 # Methods of async generators that give something to await (PEP 525).
 STEPS = frozenset({"__anext__", "asend", "athrow", "aclose"})
 
@@ -61,9 +59,9 @@ def is_object_to_await(value: Instance, inference: Inference) -> bool:
     return _is_lazy(cls, inference) is False
 
 
-def entered(value: Instance, inference: Inference) -> Value | None:
-    """What ``async with value as x`` binds."""
-    return _given(value, "__aenter__", value.argument, inference)
+def entered(value: Instance, method: str, inference: Inference) -> Value | None:
+    """What ``with value as x``, or ``async with``, binds."""
+    return _given(value, method, value.argument, inference)
 
 
 def _given(value: Instance, method: str, argument: Value | None, inference: Inference) -> Value | None:
@@ -129,13 +127,6 @@ def wrapping(made: Value, call: ast.Call, scope: Scope, inference: Inference) ->
 def _is_mocked(expr: ast.expr, scope: Scope) -> bool:
     found = scope.lookup(expr.id) if isinstance(expr, ast.Name) else None
     return found is not None and any(looks_mocked(binding.value) for binding in found[1])
-
-
-def named(func: ast.expr, scope: Scope, inference: Inference) -> Pending | None:
-    """What calling ``anyio.sleep`` gives, told by the name alone."""
-    if isinstance(func, ast.Attribute) and func.attr not in COROUTINE_NAMES:
-        return None
-    return Pending(None, lazy=True) if known(func, scope, inference.modules, COROUTINE_FUNCTIONS) else None
 
 
 def stepped(call: ast.Call, scope: Scope, inference: Inference) -> Pending | None:

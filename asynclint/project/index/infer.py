@@ -79,6 +79,9 @@ class Inference(Memo):
                 return self.value(expr.value, scope)
             case ast.IfExp():
                 return agreed([self.value(expr.body, scope), self.value(expr.orelse, scope)])
+            case ast.BinOp(left, ast.Div()):  # anyio.Path(directory) / "name"
+                joined = self.attribute(self.value(left, scope), "__truediv__")
+                return self.result(joined) if isinstance(joined, Function) else None
             case ast.Constant():
                 return Builtin(type(expr.value).__name__)
             case ast.JoinedStr():
@@ -308,9 +311,7 @@ class Inference(Memo):
             return awaitables.wrapping(made, call, scope, self)
         if isinstance(value, Function):
             return generics.solved(call, scope, self)
-        return awaitables.stepped(call, scope, self) or (
-            awaitables.named(call.func, scope, self) if value is None else None
-        )
+        return awaitables.stepped(call, scope, self)
 
     def result(self, value: Value | None) -> Value | None:
         """What calling a value gives."""
@@ -356,10 +357,7 @@ class Inference(Memo):
             return self.returned(value.function) if context is Calling.ASYNC_CONTEXT else None
         if not isinstance(value, Instance):
             return None
-        if context is Calling.ASYNC_CONTEXT:
-            return awaitables.entered(value, self)
-        function = self.attribute(value, method)
-        return self.returned(function) if isinstance(function, Function) else None
+        return awaitables.entered(value, method, self)
 
     def returned(self, function: Function) -> Value | None:
         """What a function returns (once awaited, for a coroutine function)."""

@@ -1,0 +1,1 @@
+# Of the blocking client nothing need be known.
