@@ -40,11 +40,9 @@ def pending(value: Value | None, inference: Inference) -> Pending | None:
             return value
         case Result(function) if function.calling in AWAITED:
             return Pending(inference.returned(function), lazy=True)
-        case Instance(cls, _, argument):
+        case Instance(cls):
             lazy = _is_lazy(cls, inference)
-            return (
-                Pending(_given(value, "__await__", argument, inference), lazy) if lazy is not None else None
-            )
+            return Pending(given(value, "__await__", inference), lazy) if lazy is not None else None
     return None
 
 
@@ -59,18 +57,16 @@ def is_object_to_await(value: Instance, inference: Inference) -> bool:
     return _is_lazy(cls, inference) is False
 
 
-def entered(value: Instance, method: str, inference: Inference) -> Value | None:
-    """What ``with value as x``, or ``async with``, binds."""
-    return _given(value, method, value.argument, inference)
+def given(value: Instance, method: str, inference: Inference) -> Value | None:
+    """What an object says it gives when it is awaited or entered, by the method that does so.
 
-
-def _given(value: Instance, method: str, argument: Value | None, inference: Inference) -> Value | None:
-    """What a method says it gives; where that is a type variable, what the object is made for."""
+    Where that is a type variable, what the object is made for.
+    """
     function = inference.attribute(value, method)
     if not isinstance(function, Function):
         return None
     found = _awaited(function, inference) if method == "__await__" else inference.returned(function)
-    return found if found is not None else argument
+    return found if found is not None else value.argument
 
 
 def _awaited(function: Function, inference: Inference) -> Value | None:

@@ -347,6 +347,8 @@ class Inference(Memo):
     def awaited(self, value: Value | None) -> Value | None:
         """What awaiting a value gives."""
         found = self.pending(value)
+        if found is None and isinstance(value, Instance):  # a future
+            return awaitables.given(value, "__await__", self)
         return found.result if found is not None else None
 
     def entered(self, value: Value | None, method: str, context: Calling) -> Value | None:
@@ -357,7 +359,7 @@ class Inference(Memo):
             return self.returned(value.function) if context is Calling.ASYNC_CONTEXT else None
         if not isinstance(value, Instance):
             return None
-        return awaitables.entered(value, method, self)
+        return awaitables.given(value, method, self)
 
     def returned(self, function: Function) -> Value | None:
         """What a function returns (once awaited, for a coroutine function)."""
