@@ -93,6 +93,10 @@ def _shown_attributes(method: Scope) -> frozenset[ast.expr]:
 
 
 def _is_closed_by_users(fixture: Scope, closers: frozenset[str]) -> bool:
-    """Whether tests of the same module close what a fixture gives them: ``client.aclose()``."""
-    methods = "|".join(map(re.escape, sorted(closers)))
-    return re.search(rf"\b{re.escape(fixture.name)}\.({methods})\b", fixture.outline.text.text) is not None
+    """Whether tests of the same module close what a fixture gives them.
+
+    ``client.aclose()``, ``async with client:``, ``stack.enter_async_context(client)``.
+    """
+    name, methods = re.escape(fixture.name), "|".join(map(re.escape, sorted(closers)))
+    ends = rf"\b{name}\.({methods})\b|\bwith\b[^:#\n]*\b{name}\b(?!\()|enter(_async)?_context\(\s*{name}\b"
+    return re.search(ends, fixture.outline.text.text) is not None
