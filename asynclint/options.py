@@ -44,9 +44,9 @@ def option(heading: str, name: str, metavar: str, text: str, **attributes: Any) 
     return click.option(name, cls=Option, heading=heading, metavar=metavar, help=text, **attributes)
 
 
-def flag(heading: str, name: str, text: str) -> Callable[[Any], Any]:
-    """Declare an option without a value under ``heading``."""
-    return click.option(name, cls=Option, heading=heading, is_flag=True, help=text)
+def flag(heading: str, names: str, text: str) -> Callable[[Any], Any]:
+    """Declare an option without a value under ``heading``; ``names`` are set apart by commas."""
+    return click.option(*names.split(", "), cls=Option, heading=heading, is_flag=True, help=text)
 
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -139,7 +139,7 @@ OPTIONS = (
     ),
     flag("Output", "--no-progress", "No progress bar."),
     flag("Output", "--profile", "Say at the end where the time went, in one process."),
-    flag("Output", "--quiet", "Print findings only: no notes, no summary."),
+    flag("Output", "-q, --quiet", "Print findings only: no notes, no summary."),
     flag("Output", "--exit-zero", "Exit 0 in spite of findings."),
     option("Output", "--jobs", "N", "Processes (default: by number of files).", type=click.IntRange(min=1)),
     flag("Output", "--no-cache", "Neither read nor write what earlier runs found."),

@@ -266,6 +266,7 @@ def test_a_file_that_is_no_test_file_gets_a_note(suite: Path, asynclint: Asyncli
     assert (ran.status, ran.out) == (0, "")
     assert ran.err.startswith("app.py: ")
     assert asynclint("--quiet", "app.py").err == ""
+    assert asynclint("-q", "app.py").err == ""
 
 
 def test_an_empty_directory_says_so(suite: Path, asynclint: Asynclint) -> None:
