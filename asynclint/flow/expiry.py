@@ -26,12 +26,12 @@ from asynclint.knowledge.asyncs import (
     TOO_SLOW_ERRORS,
 )
 from asynclint.project.guards.contexts import context_guard
-from asynclint.project.guards.seconds import Number, argument, number
+from asynclint.project.guards.seconds import Number, number
 from asynclint.project.names import chain, definition, known
 from asynclint.project.project import Project
 from asynclint.source.nodes import NESTED, end_of, inside, start_of
 from asynclint.source.outline import Scope
-from asynclint.source.written import uncalled, written
+from asynclint.source.written import argument, uncalled, written
 
 WAIT_FOR = frozenset(name for name, position in GUARD_CALLS.items() if position >= 0)
 GUARDS = GUARD_CONTEXTS - DEADLINES

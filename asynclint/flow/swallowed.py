@@ -28,14 +28,14 @@ from asynclint.knowledge.asyncs import (
     TOO_SLOW_ERRORS,
 )
 from asynclint.project.guards.refusals import fake_clock
-from asynclint.project.guards.seconds import argument, number
+from asynclint.project.guards.seconds import number
 from asynclint.project.guards.tests import Test
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain
 from asynclint.project.project import Project
 from asynclint.source.nodes import end_of, inside, own_nodes, start_of
 from asynclint.source.outline import Scope
-from asynclint.source.written import called
+from asynclint.source.written import argument, called
 
 SHORT = 1.0  # seconds; who waits no longer than that may well wait for the time-out itself
 PATIENT = 10.0  # seconds; who waits that long doesn't just listen for a while

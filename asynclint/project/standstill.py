@@ -13,7 +13,7 @@ from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.project.tasks import starts_tasks
 from asynclint.source.outline import Scope
-from asynclint.source.written import called
+from asynclint.source.written import argument, called
 
 LOCAL = re.compile(r"^(localhost|127\.[\d.]+|[\d.]+|[\da-fA-F:]*:[\da-fA-F:.]*|)$")
 # Argument that forbids to wait, by position (behind the receiver) and name, and its value that does.
@@ -109,7 +109,7 @@ def _is_brief(call: ast.Call, scope: Scope, project: Project) -> bool:
 
     What tests call has a tenth of that: who knows how often they do.
     """
-    seconds = _argument(call, 0, "secs")
+    seconds = argument(call, 0, "secs")
     value = seconds.value if isinstance(seconds, ast.Constant) else None
     inside = scope.parent is None or scope.parent.is_function  # as what a server calls
     around, limit = _test_round(scope, project), SLOW
@@ -160,11 +160,6 @@ def _receiver(call: ast.Call) -> str:
     return ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
 
 
-def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
-    given = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
-    return call.args[position] if given is None and len(call.args) > position else given
-
-
 def _is_number(expr: ast.expr | None, number: float) -> bool:
     return isinstance(expr, ast.Constant) and not isinstance(expr.value, str) and expr.value == number
 
@@ -172,14 +167,14 @@ def _is_number(expr: ast.expr | None, number: float) -> bool:
 def _is_forbidden(name: str, call: ast.Call) -> bool:
     """``queue.get(block=False)``, ``lock.acquire(timeout=0)``, ``time.sleep(0)``."""
     forbid, seconds = FORBID.get(name), SECONDS.get(name)
-    if forbid is not None and _is_number(_argument(call, *forbid), 0):  # False is 0
+    if forbid is not None and _is_number(argument(call, *forbid), 0):  # False is 0
         return True
-    return seconds is not None and _is_number(_argument(call, *seconds), 0)
+    return seconds is not None and _is_number(argument(call, *seconds), 0)
 
 
 def has_timeout(name: str, call: ast.Call) -> bool:
     """``event.wait(timeout=1)``, ``thread.join(1)``."""
-    given = _argument(call, *SECONDS[name]) if name in SECONDS else None
+    given = argument(call, *SECONDS[name]) if name in SECONDS else None
     seconds = given.value if isinstance(given, ast.Constant) else None
     return isinstance(seconds, (int, float)) and seconds <= SHORT
 
@@ -250,8 +245,8 @@ def _never_waiting(unit: Scope) -> frozenset[str]:
     found: set[str] = set()
     for inner in unit.nested():
         for call in inner.facts.calls:
-            blocking = called(call) == "setblocking" and not _is_number(_argument(call, 0, "flag"), 1)
-            if blocking or (called(call) == "settimeout" and _is_number(_argument(call, 0, "value"), 0)):
+            blocking = called(call) == "setblocking" and not _is_number(argument(call, 0, "flag"), 1)
+            if blocking or (called(call) == "settimeout" and _is_number(argument(call, 0, "value"), 0)):
                 found.add(_receiver(call))
     if any(isinstance(node, ast.Name) and node.id == "BlockingIOError" for node in ast.walk(unit.node)):
         found.add(ANY)
@@ -267,7 +262,7 @@ def _is_bounded(call: ast.Call, scope: Scope, project: Project) -> bool:
     made = definition(call.func.value, scope, project.modules)
     if made is None or not isinstance(made[0], ast.Call):
         return False
-    size = _argument(made[0], 0, "maxsize")
+    size = argument(made[0], 0, "maxsize")
     return isinstance(size, ast.Constant) and isinstance(size.value, int) and size.value > 0
 
 

@@ -13,6 +13,7 @@ from asynclint.project.index.values import Calling, Class, Function, Instance
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline, Scope
+from asynclint.source.written import argument
 
 MAX_DEPTH = 3  # functions that functions of a thread call; wrappers of wrappers
 STARTERS = frozenset(name.rpartition(".")[2] for name in RUN_IN_THREAD)
@@ -144,14 +145,6 @@ def _is_of_processes(call: ast.Call, scope: Scope, project: Project) -> bool:
         if isinstance(value, Instance) and value.cls.scope.name == "ProcessPoolExecutor":
             return True
     return False
-
-
-def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
-    """An argument by keyword or position."""
-    given = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
-    if given is not None or len(call.args) <= position:
-        return given
-    return None if any(isinstance(a, ast.Starred) for a in call.args[: position + 1]) else call.args[position]
 
 
 # -- wrappers of the project

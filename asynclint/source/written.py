@@ -30,3 +30,12 @@ def called(call: ast.Call) -> str:
 def uncalled(expr: ast.expr) -> ast.expr:
     """What a call calls, any other expression as it is: ``x`` of the decorators ``@x`` and ``@x(…)``."""
     return expr.func if isinstance(expr, ast.Call) else expr
+
+
+def argument(call: ast.Call, position: int, *names: str) -> ast.expr | None:
+    """An argument by position (-1: by none) or keyword; None if it isn't given or may hide in ``*args``."""
+    if position >= 0 and len(call.args) > position:
+        if any(isinstance(arg, ast.Starred) for arg in call.args[: position + 1]):
+            return None
+        return call.args[position]
+    return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)

@@ -22,12 +22,13 @@ from asynclint.project.guards.contexts import (
     Guard,
     context_guard,
 )
-from asynclint.project.guards.seconds import UNREAD, Environment, argument, bind, number
+from asynclint.project.guards.seconds import UNREAD, Environment, bind, number
 from asynclint.project.guards.timers import cancels_later, is_timer
 from asynclint.project.index.values import Calling, Function
 from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import argument
 
 KNOWN_TOPS = frozenset({"asyncio", "anyio", "trio", "signal", "socket", "pytest", "async_timeout"})
 

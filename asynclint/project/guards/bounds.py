@@ -15,7 +15,7 @@ from asynclint.project.guards.fixtures import reaching_fixtures, requested
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.module_bounds import module_bound
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.seconds import UNREAD, Number, argument, number
+from asynclint.project.guards.seconds import UNREAD, Number, number
 from asynclint.project.guards.tests import Mark, Test, marks_around, own_marks, read_marks
 from asynclint.project.guards.timeout_marks import closest_timeouts
 from asynclint.project.guards.wrappers import (
@@ -28,6 +28,7 @@ from asynclint.project.guards.wrappers import (
 from asynclint.project.guards.yields import fixture_guard, held_guards
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import argument
 
 
 def bound(test: Test, project: Project) -> Verdict:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 from asynclint.knowledge.asyncs import CANCEL_SCOPES, GUARD_CONTEXTS
 from asynclint.project.guards.installed import may_guard
 from asynclint.project.guards.objects import inherited, object_of
-from asynclint.project.guards.seconds import UNREAD, Environment, Number, Receiver, argument, bind, number
+from asynclint.project.guards.seconds import UNREAD, Environment, Number, Receiver, bind, number
 from asynclint.project.guards.timers import arms_timer, cancels_later, own_method
 from asynclint.project.index.modules import is_known_package
 from asynclint.project.index.values import Calling, Function, Instance, Result
 from asynclint.project.names import Chain, chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import argument
 
 STACK_METHODS = frozenset({"enter_context", "enter_async_context"})
 SOUNDS_LIKE_A_GUARD = re.compile(

@@ -14,12 +14,13 @@ from asynclint.knowledge.asyncs import GUARD_CONTEXTS
 from asynclint.project.called import named
 from asynclint.project.guards.backends import REQUESTS, anyio_backends
 from asynclint.project.guards.contexts import STACK_METHODS
-from asynclint.project.guards.seconds import argument, number
+from asynclint.project.guards.seconds import number
 from asynclint.project.guards.tests import Test
 from asynclint.project.guards.yields import held_guards, is_run_apart
 from asynclint.project.names import Chain, chain
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import argument
 
 WAIT_FOR = frozenset({"asyncio.wait_for", "asyncio.tasks.wait_for"})
 FIRING = GUARD_CONTEXTS | WAIT_FOR

@@ -10,10 +10,11 @@ from typing import NamedTuple
 from asynclint.project.config import find_pytest_config
 from asynclint.project.guards import bounds, drives
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.seconds import argument, number
+from asynclint.project.guards.seconds import number
 from asynclint.project.guards.tests import Mark, Test, marks, read_marks, tests
 from asynclint.project.project import Project
 from asynclint.source.outline import Outline
+from asynclint.source.written import argument
 
 # A conftest that reads marks by this name gives them a meaning of its own.
 READS_MARK = re.compile(r"(get_closest_marker|iter_markers)\(\s*(name\s*=\s*)?[\"']timeout[\"']")

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.tests import Test, marks, read_marks
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import argument
 
 ITEMS = frozenset({"item", "pyfuncitem"})  # what pytest calls a test that it hands to a hook
 LOOKUPS = frozenset({"get_closest_marker", "iter_markers"})

@@ -18,11 +18,12 @@ from asynclint.knowledge.asyncs import (
 from asynclint.project import junit
 from asynclint.project.guards.contexts import Guard
 from asynclint.project.guards.loops import repeats
-from asynclint.project.guards.seconds import Environment, Unread, argument, bind, number
+from asynclint.project.guards.seconds import Environment, Unread, bind, number
 from asynclint.project.index.values import Function
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import argument
 
 MARGIN = 10.0  # seconds on top of the bounds and sleeps inside
 POLL = 1.0  # seconds; a shorter sleep in a loop of unknown length is a poll

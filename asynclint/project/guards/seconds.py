@@ -194,15 +194,6 @@ def _is_set_later(cls: Scope, name: str) -> bool:
     return any(target.attr == name for inner in inside for target, _ in inner.facts.attributes)
 
 
-def argument(call: ast.Call, position: int, *names: str) -> ast.expr | None:
-    """An argument by position or keyword; None where it isn't given or may hide in ``*args``."""
-    if position >= 0 and len(call.args) > position:
-        if any(isinstance(arg, ast.Starred) for arg in call.args[: position + 1]):
-            return None
-        return call.args[position]
-    return next((keyword.value for keyword in call.keywords if keyword.arg in names), None)
-
-
 def bind(
     call: ast.Call,
     function: Scope,

@@ -17,12 +17,12 @@ from asynclint.project.guards.fixtures import reaching_fixtures
 from asynclint.project.guards.hook_bounds import hook_bound
 from asynclint.project.guards.module_bounds import module_bound
 from asynclint.project.guards.plugins import plugin_modules
-from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.setups import Setup, tests_round
 from asynclint.project.guards.tests import Mark, is_collected, marks_around, own_marks, read_marks
 from asynclint.project.guards.timeout_marks import closest_timeouts
 from asynclint.project.guards.wrappers import Bound, Unknown, Verdict
 from asynclint.project.project import Project
+from asynclint.source.written import argument
 
 # Hooks round the test function alone; a bound there leaves its fixtures as they are.
 CALL_HOOKS = frozenset({"pytest_pyfunc_call", "pytest_runtest_call"})

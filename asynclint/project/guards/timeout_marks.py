@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from itertools import chain as joined
 
 from asynclint.project.guards.decorators import decorator_bound
-from asynclint.project.guards.seconds import argument
 from asynclint.project.guards.tests import Mark, read_marks
 from asynclint.project.guards.wrappers import Unknown, project_function
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import argument
 
 MAX_HOPS = 6  # lists of lists of parameters, and names for them
 UNREADABLE = Unknown("a mark that can't be read")

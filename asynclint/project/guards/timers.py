@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 
 from asynclint.knowledge.asyncs import PROCESS_ENDS, TIMERS
-from asynclint.project.guards.seconds import Environment, argument, number
+from asynclint.project.guards.seconds import Environment, number
 from asynclint.project.index.values import Function, Instance
 from asynclint.project.names import chain, known
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
+from asynclint.source.written import argument
 
 MAX_DEPTH = 4  # functions that call functions
 LATER = frozenset({"call_later", "call_at"})

@@ -22,15 +22,7 @@ from asynclint.project.guards.handed import (
     wrapped_names,
 )
 from asynclint.project.guards.objects import method_of, method_of_self, object_of, receiving
-from asynclint.project.guards.seconds import (
-    UNREAD,
-    Environment,
-    Number,
-    Receiver,
-    argument,
-    bind,
-    number,
-)
+from asynclint.project.guards.seconds import UNREAD, Environment, Number, Receiver, bind, number
 from asynclint.project.guards.tests import bases
 from asynclint.project.guards.timers import LATER, arms_timer, cancels_later, is_timer
 from asynclint.project.index.modules import is_known_package
@@ -38,6 +30,7 @@ from asynclint.project.index.values import Class, Function, Instance, Value
 from asynclint.project.names import Chain, chain, definition, known
 from asynclint.project.project import Project
 from asynclint.source.outline import FUNCTIONS, Scope
+from asynclint.source.written import argument
 
 MAX_DEPTH = 5
 WAITING = GUARD_CALLS.keys() | BOUNDED_CALLS

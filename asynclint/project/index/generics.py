@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from asynclint.project.index.annotations import is_type
 from asynclint.project.index.values import Calling, Class, Function, Instance, Mocked, Value, agreed
 from asynclint.project.names import definition
-from asynclint.source.written import last_name
+from asynclint.source.written import argument, last_name
 
 if TYPE_CHECKING:
     from asynclint.project.index.infer import Inference
@@ -161,7 +161,5 @@ def _argument(
         decorators = {last_name(decorator) for decorator in function.scope.decorators}
         if isinstance(function.receiver, Instance) or "classmethod" in decorators:
             positional = positional["staticmethod" not in decorators :]
-    given = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
-    if given is None and name in positional and positional.index(name) < len(call.args):
-        given = call.args[positional.index(name)]
-    return inference.value(given, scope)
+    place = positional.index(name) if name in positional else -1
+    return inference.value(argument(call, place, name), scope)
