@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from asynclint.project.index.decorators import calling
 from asynclint.project.project import Project
 from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import FUNCTIONS, Outline, Scope
@@ -37,10 +38,21 @@ SAID = re.compile(
 )
 
 
+# A test that names what blocks in a string, or debug mode's limit, looks for what is blocked.
+NAMED = re.compile(r"slow_callback_duration|[\"']time\.sleep")
+
+
 def is_the_point(scope: Scope, project: Project) -> bool:
-    """Whether a function blocks for its own sake, by its name, docstring, class, module or loop."""
-    fake_time = scope.outline.text.has_any(FAKE_LOOPS)
-    return fake_time or project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
+    """Whether a function blocks for its own sake, by its name, docstring, class, module or loop.
+
+    Or nobody knows in which loop a decorator of a nested function runs it.
+    """
+    if scope.outline.text.has_any(FAKE_LOOPS):
+        return True
+    is_nested = scope.parent is not None and scope.parent.is_function
+    if is_nested and scope.decorators and calling(scope, project.inference) is None:
+        return True
+    return project.remembered(("blocks for its own sake", scope), lambda: _says_so(scope))
 
 
 def _says_so(scope: Scope) -> bool:
@@ -51,7 +63,7 @@ def _says_so(scope: Scope) -> bool:
         said = " ".join((outer.name, *map(ast.unparse, outer.decorators)))
         if outer.is_class and "Blocking" in said:
             return True
-        if outer.is_function and (POINT.search(said) or "slow_callback_duration" in outer.source):
+        if outer.is_function and (POINT.search(said) or NAMED.search(outer.source)):
             return True
         if isinstance(outer.node, FUNCTIONS) and SAID.search(ast.get_docstring(outer.node) or ""):
             return True

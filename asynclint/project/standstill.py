@@ -11,7 +11,7 @@ from asynclint.project.index.values import Function
 from asynclint.project.moments import NEVER, Moments, loops_round, moments
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
-from asynclint.project.tasks import starts_tasks
+from asynclint.project.tasks import sites
 from asynclint.source.outline import Scope
 from asynclint.source.written import argument, called
 
@@ -115,11 +115,11 @@ def _is_brief(call: ast.Call, scope: Scope, project: Project) -> bool:
     around, limit = _test_round(scope, project), SLOW
     if around is None and not inside and project.is_test_code(scope.outline.path):
         around, limit = scope, SLOW / 10
-    if not isinstance(value, (int, float)) or value >= limit:
+    if not isinstance(value, (int, float)) or value >= limit or around is None:
         return False
-    if around is None or starts_tasks(around, project):
-        return False
-    return value * _times(call, around, project) < limit
+    tasks = sum(len(sites(inner, project)) for inner in around.nested() if inner.is_function)
+    own = around is not scope and not scope.facts.awaits  # task = create_task(work()): nothing runs beside it
+    return tasks <= own and value * _times(call, around, project) < limit
 
 
 def _times(call: ast.Call, around: Scope, project: Project) -> float:
@@ -146,14 +146,14 @@ def _turns(loop: ast.AST) -> int:
 
 
 def _test_round(scope: Scope, project: Project) -> Scope | None:
-    """The test that a coroutine function is, or the plain test that runs it once: ``loop.run(main())``."""
+    """The test that a coroutine function is, or the test that runs it once: ``loop.run(main())``."""
     if test_of(scope, project) is not None:
         return scope
     outer = scope.parent
-    if outer is None or not outer.is_function or outer.is_async:
+    if outer is None or not outer.is_function or (outer.is_async and scope.facts.awaits):
         return None
     is_run = len(outer.facts.functions.get(scope.name, ())) == 1
-    return outer if is_run and test_of(outer, project) is not None else None
+    return _test_round(outer, project) if is_run else None
 
 
 def _receiver(call: ast.Call) -> str:
