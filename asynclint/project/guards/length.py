@@ -23,11 +23,12 @@ from asynclint.project.index.values import Function
 from asynclint.project.names import chain, definition
 from asynclint.project.project import Project
 from asynclint.source.outline import Scope
-from asynclint.source.written import argument
+from asynclint.source.written import argument, last_name
 
 MARGIN = 10.0  # seconds on top of the bounds and sleeps inside
 POLL = 1.0  # seconds; a shorter sleep in a loop of unknown length is a poll
 MAX_DEPTH = 4
+STARTING = frozenset({"create_task", "ensure_future"})
 BESIDE = 10  # depths from here on are of functions that may run beside the test and not in it
 
 
@@ -114,8 +115,12 @@ def _sum(
 ) -> float:
     times = repeats(function, project, given)
     called: set[Scope] = set()
+    cut_short = _cut_short(function)
     total = 0.0
     for call in calls:
+        if id(call) in cut_short:
+            called.update([scope for scope in function.facts.scopes if scope.name == last_name(call.func)])
+            continue
         seconds = _call_length(call, function, project, given, depth, called)
         count = times.get(id(call), 1.0)
         if math.isnan(count):
@@ -128,6 +133,21 @@ def _sum(
         if scope not in called and depth < BESIDE + MAX_DEPTH:
             total += longest(scope, project, _defaults(scope, project), max(depth, BESIDE) + 1)
     return total
+
+
+def _cut_short(function: Scope) -> set[int]:
+    """``id`` of the calls that make the coroutine of a task which the function cancels by its name.
+
+    ``task = asyncio.create_task(asyncio.sleep(3600))`` and ``task.cancel()``, or ``await cancelled(task)``.
+    """
+    ended: set[str] = set()
+    for call in function.facts.calls:
+        if "cancel" in last_name(call.func):
+            owner = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+            ended.update(part.id for part in (*owner, *call.args) if isinstance(part, ast.Name))
+    made = [function.bindings[name][0].value for name in ended if len(function.bindings.get(name, ())) == 1]
+    tasks = [value for value in made if isinstance(value, ast.Call) and last_name(value.func) in STARTING]
+    return {id(coroutine) for task in tasks for coroutine in task.args}
 
 
 def check_guards(
