@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,25 @@ def may_have(cls: Class, name: str, inference: Inference) -> bool:
     told = [ancestor for ancestor in found if ancestor is not None and ancestor.scope.name != "Any"]
     if len(told) < len(found) or is_dynamic(cls, inference):
         return True
-    return any(inference.defines(ancestor, each) for ancestor in told for each in (name, "__getattr__"))
+    return any(
+        inference.defines(ancestor, name)
+        or inference.defines(ancestor, "__getattr__")
+        or _has_by_builtin(ancestor.scope, name, inference)
+        for ancestor in told
+    )
+
+
+def _has_by_builtin(cls: Scope, name: str, inference: Inference) -> bool:
+    """Whether a class has an attribute because it is a ``list``, a ``dict``, a ``NamedTuple``."""
+    node, outside = cls.node, cls.parent or cls
+    for base in node.bases if isinstance(node, ast.ClassDef) else ():
+        value = inference.value(base, outside)
+        builtin = getattr(builtins, value.name, None) if isinstance(value, Builtin) else None
+        if known(base, outside, inference.modules, {"typing.NamedTuple"}):
+            builtin = tuple
+        if builtin is not None and hasattr(builtin, name):
+            return True
+    return False
 
 
 def is_overridden(cls: Class, name: str, inference: Inference) -> bool:
