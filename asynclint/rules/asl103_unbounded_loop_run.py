@@ -46,14 +46,31 @@ from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Safety
 from asynclint.project.guards import bounds, drives, tests
+from asynclint.project.guards.around import called_by
 from asynclint.project.guards.drives import Drive
 from asynclint.project.guards.tests import Test
+from asynclint.project.python_version import target_version
 from asynclint.rule import Rule, Scope
 
 if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
+
+SAME_TASK_SINCE = (3, 12)  # asyncio.wait_for; docs.python.org, "What's New In Python 3.12", asyncio
+# What a coroutine may ask of its task or context, and how it may take an end of it; a function that it calls.
+LOOKING = frozenset(
+    [
+        "all_tasks",
+        "current_task",
+        "ContextVar",
+        "copy_context",
+        "set_task_factory",
+        "KeyboardInterrupt",
+        "SIGINT",
+    ]
+)
+CATCHING = frozenset({"CancelledError"})
 
 rule = Rule("ASL103", "unbounded-loop-run", Scope.FUNCTION, fix=Safety.SAFE)
 
@@ -116,7 +133,7 @@ def _fix(drive: Drive, unit: Unit, test: Test, project: Project) -> Fix:
     if drive.is_function:
         message = "it takes a function that is not this test's alone, so there is no place for a guard"
         raise refusals.NoGuardError(message)
-    _refuse_second_task(drive, driven.scope if driven is not None else unit, unit)
+    _refuse_second_task(drive, driven.scope if driven is not None else None, unit, project)
     refusals.refuse_unwrappable(unit, test, project)
     if driven is None:
         seconds = insertion.fitting_seconds(unit, project)
@@ -137,15 +154,15 @@ def _is_used_once(function: Unit, unit: Unit) -> bool:
     return len(uses) == 1
 
 
-def _refuse_second_task(drive: Drive, runs: Unit, unit: Unit) -> None:
+def _refuse_second_task(drive: Drive, driven: Unit | None, unit: Unit, project: Project) -> None:
     """Before Python 3.12 ``wait_for`` runs what it is given in a task of its own, which a test may notice."""
     from asynclint.project.guards.refusals import NoGuardError
 
-    names = {n.id if isinstance(n, ast.Name) else getattr(n, "attr", "") for n in ast.walk(runs.node)}
-    seen = names & {"all_tasks", "current_task", "ContextVar", "copy_context"}
-    if seen or any(keyword.arg == "context" for keyword in drive.call.keywords):
-        message = f"it looks at {min(seen, default='its context')}, which wait_for would change"
-        raise NoGuardError(message)
+    oldest = project.settings.target_version or target_version(unit.outline.directory)
+    if oldest is None or oldest < SAME_TASK_SINCE:
+        message = _noticed(drive, driven, unit, project)
+        if message:
+            raise NoGuardError(message)
     if isinstance(drive.what, ast.Name):
         message = f"{drive.what.id} is used elsewhere too"
         uses = [n for n in ast.walk(unit.node) if isinstance(n, ast.Name) and n.id == drive.what.id]
@@ -156,3 +173,24 @@ def _refuse_second_task(drive: Drive, runs: Unit, unit: Unit) -> None:
         if expects and any(node is drive.call for node in ast.walk(statement)):
             message = "it is expected to fail, which it may do in another way inside wait_for"
             raise NoGuardError(message)
+
+
+def _noticed(drive: Drive, driven: Unit | None, unit: Unit, project: Project) -> str:
+    """What would notice that the coroutine runs in a task and context of its own; empty if nothing does."""
+    if driven is None:
+        return "who knows what it asks of its task, which wait_for would change before Python 3.12"
+    seen = _names(driven) & CATCHING
+    for function in (unit, driven, *called_by(unit, project), *called_by(driven, project)):
+        seen |= _names(function) & LOOKING
+    if seen or any(keyword.arg == "context" for keyword in drive.call.keywords):
+        return f"it looks at {min(seen, default='its context')}, which wait_for would change"
+    if drives.is_of_runner(drive, project) and len([*drives.drives(unit, project)]) > 1:
+        return "another run of the runner may look at its context, which wait_for would change"
+    return ""
+
+
+def _names(function: Unit) -> set[str]:
+    nodes = ast.walk(function.node)
+    return {
+        n.id if isinstance(n, ast.Name) else n.attr for n in nodes if isinstance(n, (ast.Name, ast.Attribute))
+    }

@@ -60,6 +60,11 @@ def functions_called(test: Test, project: Project, *, entered: bool = True) -> S
     return project.remembered(("functions called", test.scope, entered), found)
 
 
+def called_by(function: Scope, project: Project) -> Sequence[Scope]:
+    """The functions of the project that a function calls, and what those call."""
+    return _called(function, project, 0, entered=False)
+
+
 def _called(scope: Scope, project: Project, depth: int, entered: bool) -> Sequence[Scope]:
     """The functions of the project that a function calls or enters, those that they call included."""
     key = ("called functions", scope, depth, entered)

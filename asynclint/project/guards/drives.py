@@ -66,6 +66,13 @@ def own_drives(scope: Scope, project: Project) -> Iterator[Drive]:
                 yield Drive(call, what, Runner.ASYNCIO, False, scope)
 
 
+def is_of_runner(drive: Drive, project: Project) -> bool:
+    """Whether an ``asyncio.Runner`` drives it, which keeps one context for all that it runs."""
+    func = drive.call.func
+    named = any(name in LOOP_RUNS for name in chain(func, drive.scope, project.modules))
+    return not named and isinstance(func, ast.Attribute) and _is_runner(func.value, drive.scope, project)
+
+
 def _is_loop(receiver: ast.expr, scope: Scope, project: Project) -> bool:
     """Whether something could be a real loop: not a mock that the test made itself."""
     if isinstance(receiver, ast.Call):
