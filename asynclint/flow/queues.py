@@ -24,6 +24,8 @@ GETS = frozenset({"get", "get_nowait"})
 JOINS = frozenset({"join"})
 DONE = "task_done"
 EXPECTING = frozenset({"raises", "assertRaises", "assertRaisesRegex", "move_on_after"})
+GROUPS = frozenset({"TaskGroup", "create_task_group", "open_nursery"})
+STARTS = frozenset({"create_task", "start_soon"})
 MAX_HOPS = 3
 
 Key = tuple[Scope, str]  # who binds it: a function or module and a name, a class and an attribute
@@ -192,7 +194,7 @@ class _Scopes:
     def walk(self, consumer: Scope) -> Walk:
         """The statements of a consumer, for following what comes behind a get."""
         if consumer not in self._walks:
-            self._walks[consumer] = Walk(consumer)
+            self._walks[consumer] = Walk(consumer, self.project)
         return self._walks[consumer]
 
     def statement(self, get: ast.Call, scope: Scope) -> ast.stmt | None:
@@ -262,7 +264,22 @@ class _Uses:
             leak = leak_behind(statement, self.scopes.walk(scope), queue) if statement is not None else None
             if statement is None or leak is None or (leak.never and (self.escapes or self.is_done_elsewhere)):
                 continue
-            yield Unbalanced(get, statement, queue, scope, join, joiner, leak)
+            if leak.never or not _ends_with(join, joiner, scope):
+                yield Unbalanced(get, statement, queue, scope, join, joiner, leak)
+
+
+def _ends_with(join: ast.Call, joiner: Scope, consumer: Scope) -> bool:
+    """Whether a join is in a task group that runs the consumer: if that fails, it is cancelled."""
+    for statement in joiner.facts.withs:
+        entered = [item.context_expr for item in statement.items]
+        if any(isinstance(call, ast.Call) and called(call) in GROUPS for call in entered):
+            within = set(inside(statement.body))
+            starts = (call for call in joiner.facts.calls if called(call) in STARTS and call in within)
+            parts = (part for call in starts for argument in call.args for part in ast.walk(argument))
+            named = {getattr(part, "id", getattr(part, "attr", "")) for part in parts}
+            if join in within and consumer.name in named:
+                return True
+    return False
 
 
 def _parameter(function: Scope, place: int | str) -> str:

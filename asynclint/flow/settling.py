@@ -9,9 +9,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from asynclint.flow.expiry import LOOPS, TRIES, WITHS
+from asynclint.project.index.values import Function
+from asynclint.project.names import chain as chained
+from asynclint.project.project import Project
 from asynclint.source.nodes import end_of, inside, own_nodes, start_of
 from asynclint.source.outline import FUNCTIONS, Scope
-from asynclint.source.written import called
+from asynclint.source.written import called, last_name
 
 DONE = "task_done"
 # Calls that don't fail, so to speak.
@@ -19,7 +22,7 @@ SAFE = frozenset(
     ["append", "add", "appendleft", "discard", "print", "debug", "info", "warning", "error", "exception",
      "log", "len", "str", "repr", "isinstance", "set", "clear", "put_nowait", "sleep", "time", "monotonic",
      "perf_counter", "get_running_loop", "qsize", "empty", "format", "id", "bool", "current_task",
-     "get_name", "checkpoint", DONE]
+     "get_name", "checkpoint", "setdefault", "extend", "get_nowait", DONE]
 )  # fmt: skip
 GETTING = frozenset({"get", "get_nowait", "wait_for", "cast"})
 JUMPS = (ast.Return, ast.Break, ast.Continue, ast.Raise)
@@ -71,8 +74,9 @@ _SETTLED = Leak(None)
 class Walk:
     """The statements of one consumer, and whether ``queue``, as written, is done in them."""
 
-    def __init__(self, consumer: Scope) -> None:
+    def __init__(self, consumer: Scope, project: Project) -> None:
         self.consumer = consumer
+        self.project = project
         self.queue = ""
         self.done: dict[str, list[tuple[int, int]]] = {}
         for node in own_nodes(consumer):
@@ -207,11 +211,40 @@ class Walk:
             return None
         if isinstance(statement, ast.If) and isinstance(statement.body[-1], (ast.Break, ast.Return)):
             return None if not statement.orelse else self._risk(statement.orelse[0])
+        kept = {id(part) for node in inside([statement]) for part in self._kept(node)}
         for node in inside([statement]):
             if isinstance(node, (ast.Assert, ast.Raise)):
                 return node
-            if isinstance(node, ast.Call) and called(node) not in SAFE:
+            if isinstance(node, ast.Call) and id(node) not in kept and called(node) not in SAFE:
                 return node
             if isinstance(node, ast.Await) and not isinstance(node.value, ast.Call):
                 return node
         return None
+
+    def _kept(self, node: ast.AST) -> Iterator[ast.AST]:
+        """A call that keeps to itself whatever fails, and what fails only inside of it.
+
+        ``gather(job(), return_exceptions=True)``, ``asyncio.wait([create_task(job())])``; a function of the
+        project that catches all; ``await other.put(item)``.
+        """
+        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call) and called(node.value) == "put":
+            yield node.value
+        if not isinstance(node, ast.Call):
+            return
+        names = chained(node.func, self.consumer, self.project.modules)
+        flags = [k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)]
+        if "asyncio.wait" in names or ("asyncio.gather" in names and True in flags):
+            yield from ast.walk(node)
+        elif self._catches_all(node):
+            yield node
+
+    def _catches_all(self, call: ast.Call) -> bool:
+        value = self.project.inference.value(call.func, self.consumer)
+        body = getattr(value.scope.node, "body", []) if isinstance(value, Function) else []
+        if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body = body[1:]
+        if len(body) != 1 or not isinstance(body[0], ast.Try):
+            return False
+        handlers = body[0].handlers
+        broad = any(h.type is None or last_name(h.type) in BROAD for h in handlers)
+        return broad and not any(isinstance(n, ast.Raise) for h in handlers for n in ast.walk(h))
