@@ -48,12 +48,22 @@ def may_be_finished(
     heirs = heirs_in(owner.outline, project).get(owner, [])
     if found.unknown or any(bases(heir, project).unknown for heir in heirs):
         return True
+    others = [scope for cls in {*found.project, *heirs} for scope in cls.facts.scopes if scope is not method]
+    if any(_ends_all(scope) for scope in others if ENDS.search(scope.name)):
+        return True
     return any(
         not is_look(use)
-        for cls in {*found.project, *heirs}
-        for scope in cls.facts.scopes
-        if scope is not method
+        for scope in others
         for use in project.remembered(("uses of attributes", scope), partial(_uses, scope)).get(attribute, ())
+    )
+
+
+def _ends_all(method: Scope) -> bool:
+    """``stop(self)``, ``getattr(self, name).close()``, ``vars(self)``: whatever the object has."""
+    own = method.parameters[0].arg if method.parameters else ""
+    return (
+        bool(own)
+        and re.search(rf"[(,]\s*{own}\s*[,)]|\b{own}\.__dict__|all_tasks\(", method.source) is not None
     )
 
 

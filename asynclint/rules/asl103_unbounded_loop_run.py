@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING
 
 from asynclint.finding import Finding, Fix, Safety
 from asynclint.project.guards import bounds, drives, tests
-from asynclint.project.guards.around import called_by
+from asynclint.project.guards.around import called_by, speaks_of
 from asynclint.project.guards.drives import Drive
 from asynclint.project.guards.tests import Test
 from asynclint.project.python_version import target_version
@@ -71,6 +71,7 @@ LOOKING = frozenset(
     ]
 )
 CATCHING = frozenset({"CancelledError"})
+CONTEXTS = ("ContextVar", "contextvars")  # asyncio.Runner keeps one context for all that it runs
 
 rule = Rule("ASL103", "unbounded-loop-run", Scope.FUNCTION, fix=Safety.SAFE)
 
@@ -180,11 +181,14 @@ def _noticed(drive: Drive, driven: Unit | None, unit: Unit, project: Project) ->
     if driven is None:
         return "who knows what it asks of its task, which wait_for would change before Python 3.12"
     seen = _names(driven) & CATCHING
-    for function in (unit, driven, *called_by(unit, project), *called_by(driven, project)):
+    functions = [unit, driven, *called_by(unit, project), *called_by(driven, project)]
+    for function in functions:
         seen |= _names(function) & LOOKING
     if seen or any(keyword.arg == "context" for keyword in drive.call.keywords):
         return f"it looks at {min(seen, default='its context')}, which wait_for would change"
-    if drives.is_of_runner(drive, project) and len([*drives.drives(unit, project)]) > 1:
+    if drives.is_of_runner(drive, project) and any(
+        speaks_of(CONTEXTS, module, project) for module in {function.outline for function in functions}
+    ):
         return "another run of the runner may look at its context, which wait_for would change"
     return ""
 

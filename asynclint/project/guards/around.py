@@ -28,7 +28,6 @@ HOOKS = frozenset(
     ]
 )
 ENTERING = ("enter_context", "enter_async_context", "enterContext", "enterAsyncContext")
-RAW_WORDS = tuple(word.encode() for word in WORDS)
 
 
 def functions_preparing(test: Test, project: Project) -> Sequence[Scope]:
@@ -50,7 +49,7 @@ def functions_called(test: Test, project: Project, *, entered: bool = True) -> S
 
     def found() -> Sequence[Scope]:
         modules = plugin_modules(test.scope.outline, test.config, project)
-        if not any(_speaks_of_time(module, project) for module in modules):
+        if not any(speaks_of(WORDS, module, project) for module in modules):
             return ()
         hooks = [scope for module in modules for scope in module.scope.facts.scopes if scope.name in HOOKS]
         scopes = [*functions_preparing(test, project), *hooks]
@@ -94,19 +93,20 @@ def _entering(scope: Scope, project: Project) -> Iterator[Scope]:
                 yield method.scope
 
 
-def _speaks_of_time(module: Outline, project: Project) -> bool:
-    """Whether a module, or one of the project that it imports, has one of the words."""
-    return project.remembered(("speaks of time", module), lambda: _has_words(module, project))
+def speaks_of(words: tuple[str, ...], module: Outline, project: Project) -> bool:
+    """Whether a module, or one of the project that it imports, has one of some words."""
+    return project.remembered(("speaks of", words, module), lambda: _has_words(words, module, project))
 
 
-def _has_words(module: Outline, project: Project) -> bool:
-    if module.text.has_any(WORDS):
+def _has_words(words: tuple[str, ...], module: Outline, project: Project) -> bool:
+    if module.text.has_any(words):
         return True
+    raw = tuple(word.encode() for word in words)
     scopes = module.scope.nested()
     imports = (b for scope in scopes for bindings in scope.bindings.values() for b in bindings)
     return any(
-        project.modules.says(b.module, b.level, module, RAW_WORDS)
-        or (b.kind == "from" and project.modules.says(f"{b.module}.{b.member}", b.level, module, RAW_WORDS))
+        project.modules.says(b.module, b.level, module, raw)
+        or (b.kind == "from" and project.modules.says(f"{b.module}.{b.member}", b.level, module, raw))
         for b in imports
         if b.kind in ("import", "from")
     )

@@ -67,7 +67,7 @@ def own_drives(scope: Scope, project: Project) -> Iterator[Drive]:
 
 
 def is_of_runner(drive: Drive, project: Project) -> bool:
-    """Whether an ``asyncio.Runner`` drives it, which keeps one context for all that it runs."""
+    """Whether an ``asyncio.Runner`` drives it."""
     func = drive.call.func
     named = any(name in LOOP_RUNS for name in chain(func, drive.scope, project.modules))
     return not named and isinstance(func, ast.Attribute) and _is_runner(func.value, drive.scope, project)
