@@ -19,8 +19,8 @@ LOCKS = frozenset(
 # Methods that can't fail, whatever they are called on: those of containers, events and loggers.
 CALM_METHODS = frozenset(
     ["add", "append", "appendleft", "clear", "copy", "count", "debug", "discard", "done", "error",
-     "exception", "info", "is_set", "items", "keys", "locked", "monotonic", "perf_counter", "set",
-     "setdefault", "time", "values", "warning"]
+     "exception", "info", "is_set", "items", "keys", "locked", "monotonic", "notify", "notify_all",
+     "perf_counter", "set", "setdefault", "time", "values", "warning"]
 )  # fmt: skip
 CALM_CALLS = frozenset(
     {"len", "bool", "id", "isinstance", "print", "range", "repr", "str", "type", "list", "set", "dict"}

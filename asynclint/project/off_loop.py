@@ -178,7 +178,7 @@ def _on_the_loop(scope: Scope) -> Iterator[tuple[int, int]]:
     """Lines of both branches of a condition on the thread: ``if loop is get_running_loop(): …``.
 
     What the condition asks may have a name: ``here = threading.current_thread()``. Where it says that there
-    is no loop yet, nothing runs that could be disturbed.
+    is no loop yet, nothing runs that could be disturbed. Nor does ``get_running_loop()`` come back elsewhere.
     """
     asked = {
         name
@@ -186,6 +186,10 @@ def _on_the_loop(scope: Scope) -> Iterator[tuple[int, int]]:
         if any(binding.value is not None and _asks_thread(binding.value) for binding in bindings)
     }
     for node in ast.walk(scope.node):
+        if isinstance(node, ast.Try) and any("get_running_loop(" in ast.unparse(part) for part in node.body):
+            yield from ((part.lineno, part.end_lineno or 0) for part in (*node.body, *node.orelse))
+            if all(isinstance(handler.body[-1], (ast.Return, ast.Raise)) for handler in node.handlers):
+                yield node.end_lineno or 0, getattr(scope.node, "end_lineno", 0)
         if not isinstance(node, ast.If):
             continue
         names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}

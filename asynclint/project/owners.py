@@ -60,11 +60,11 @@ def may_be_finished(
 
 def _ends_all(method: Scope) -> bool:
     """``stop(self)``, ``getattr(self, name).close()``, ``vars(self)``: whatever the object has."""
-    own = method.parameters[0].arg if method.parameters else ""
-    return (
-        bool(own)
-        and re.search(rf"[(,]\s*{own}\s*[,)]|\b{own}\.__dict__|all_tasks\(", method.source) is not None
-    )
+    facts, own = method.facts, method.parameters[0].arg if method.parameters else ""
+    given = [value for call in facts.calls for value in (*call.args, *(k.value for k in call.keywords))]
+    if any(isinstance(value, ast.Name) and value.id == own for value in given):
+        return True
+    return "all_tasks" in {*facts.functions, *facts.methods} or f"{own}.__dict__" in method.source
 
 
 def ends_its_own(owner: Scope) -> bool:
