@@ -45,11 +45,13 @@ class Evidence(Enum):
     DEFINITION = "what is called"
     ANNOTATION = "what is called is annotated as giving something to await"
     USE = "the module awaits the same call of the same thing elsewhere"
+    STARTED = "what is called starts what it is given, and awaiting it waits for that"
 
     @property
     def confidence(self) -> Confidence:
         """How sure that makes a report."""
-        return Confidence.CERTAIN if self is Evidence.DEFINITION else Confidence.LIKELY
+        sure = self in (Evidence.DEFINITION, Evidence.STARTED)
+        return Confidence.CERTAIN if sure else Confidence.LIKELY
 
 
 def loose(scope: Scope, project: Project) -> list[tuple[ast.Call, Evidence]]:

@@ -11,7 +11,8 @@ What is called is followed to its definition, through the project and the standa
 fixtures to the parameters that they fill, objects that stand for a coroutine, and annotations. Where
 that ends, the module itself is asked: a call that it awaits elsewhere, on a receiver that is come by in
 the same way, and lets be only here, is reported as *likely*, and so is a call of a parameter that is
-annotated as giving something to await.
+annotated as giving something to await. A bare ``asyncio.gather`` or ``shield`` in a coroutine function starts
+what it is given, and waits for nothing.
 
 Why it matters: Python's only sign is a RuntimeWarning at some later garbage collection, which
 fails no test.
@@ -48,14 +49,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from asynclint.finding import Edit, Finding, Fix, Safety, Span
+from asynclint.knowledge.asyncs import GATHERING
 from asynclint.project.coroutines import Evidence, makes_coroutine
 from asynclint.project.eager import may_work_at_once
+from asynclint.project.guards.replaced import is_replaced
+from asynclint.project.names import known
 from asynclint.rule import Rule, Scope
+from asynclint.source.written import called
 
 if TYPE_CHECKING:
     from asynclint.project.project import Project
     from asynclint.source.function import Function
     from asynclint.source.outline import Scope as Unit
+
+GATHERING_NAMES = frozenset(name.rpartition(".")[2] for name in GATHERING)
 
 rule = Rule("ASL301", "unawaited-coroutine", Scope.FUNCTION, fix=Safety.UNSAFE)
 
@@ -75,6 +82,9 @@ def _drops_coroutine(statement: ast.Expr, scope: Unit, project: Project) -> Evid
     if not isinstance(call, ast.Call):
         return None
     evidence = makes_coroutine(call, scope, project)
+    if evidence is None and scope.is_async and called(call) in GATHERING_NAMES:
+        gathers = known(call.func, scope, project.modules, GATHERING)
+        return Evidence.STARTED if gathers and not is_replaced(call.func, scope, project) else None
     works = evidence is Evidence.USE and may_work_at_once(call, scope, project)
     return None if works else evidence
 
@@ -98,10 +108,12 @@ def check(function: Function, project: Project) -> Iterator[Finding]:
             fix = Fix("await the coroutine", (Edit(Span(span.start, span.start), "await "),), Safety.UNSAFE)
         else:
             held_back = f"{scope.name or 'the module'} is not async, so it cannot await"
-        called = ast.unparse(call.func)
-        message = f"coroutine {called}(…) is never awaited, so this line does nothing"
+        name = ast.unparse(call.func)
+        message = f"coroutine {name}(…) is never awaited, so this line does nothing"
         if evidence is Evidence.ANNOTATION:
-            message = f"{called}(…) gives an awaitable that is never awaited, so this line may do nothing"
+            message = f"{name}(…) gives an awaitable that is never awaited, so this line may do nothing"
         elif evidence is Evidence.USE:
-            message = f"{called}(…) is awaited elsewhere and not here, so this line may do nothing"
+            message = f"{name}(…) is awaited elsewhere and not here, so this line may do nothing"
+        elif evidence is Evidence.STARTED:
+            message = f"{name}(…) is never awaited, so this line waits for nothing"
         yield Finding("", span, rule.code, message, fix, held_back, confidence=evidence.confidence)
