@@ -15,6 +15,7 @@ from typing import *
 from collections.abc import AsyncIterator
 """
 # A class that is a coroutine by its base, round another one.
+LENDING = "from contextlib import Abstract?ContextManager as M\nclass C: ...\ndef f() -> M[C]: ...\n"
 ROUND = """
 R = TypeVar("R")
 class C: ...
@@ -186,22 +187,20 @@ LOCAL = {
     "step of an async generator": ("async def f(): yield\nf().__anext__()  # ?", "coroutine of ?"),
     "aclose of anything": ("def f(x):\n    x.aclose()  # ?", "?"),
     "anyio.sleep": ("import anyio\nanyio.sleep(1)  # ?", "result of coroutine sleep"),
-    "trio.lowlevel.checkpoint": ("from trio.lowlevel import checkpoint as c\nc()  # ?", "result of coroutine checkpoint"),
+    "trio.lowlevel.checkpoint": (
+        "from trio.lowlevel import checkpoint as c\nc()  # ?",
+        "result of coroutine checkpoint",
+    ),
     "anyio.Path": ('import anyio\n(anyio.Path("a") / "b")  # ?', "a Path"),
     "memory channel": (
         "import trio\nsend, receive = trio.open_memory_channel[int](1)\nreceive  # ?",
         "a MemoryReceiveChannel",
     ),
     "annotated context manager": (
-        "from contextlib import AbstractAsyncContextManager as M\nclass C: ...\ndef f() -> M[C]: ...\n"
-        "async def g():\n    async with f() as c:\n        c  # ?",
+        LENDING.replace("?", "Async") + "async def g():\n    async with f() as c:\n        c  # ?",
         "a C",
     ),
-    "annotated sync context manager": (
-        "from contextlib import AbstractContextManager as M\nclass C: ...\ndef f() -> M[C]: ...\n"
-        "with f() as c:\n    c  # ?",
-        "a C",
-    ),
+    "annotated sync context manager": (LENDING.replace("?", "") + "with f() as c:\n    c  # ?", "a C"),
     "anyio.Event": ("import anyio\nanyio.Event()  # ?", "a Event"),
     # objects that stand for a coroutine
     "object round a coroutine, awaited": (ROUND + "async def g():\n    (await Round(f()))  # ?", "a C"),

@@ -18,6 +18,8 @@ BLOCKS = (ast.With, ast.AsyncWith, ast.For, ast.AsyncFor, ast.While, ast.Try)
 MAX_DEPTH = 16  # blocks in each other, before a new one is put round them
 # A literal that ends in another line has three quotes, a backslash, or braces (PEP 701, PEP 750).
 _MAY_SPAN_LINES = re.compile(r"\"{3}|'{3}|\\[\r\n]|[ft]r?[\"']", re.IGNORECASE)
+# Comments that a formatter pairs by their block: ``# fmt: off``, ``# yapf: disable``, ``# isort: off``.
+_SWITCH = re.compile(r"\s*#\s*(fmt|yapf|isort|ruff|black)\s*:\s*(off|disable)\b")
 
 
 class UnwrappableError(Exception):
@@ -28,8 +30,8 @@ def wrap_body(function: Scope, header: str) -> Edit:
     """Indent a function's body below ``header`` (``async with asyncio.timeout(30):``).
 
     The docstring, leading ``global``/``nonlocal`` statements and the comments before the first
-    statement stay where they are; lines that begin inside a string are not moved.
-    Raises UnwrappableError.
+    statement stay where they are, but for one that switches a formatter off; lines that begin inside a
+    string are not moved. Raises UnwrappableError.
     """
     node = function.node
     assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
@@ -50,6 +52,7 @@ def wrap_body(function: Scope, header: str) -> Edit:
         return _unfold(node, header, text)
     lines = text.lines
     indent = _indent(lines[first - 1])
+    first = _with_switch(lines, first)
     last = _with_footer(lines, last, indent)
     unit = _unit(node, indent, text)
     moved_lines = _indented(function, first, last, indent, unit)
@@ -255,6 +258,16 @@ def _indent(line: str) -> str:
 def _unit(node: FunctionNode, indent: str, text: SourceText) -> str:
     outer = _indent(text.lines[node.lineno - 1])
     return indent[len(outer) :] if indent.startswith(outer) and len(indent) > len(outer) else "    "
+
+
+def _with_switch(lines: list[str], first: int) -> int:
+    """The first line, or the comment above it that switches a formatter off for what follows."""
+    above = first - 1
+    while above and lines[above - 1].strip(" \t\r\n\f")[:1] in ("", "#"):
+        if _SWITCH.match(lines[above - 1]):
+            first = above
+        above -= 1
+    return first
 
 
 def _with_footer(lines: list[str], last: int, indent: str) -> int:
