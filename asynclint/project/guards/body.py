@@ -47,7 +47,13 @@ def body(function: Scope, project: Project, given: Environment | None = None, de
     A wait is an ``await``, ``async with`` or ``async for`` that may never end. Waits that a guard
     covers still count: what lies outside a guard is another question than whether there is one. A
     guard counts however it is put to use: entered, awaited, given to an exit stack or a task group.
+    ``given`` holds the values of its parameters.
     """
+    key = ("body", function, frozenset(given.items()) if given else None, depth)
+    return project.remembered(key, lambda: _body(function, project, given, depth))
+
+
+def _body(function: Scope, project: Project, given: Environment | None, depth: int) -> Body:
     found = Body()
     facts = function.facts
     for statement in facts.withs:
