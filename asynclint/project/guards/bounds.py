@@ -48,7 +48,7 @@ def own_body(test: Test, project: Project) -> Body:
 def _own_body(test: Test, project: Project) -> Body:
     found = body(test.scope, project)
     if project.settings.loop_guards_only:
-        found.guards = [guard for guard in found.guards if guard.in_loop]
+        found = Body(found.waits, [guard for guard in found.guards if guard.in_loop])
     return found
 
 

@@ -43,7 +43,7 @@ def waiting(setup: Setup, project: Project) -> Waiting:
     function = setup.scope
     found = body(function, project)
     if project.settings.loop_guards_only:
-        found.guards = [guard for guard in found.guards if guard.in_loop]
+        found = Body(found.waits, [guard for guard in found.guards if guard.in_loop])
     result = Waiting()
     if any(_reaches_on(guard.node, function, project) for guard in found.guards):
         return result
