@@ -49,7 +49,7 @@ def body(function: Scope, project: Project, given: Environment | None = None, de
     guard counts however it is put to use: entered, awaited, given to an exit stack or a task group.
     ``given`` holds the values of its parameters.
     """
-    key = ("body", function, frozenset(given.items()) if given else None, depth)
+    key = ("body of", function, frozenset(given.items()) if given else None, depth)
     return project.remembered(key, lambda: _body(function, project, given, depth))
 
 

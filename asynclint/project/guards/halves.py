@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from asynclint.knowledge.asyncs import GUARD_CALLS
-from asynclint.project.guards.body import body, covered_waits
+from asynclint.project.guards.body import Body, body, covered_waits
 from asynclint.project.guards.refusals import NoGuardError
 from asynclint.project.guards.setups import Setup
 from asynclint.project.names import chain
