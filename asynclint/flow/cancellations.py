@@ -331,7 +331,8 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     """
     names = error_names(found.handler.type, found.scope, project)
     everything = catches_everything(found.handler, found.scope, project)
-    if _imports(found.scope, "trio") or not (everything or names & ASYNCIO):
+    of_trio = _imports(found.scope, "trio") and "asyncio" not in unit.source
+    if of_trio or not (everything or names & ASYNCIO):
         return False  # anyio's and trio's comes again at each wait
     if _imports(found.scope, "twisted") and not _imports(found.scope, "asyncio"):
         return False  # what cancels a Deferred is an Exception like others

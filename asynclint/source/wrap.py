@@ -246,7 +246,8 @@ def _unfold(node: FunctionNode, header: str, text: SourceText) -> Edit:
         message = "its body begins in the middle of a line"
         raise UnwrappableError(message)
     indent = _indent(text.lines[node.lineno - 1])
-    unit = "\t" if indent.startswith("\t") else "    "
+    indented = next((one for one in text.lines if one[:1] in (" ", "\t") and one.strip()), "")
+    unit = "\t" if (indent or indented).startswith("\t") else "    "
     opening = f"{text.newline}{indent}{unit}{header}{text.newline}{indent}{unit}{unit}"
     return Edit(Span(Position(start.line, len(before)), start), opening)
 
