@@ -16,13 +16,14 @@ from asynclint.flow.trace import Trace, Tracer
 from asynclint.knowledge.asyncs import ASKING, DRIVING, UNITTEST_ASSERTIONS, VALUE_CALLS
 from asynclint.project.coroutines import Evidence, has_of_its_own, loose
 from asynclint.project.index.values import Function as Method
+from asynclint.project.index.witnesses import OF_CLASS, asks_for_another_class
 from asynclint.project.project import Project
 from asynclint.source.function import Function
 from asynclint.source.nodes import end_of, start_of
 from asynclint.source.outline import Scope
 
 # Assertions whose point may be that something is a coroutine.
-OF_IDENTITY = frozenset({"assertIs", "assertIsNot", "assertIsInstance", "assertNotIsInstance"})
+OF_IDENTITY = frozenset({"assertIs", "assertIsNot", "assertNotIsInstance"})
 FUTURE_METHODS = frozenset({"result", "exception", "done", "cancel", "cancelled", "add_done_callback"})
 LOOPS = (ast.For, ast.AsyncFor)
 VALUES = (
@@ -71,6 +72,9 @@ class CoroutineFates(Fates):
         if not isinstance(call, cst.Call):
             return False
         name = written_name(call)
+        if name in OF_CLASS:
+            twin = self._function.ast_of(call)
+            return isinstance(twin, ast.Call) and asks_for_another_class(twin) and not self._is_own(call)
         if isinstance(call.func, cst.Attribute):
             return name in UNITTEST_ASSERTIONS and name not in OF_IDENTITY and not self._is_own(call)
         if self._scope(call).lookup(name) is not None:

@@ -29,6 +29,10 @@ BATCHES = re.compile(r"pipe|batch|multi|transaction", re.IGNORECASE)
 COLLECTING = ("multi", "execute", "exec", "commit", "flush")
 TWINS = {"__enter__": "__aenter__", "__exit__": "__aexit__"}
 # Arguments that say whether a call waits: ``session.subscribe(topic, wait_response=False)``.
+OF_CLASS = frozenset({"isinstance", "assertIsInstance"})
+OF_AWAITABLES = re.compile(r"Await|Coro|Future|Task|Gener|Itera|Callable|Mock")
+CLASS = re.compile(r"(\w+\.)*[A-Z]\w*")
+PLAIN_CLASSES = frozenset({"bool", "bytes", "dict", "float", "int", "list", "set", "str", "tuple"})
 MODES = re.compile(r"wait|block|sync|background|defer", re.IGNORECASE)
 
 
@@ -147,8 +151,19 @@ def _loose_calls(scope: Scope) -> Iterator[ast.Call]:
             yield call
 
 
+def asks_for_another_class(call: ast.Call) -> bool:
+    """``isinstance(fetch(), Response)``: no class that a coroutine may be of, as far as the letters tell."""
+    kind = ast.unparse(call.args[1]) if len(call.args) == 2 else "?"
+    return kind in PLAIN_CLASSES or (CLASS.fullmatch(kind) is not None and OF_AWAITABLES.search(kind) is None)
+
+
 def _wants_value(call: ast.Call) -> bool:
-    """``len(…)``, ``self.assertEqual(…)``: what they are given is no coroutine if the code is right."""
+    """``len(…)``, ``self.assertEqual(…)``: what they are given is no coroutine if the code is right.
+
+    Nor what is asked whether it is of a class, unless that may be one of coroutines and their like.
+    """
+    if called(call) in OF_CLASS:
+        return asks_for_another_class(call)
     if isinstance(call.func, ast.Attribute):
         return call.func.attr in UNITTEST_ASSERTIONS
     return isinstance(call.func, ast.Name) and call.func.id in VALUE_CALLS
