@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from asynclint.source.outline import Scope as Unit
 
 SAME_TASK_SINCE = (3, 12)  # asyncio.wait_for; docs.python.org, "What's New In Python 3.12", asyncio
-# What a coroutine may ask of its task or context, and how it may take an end of it; a function that it calls.
+# By what a test, a coroutine, and what these call notice a task or context of its own; by what a coroutine
+# alone notices that it is ended in another way.
 LOOKING = frozenset(
     [
         "all_tasks",
