@@ -9,7 +9,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from asynclint.flow.expiry import LOOPS, TRIES, WITHS
-from asynclint.project.index.values import Function
+from asynclint.project.index.values import Function, Instance
 from asynclint.project.names import chain as chained
 from asynclint.project.project import Project
 from asynclint.source.nodes import end_of, inside, own_nodes, start_of
@@ -227,10 +227,12 @@ class Walk:
         ``gather(job(), return_exceptions=True)``, ``asyncio.wait([create_task(job())])``; a function of the
         project that catches all; ``await other.put(item)``.
         """
-        if isinstance(node, ast.Await) and isinstance(node.value, ast.Call) and called(node.value) == "put":
-            yield node.value
         if not isinstance(node, ast.Call):
             return
+        if called(node) == "put" and isinstance(node.func, ast.Attribute):
+            other = self.project.inference.value(node.func.value, self.consumer)
+            if isinstance(other, Instance) and other.cls.scope.outline.directory.name == "asyncio":
+                yield node
         names = chained(node.func, self.consumer, self.project.modules)
         flags = [k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)]
         if "asyncio.wait" in names or ("asyncio.gather" in names and True in flags):

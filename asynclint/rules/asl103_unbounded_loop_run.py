@@ -187,9 +187,8 @@ def _noticed(drive: Drive, driven: Unit | None, unit: Unit, project: Project) ->
         seen |= _names(function) & LOOKING
     if seen or any(keyword.arg == "context" for keyword in drive.call.keywords):
         return f"it looks at {min(seen, default='its context')}, which wait_for would change"
-    if drives.is_of_runner(drive, project) and any(
-        speaks_of(CONTEXTS, module, project) for module in {function.outline for function in functions}
-    ):
+    again = drives.is_of_runner(drive, project) and len([*drives.drives(unit, project)]) > 1
+    if again and any(speaks_of(CONTEXTS, module, project) for module in {f.outline for f in functions}):
         return "another run of the runner may look at its context, which wait_for would change"
     return ""
 

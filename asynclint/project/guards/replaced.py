@@ -240,12 +240,13 @@ def _replaced_by(module: Outline, project: Project) -> Sequence[tuple[Scope | No
 def _user(scope: Scope, project: Project) -> Scope | None:
     """The test, or the fixture that tests ask for, that a scope is part of.
 
-    What is patched there is as it was when the test ends.
+    What is patched there is as it was when the test ends; not in a fixture with a scope of its own.
     """
     functions = [outer for outer in scope.around() if outer.is_function]
     decorator = is_fixture(functions[-1], project) if functions else None
     if decorator is not None:
-        return None if is_autouse(decorator) else functions[-1]
+        lasts = isinstance(decorator, ast.Call) and any(k.arg == "scope" for k in decorator.keywords)
+        return None if lasts or is_autouse(decorator) else functions[-1]
     return functions[-1] if functions and _is_test(functions[-1]) else None
 
 
