@@ -331,10 +331,11 @@ def is_mistake(found: Swallowing, unit: Scope, project: Project) -> bool:
     """
     names = error_names(found.handler.type, found.scope, project)
     everything = catches_everything(found.handler, found.scope, project)
-    of_trio = _imports(found.scope, "trio") and "asyncio" not in unit.source
+    outline = found.scope.outline
+    of_trio = outline.imports("trio") and "asyncio" not in unit.source
     if of_trio or not (everything or names & ASYNCIO):
         return False  # anyio's and trio's comes again at each wait
-    if _imports(found.scope, "twisted") and not _imports(found.scope, "asyncio"):
+    if outline.imports("twisted") and not outline.imports("asyncio"):
         return False  # what cancels a Deferred is an Exception like others
     in_tests = project.is_test_code(found.scope.outline.path)
     if in_tests and found.scope is not unit:  # a local coroutine that catches it by name is written to do so
@@ -389,15 +390,6 @@ def _is_remark(statement: ast.stmt) -> bool:
         return all(_is_remark(inner) for inner in (*statement.body, *statement.orelse))
     value = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _logs(value))
-
-
-def _imports(scope: Scope, library: str) -> bool:
-    return any(
-        binding.module.partition(".")[0] == library
-        for bindings in scope.outline.scope.bindings.values()
-        for binding in bindings
-        if binding.kind in ("import", "from")
-    )
 
 
 def _is_used(function: Scope, unit: Scope) -> bool:

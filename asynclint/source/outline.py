@@ -267,6 +267,15 @@ class Outline:
             found.extend(inner for inner in scope.facts.scopes if inner.is_class)
         return found
 
+    def imports(self, library: str) -> bool:
+        """Whether the top level imports a library, or something of it."""
+        return any(
+            binding.module.partition(".")[0] == library
+            for bindings in self.scope.bindings.values()
+            for binding in bindings
+            if binding.kind in ("import", "from")
+        )
+
     def scope_of(self, node: ast.AST) -> Scope | None:
         """The scope of a definition node of this module."""
         return next((scope for scope in self.scope.nested() if scope.node is node), None)
